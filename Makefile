@@ -1,0 +1,56 @@
+# Every target does its own set-up; a second run of it costs next to nothing.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+LOOP := .venv/bin/loop
+QUESTION ?= What time do you open on Sunday?
+
+.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+setup: ## build .venv from the locked requirement files, and fetch the shipped model
+	@bash requirements/install.sh .venv core serve-cpu train data dev
+	@$(PY) -m dvc pull --quiet
+
+up: ## start engine, gateway and reconciler, bring them to what loop.yaml says, ask a question; Ctrl-C stops all
+	@bash requirements/install.sh .venv core serve-cpu data
+	@exec $(LOOP) up --ask "$(QUESTION)"
+
+test: setup ## run every test, the real vLLM among them
+	@$(PY) -m pytest
+
+lint: setup ## style, types, architecture, workflows, and the freshness of generated files
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/actionlint
+	@.venv/bin/zizmor --quiet --offline .github/workflows
+	@$(LOOP) schema --check
+	@$(LOOP) validate
+
+format: setup ## rewrite the code in the project's style
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+check: lint test ## what continuous integration runs
+
+docs: setup ## regenerate schemas and the reference from types and commands
+	@$(LOOP) schema --write
+
+bench: bench-gateway bench-plan ## every benchmark
+
+bench-gateway: setup ## the gateway and LiteLLM's proxy side by side before the same upstream
+	@bash requirements/install.sh .venv-bench bench
+	@$(PY) -m benchmarks.gateway.run
+
+bench-plan: setup ## observe and plan at scale, and recovery of a killed engine
+	@$(PY) -m benchmarks.plan.run
+
+lock: ## resolve requirements/*.in again into locked files
+	@bash requirements/lock.sh
+
+clean: ## stop nothing, remove environments, caches and local state
+	@rm -rf .venv .venv-uv .venv-bench .loop .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,115 @@
+"""The one place that names the fields of every event.
+
+Names follow OpenTelemetry's GenAI semantic conventions where they have one (`gen_ai.*`, `error.type`), so that
+exporting over OTLP is a mapping; what they lack is named `loop.*`. The writer checks against this table, the lake
+derives its columns from it, and the reference documentation is printed from it. Pure values; no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The kinds of event; each has segments and a table of its own."""
+
+    REQUEST = "request"
+    CONTENT = "content"
+    FEEDBACK = "feedback"
+    PROBE = "probe"
+
+
+class Type(StrEnum):
+    """Column types, as DuckDB and Arrow name them."""
+
+    TEXT = "string"
+    WHOLE = "int64"
+    REAL = "float64"
+    BOOL = "bool"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its name, its type, what it means (with its unit), and whether every event must carry it."""
+
+    name: str
+    type: Type
+    meaning: str
+    required: bool = False
+
+
+_COMMON = (
+    Field("event.id", Type.TEXT, "unique; the same event written twice counts once", required=True),
+    Field("event.time", Type.WHOLE, "microseconds since 1970-01-01 UTC at which it happened", required=True),
+    Field("loop.environment", Type.TEXT, "environment of `loop.yaml`", required=True),
+)
+
+FIELDS: dict[Kind, tuple[Field, ...]] = {
+    Kind.REQUEST: (
+        *_COMMON,
+        Field("loop.request.id", Type.TEXT, "the `x-request-id` of the answer", required=True),
+        Field("loop.user", Type.TEXT, "keyed hash of the user, never the name itself", required=True),
+        Field("loop.session", Type.TEXT, "keyed hash of the session, where the client names one"),
+        Field("loop.group", Type.TEXT, "group of the API key: public, beta, internal", required=True),
+        Field("loop.alias", Type.TEXT, "alias that was asked for, empty for a pinned version"),
+        Field("loop.arm", Type.TEXT, "baseline, candidate or pinned: the arm that answered"),
+        Field("loop.arm.assigned", Type.TEXT, "the arm that the assignment chose, before any fallback"),
+        Field("loop.weight", Type.REAL, "share of traffic the candidate had at that time, 0 without a rollout"),
+        Field("loop.version", Type.TEXT, "adapter version that answered"),
+        Field("loop.adapter.digest", Type.TEXT, "digest of that adapter"),
+        Field("loop.rollout", Type.TEXT, "rollout id, empty without a rollout"),
+        Field("loop.generation", Type.WHOLE, "generation of the route table in force"),
+        Field("loop.replica", Type.TEXT, "base URL of the replica that answered"),
+        Field("loop.outcome", Type.TEXT, "ok, error (ours or the engine's), refused (the client's), cancelled", True),
+        Field("loop.fell_back", Type.BOOL, "the candidate failed before its first byte and the baseline answered"),
+        Field("loop.attempts", Type.WHOLE, "how many replicas were tried"),
+        Field("loop.latency_ms", Type.REAL, "from the last byte in to the last byte out, milliseconds"),
+        Field("loop.first_token_ms", Type.REAL, "from the last byte in to the first byte out, milliseconds"),
+        Field("loop.overhead_ms", Type.REAL, "latency less the time spent waiting for the engine, milliseconds"),
+        Field("http.response.status_code", Type.WHOLE, "status of the answer", required=True),
+        Field("error.type", Type.TEXT, "machine-readable kind of the error, empty if none"),
+        Field("gen_ai.operation.name", Type.TEXT, "chat or text_completion"),
+        Field("gen_ai.request.model", Type.TEXT, "the model as the client named it"),
+        Field("gen_ai.request.stream", Type.BOOL, "whether the client asked for a stream"),
+        Field("gen_ai.request.temperature", Type.REAL, "sampling temperature, where given"),
+        Field("gen_ai.request.max_tokens", Type.WHOLE, "limit of answer tokens, where given"),
+        Field("gen_ai.response.id", Type.TEXT, "id of the answer, to which feedback refers"),
+        Field("gen_ai.response.model", Type.TEXT, "version as shown to the client"),
+        Field("gen_ai.response.finish_reason", Type.TEXT, "why the answer ended: stop, length, ..."),
+        Field("gen_ai.usage.input_tokens", Type.WHOLE, "prompt tokens"),
+        Field("gen_ai.usage.output_tokens", Type.WHOLE, "answer tokens"),
+    ),
+    Kind.CONTENT: (
+        *_COMMON,
+        Field("loop.request.id", Type.TEXT, "the request it belongs to", required=True),
+        Field("gen_ai.response.id", Type.TEXT, "the answer it belongs to"),
+        Field("gen_ai.input.messages", Type.TEXT, "the prompt, JSON, personal data masked", required=True),
+        Field("gen_ai.output.messages", Type.TEXT, "the answer, JSON, personal data masked", required=True),
+        Field("loop.masked", Type.TEXT, "what was masked, JSON: entity -> count"),
+    ),
+    Kind.FEEDBACK: (
+        *_COMMON,
+        Field("gen_ai.response.id", Type.TEXT, "the answer it speaks of", required=True),
+        Field("loop.user", Type.TEXT, "keyed hash of the user", required=True),
+        Field("loop.group", Type.TEXT, "group of the API key", required=True),
+        Field("loop.thumbs", Type.WHOLE, "1 up, -1 down"),
+        Field("loop.rating", Type.WHOLE, "1 to 5"),
+        Field("loop.correction", Type.TEXT, "the better answer, personal data masked"),
+        Field("loop.comment", Type.TEXT, "free text, personal data masked"),
+    ),
+    Kind.PROBE: (
+        *_COMMON,
+        Field("loop.replica", Type.TEXT, "base URL of the replica", required=True),
+        Field("loop.version", Type.TEXT, "adapter version", required=True),
+        Field("loop.adapter.digest", Type.TEXT, "digest of the adapter", required=True),
+        Field("loop.probe.verdict", Type.TEXT, "PASS, FAIL, INCONCLUSIVE or ERROR", required=True),
+        Field("loop.probe.base_difference", Type.REAL, "mean absolute difference of log-probabilities from the base"),
+        Field("loop.probe.training_difference", Type.REAL, "the same from the training stack's, where recorded"),
+    ),
+}
+
+
+def names(kind: Kind) -> frozenset[str]:
+    """Return the field names of a kind."""
+    return frozenset(field.name for field in FIELDS[kind])

@@ -1,0 +1,134 @@
+"""The route table: which arm serves an alias, with what weight, on which verified replicas.
+
+Planned by the reconciler, held and obeyed by every gateway. Pure values; no network here.
+A gateway takes a table only if its generation is higher than the one it has (two runners cannot undo each other).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from runner import digest
+from runner.errors import terminal
+
+
+class ArmName(StrEnum):
+    """The two sides of a rollout."""
+
+    BASELINE = "baseline"
+    CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An adapter version as the engine serves it: `served` is `NAME--DIGEST12`."""
+
+    name: str
+    digest: str
+
+    @property
+    def served(self) -> str:
+        """The engine's name for these bytes."""
+        return digest.served_name(self.name, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A candidate on trial: users with hash(rollout_id, user) < weight get it, and all users of `groups`."""
+
+    rollout_id: str
+    candidate: Version
+    weight: float
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What an alias such as `chat` means now."""
+
+    alias: str
+    baseline: Version
+    split: Split | None = None
+    shadow: Version | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """All that a gateway needs to serve. `replicas`: served name -> base URLs where it was verified.
+
+    `pinned` are the versions that a key allowed to pin may ask for by name.
+    """
+
+    generation: int = 0
+    revision: str = ""
+    routes: tuple[Route, ...] = ()
+    pinned: tuple[Version, ...] = ()
+    replicas: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def content(self) -> str:
+        """Digest of what the table says, without its generation: equal content serves equally."""
+        value = to_json(self)
+        value.pop("generation")
+        return digest.of_value(value)
+
+    def route(self, alias: str) -> Route | None:
+        """Return the route of an alias, or None."""
+        return next((r for r in self.routes if r.alias == alias), None)
+
+
+def to_json(table: RouteTable) -> dict[str, Any]:
+    """Return the table as plain JSON values."""
+    value = asdict(table)
+    value["replicas"] = {name: list(urls) for name, urls in sorted(table.replicas.items())}
+    return value
+
+
+def from_json(value: Any) -> RouteTable:
+    """Read a table back. Raises TerminalError, naming what is wrong, for anything that is not one."""
+    try:
+        return RouteTable(
+            generation=_whole(value["generation"]),
+            revision=_text(value["revision"]),
+            routes=tuple(_route(r) for r in value["routes"]),
+            pinned=tuple(_version(v) for v in value["pinned"]),
+            replicas={_text(k): tuple(_text(u) for u in v) for k, v in value["replicas"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise terminal("this is not a route table", f"{type(error).__name__}: {error}") from error
+
+
+def _route(value: Any) -> Route:
+    split, shadow = value.get("split"), value.get("shadow")
+    return Route(
+        alias=_text(value["alias"]),
+        baseline=_version(value["baseline"]),
+        split=None if split is None else _split(split),
+        shadow=None if shadow is None else _version(shadow),
+    )
+
+
+def _split(value: Any) -> Split:
+    weight = float(value["weight"])
+    if not 0.0 <= weight <= 1.0:
+        raise ValueError(f"weight {weight} is not within 0 and 1")
+    return Split(_text(value["rollout_id"]), _version(value["candidate"]), weight, tuple(map(_text, value["groups"])))
+
+
+def _version(value: Any) -> Version:
+    return Version(_text(value["name"]), _text(value["digest"]))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError(f"{value!r} is not a whole number of at least 0")
+    return value
