@@ -6,10 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import Section
+from runner.spec.base import Digest, InsidePath, Section, Variable
+from runner.spec.base import Name as Name
 from runner.spec.quantity import Duration, Ratio
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Text = Annotated[str, Field(min_length=1, max_length=300)]
+Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9.\[\]:_-]+:[0-9]{1,5}$", max_length=260)]
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
@@ -18,19 +20,19 @@ class Engine(Section):
 
     managed: bool = False
     """Start vLLM on this machine; the embedded default."""
-    listen: str = "127.0.0.1:8100"
+    listen: Address = "127.0.0.1:8100"
     """Address of the managed replica; private, since whoever reaches it may load adapters."""
-    replicas: tuple[str, ...] = ()
+    replicas: tuple[Text, ...] = ()
     """Base URLs of replicas (`http://10.0.0.1:8000`), or one `dns+http://name:port`."""
     max_loras: Annotated[int, Field(ge=1)] = 1
     """How many different adapters one batch may hold."""
     max_cpu_loras: Annotated[int, Field(ge=1)] | None = None
     """How many adapters stay in memory; `max_loras` where absent."""
-    max_lora_rank: int = 16
-    """One of 1, 8, 16, 32, 64, 128, 256, 320, 512."""
+    max_lora_rank: Annotated[int, Field(json_schema_extra={"enum": list(LORA_RANKS)})] = 16
+    """Highest rank of an adapter that it takes: one of 1, 8, 16, 32, 64, 128, 256, 320, 512."""
     max_model_len: Annotated[int, Field(ge=16)] | None = None
     """Longest prompt and answer together, in tokens; the model's own limit where absent."""
-    api_key_env: str | None = None
+    api_key_env: Variable | None = None
     """Environment variable that holds the key to replicas that are not managed."""
 
 
@@ -52,81 +54,121 @@ class Limits(Section):
 class Gateway(Section):
     """The address users call, and the address the runner calls."""
 
-    listen: str = "127.0.0.1:8080"
+    listen: Address = "127.0.0.1:8080"
     """Where users call the OpenAI-compatible API."""
-    admin: str = "127.0.0.1:8081"
+    admin: Address = "127.0.0.1:8081"
     """Where the runner writes routes; never reachable by users."""
     alias: Name = "chat"
     """The model name that means whatever Git says."""
-    keys_file: str | None = None
+    keys_file: InsidePath | None = None
     """YAML file of API keys as SHA-256, each with its name and group; without it everybody is `anonymous`."""
     anonymous: Name | None = "public"
     """Group of callers without a key; `null` refuses them."""
     pinning_groups: tuple[Name, ...] = ("public", "beta", "internal")
     """Groups that may ask for a version by its name."""
     limits: Limits = Limits()
+    """What it accepts of one caller."""
 
 
 class Rollout(Section):
     """A candidate on trial, and the stage of `policies/rollout.yaml` it stands in."""
 
     candidate: Name
+    """The version on trial."""
     stage: Name
+    """The stage it stands in."""
 
 
 class Shadow(Section):
     """A version that gets copies of requests and whose answers nobody sees."""
 
     version: Name
+    """The version that gets copies."""
     sample: Ratio = 1.0
+    """Share of requests that is copied."""
 
 
 class Experiment(Section):
     """An A/B test among several versions on a segment of users."""
 
     name: Name
+    """What it is called in reports."""
     versions: Annotated[tuple[Name, ...], Field(min_length=2)]
+    """The versions that are compared, at least two."""
     weights: tuple[Ratio, ...] = ()
+    """Share of each version, in their order; equal where absent."""
     groups: tuple[Name, ...] = ()
+    """Groups of users that take part; all where absent."""
     share: Ratio = 1.0
+    """Share of these users' requests that takes part."""
+
+
+Moment = Annotated[
+    str,
+    Field(
+        pattern=r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}"
+        r"|(monday|tuesday|wednesday|thursday|friday|saturday|sunday) \d{2}:\d{2})$"
+    ),
+]
 
 
 class Freeze(Section):
     """A window of local time in which nothing is promoted; rollback and self-heal always go on."""
 
-    zone: str
+    zone: Text
     """IANA time zone such as `Asia/Seoul`."""
-    from_: Annotated[str, Field(alias="from")]
+    from_: Annotated[Moment, Field(alias="from")]
     """Start: a local date and time (`2026-12-20T00:00`) or a weekly one (`friday 16:00`)."""
-    to: str
-    reason: str
+    to: Moment
+    """End, written in the same way as the start."""
+    reason: Text
+    """What `loop plan` says while it holds."""
+
+
+class Soak(Section):
+    """What another environment must have seen of a version before it may go on trial here."""
+
+    environment: Name
+    """The environment that comes before, such as `staging`."""
+    soak: Duration
+    """How long the version must have been the baseline there."""
+    gates: tuple[Name, ...] = ()
+    """Gates of `policies/evaluation.yaml` that must have passed."""
 
 
 class Environment(Section):
     """One place where the model serves."""
 
     engine: Engine
+    """What serves the weights."""
     gateway: Gateway
+    """What users call."""
     baseline: Name
     """The version now trusted."""
     standby: Name | None = None
     """The version before it; stays loaded, so that going back needs no engine."""
+    promote_after: Soak | None = None
+    """What has to be shown elsewhere before a version may go on trial here."""
     rollout: Rollout | None = None
+    """The candidate on trial; none where absent."""
     shadow: Shadow | None = None
+    """The version that sees copies of requests; none where absent."""
     experiments: tuple[Experiment, ...] = ()
+    """A/B tests on segments of users."""
     suspend: bool = False
     """Stop promotions; self-heal and rollback go on."""
     freeze: tuple[Freeze, ...] = ()
+    """Windows in which nothing is promoted."""
 
 
 class BaseModelRef(Section):
     """The base model that every adapter stands on."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)]
     """Name by which the engine serves it."""
-    path: str
+    path: Text
     """Path in this repository (tracked by DVC), or a hub's name."""
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    digest: Digest | None = None
     """Content digest of a local path."""
 
 
@@ -134,11 +176,17 @@ class LoopFile(Section):
     """The top of the desired state."""
 
     name: Name
+    """What this repository is called in messages and metrics."""
     base_model: BaseModelRef
-    environments: dict[Name, Environment]
-    policies: str = "policies"
-    models: str = "models"
-    datasets: str = "datasets"
+    """What every adapter stands on."""
+    environments: Annotated[dict[Name, Environment], Field(min_length=1)]
+    """The places where the model serves, by name; at least one."""
+    policies: InsidePath = "policies"
+    """Folder of the policies."""
+    models: InsidePath = "models"
+    """Folder with one file for every version."""
+    datasets: InsidePath = "datasets"
+    """Folder with one file for every data set."""
     poll: Duration = 10.0
     """How often the runner looks for a new commit and at the live system, in seconds."""
     grace_period: Duration = 600.0

@@ -8,10 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import Section
-from runner.spec.environment import Name
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+from runner.spec.base import Digest, InsidePath, Name, Section
 
 
 class TrainingType(StrEnum):
@@ -25,38 +22,54 @@ class TrainingType(StrEnum):
 class Adapter(Section):
     """The weights: a directory tracked by DVC, named by the digest of its content."""
 
-    path: str
+    path: InsidePath
+    """Directory of the weights."""
     digest: Digest
-    rank: Annotated[int, Field(ge=1)]
+    """Content digest of that directory."""
+    rank: Annotated[int, Field(ge=1, le=512)]
+    """LoRA rank; no more than `max_lora_rank` of every engine that serves it."""
 
 
 class Training(Section):
     """How the adapter came to be."""
 
     recipe: Name
+    """Recipe of `policies/training.yaml`."""
     dataset: Name
+    """Data set of `datasets/`."""
     dataset_hash: str
     """DVC's hash of the data set at that time."""
     revision: str
     """Git commit of the code that trained it."""
     date: date
+    """Day on which it was trained."""
 
 
 class Evaluation(Section):
     """What was measured before it was promoted."""
 
-    report: str
-    metrics: dict[str, float]
+    report: InsidePath
+    """The report in full."""
+    metrics: dict[Name, float]
+    """Metric -> value; shares lie between 0 and 1, durations are seconds."""
 
 
 class ModelFile(Section):
     """One version."""
 
     name: Name
+    """The version; the file's name without `.yaml`."""
     type: TrainingType
+    """How it was trained."""
     base_model: str
+    """Name of the base model in `loop.yaml`."""
     parent: Name | None = None
+    """The version it was trained from; the base model itself where absent."""
     adapter: Adapter
+    """The weights."""
     training: Training
+    """How the weights came to be."""
     evaluation: Evaluation | None = None
+    """What was measured before it was promoted."""
     notes: str = ""
+    """Whatever a reader should know."""

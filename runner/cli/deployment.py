@@ -1,0 +1,112 @@
+"""What `plan`, `apply`, `run` and `up` share: the desired state's source, the wired systems, the reconciler.
+
+It opens and closes; it decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import click
+
+from runner.git.repository import Repository
+from runner.reconcile import status
+from runner.reconcile.journal import Journal, read
+from runner.reconcile.loop import Outcome, Reconciler
+from runner.reconcile.memory import fold
+from runner.reconcile.observe import SECONDS, observe
+from runner.reconcile.observed import Observed
+from runner.reconcile.plan import Plan, plan
+from runner.reconcile.source import CommitSource, WorkingTreeSource
+from runner.reconcile.state import StatePaths, write_json
+from runner.reconcile.wiring import Wiring
+from runner.spec.load import Spec
+
+Tell = Callable[[str], None]
+
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One environment of one repository."""
+
+    root: Path
+    environment: str
+    source: CommitSource | WorkingTreeSource
+
+    @property
+    def paths(self) -> StatePaths:
+        """Where its state is kept."""
+        return StatePaths(self.root, self.environment)
+
+    def spec(self) -> Spec:
+        """Return the whole desired state of the current revision. Raises TerminalError."""
+        return self.source.spec(self.source.revision())
+
+    async def look(self, tell: Tell) -> tuple[Observed, Plan]:
+        """Observe and plan beside a runner that may be at work: takes no lock and changes nothing."""
+        revision = self.source.revision()
+        declared = self.source.declared(revision)
+        async with aiohttp.ClientSession() as session:
+            world = Wiring(self.root, session, os.environ, tell).connect(declared)
+            memory = fold(read(self.paths.journal))
+            observed = await observe(world, memory, time.time(), SECONDS)
+        return observed, plan(declared.desired, observed, observed.at)
+
+    @asynccontextmanager
+    async def reconciler(self, tell: Tell, told: Callable[[Outcome], None]) -> AsyncIterator[Reconciler]:
+        """Yield a reconciler that holds the journal's lock and writes the status file after every pass.
+
+        Raises TerminalError where another runner works on this environment.
+        """
+
+        def keep(outcome: Outcome) -> None:
+            write_json(self.paths.status, status.to_json(outcome))
+            told(outcome)
+
+        with Journal(self.paths.journal, time.time) as journal:
+            async with aiohttp.ClientSession() as session:
+                wiring = Wiring(self.root, session, os.environ, tell)
+                yield Reconciler(self.source, wiring.connect, journal, time.time, keep)
+
+
+def deployment(root: Path, environment: str, *, working_tree: bool) -> Deployment:
+    """Return the deployment that the options name. Raises TerminalError outside a Git repository."""
+    if working_tree:
+        return Deployment(root, environment, WorkingTreeSource(root, environment))
+    return Deployment(root, environment, CommitSource(Repository(root), environment))
+
+
+def warn_uncommitted(root: Path) -> None:
+    """Say on standard error which files of the desired state differ from the commit that is applied."""
+    dirty = [path for path in Repository(root).dirty() if path.endswith(".yaml") and not path.startswith(".")]
+    if dirty:
+        more = f" and {len(dirty) - 3} more" if len(dirty) > 3 else ""
+        click.echo(f"note: not committed, so not applied: {', '.join(dirty[:3])}{more}", err=True)
+
+
+def stopwatch() -> Tell:
+    """Return a function that prints a line of progress on standard error, with the seconds since now."""
+    begin = time.monotonic()
+
+    def tell(text: str) -> None:
+        first, *more = text.splitlines() or [""]
+        click.echo(f"{time.monotonic() - begin:7.1f} s  {first}", err=True)
+        for line in more:
+            click.echo(f"           {line}", err=True)
+
+    return tell
+
+
+async def first_of(*tasks: asyncio.Task[object]) -> None:
+    """Wait until one of the tasks ends, and raise what it raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()

@@ -1,0 +1,131 @@
+"""The entry point: the list of commands, the options they share, and how every error ends.
+
+Exit codes: 0 done or in sync, 1 error (a wrong command line too), 2 changes are pending, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from runner.errors import LoopError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "validate": ("Look", "check every file of the desired state"),
+    "plan": ("Look", "show what would change, and why"),
+    "status": ("Look", "show what runs now, and how it does"),
+    "log": ("Look", "show what was done, from the journal"),
+    "up": ("Run", "engine, gateway and reconciler together, on this machine"),
+    "run": ("Run", "the reconciler alone, for an engine and gateway that run elsewhere"),
+    "apply": ("Run", "bring the live system to the desired state once"),
+    "replay": ("Try", "play a recorded traffic trace through the gateway"),
+    "schema": ("Write", "JSON Schemas for editors, and the reference of every field"),
+    "completion": ("Write", "a completion script for bash, zsh or fish"),
+}
+EXAMPLES = """\b
+Examples:
+  loop validate                  check the files before a commit
+  loop up                        start everything; Ctrl-C stops it again
+  loop plan                      exit code 2: something would change
+  loop plan --against main       what a branch would change, without a live system
+  loop status --watch            follow arms, requests, errors and latency
+"""
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"runner.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with a suggestion for a name that is close to a known one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(COMMANDS)}"
+            raise click.UsageError(f"there is no command '{args[0]}'{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands by purpose, without importing any."""
+        for group in dict.fromkeys(group for group, _ in COMMANDS.values()):
+            rows = [(name, text) for name, (of, text) in COMMANDS.items() if of == group]
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
+
+def version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    """Print the installed version and end."""
+    if value:
+        from importlib.metadata import version as installed
+
+        click.echo(f"loop {installed('loop-runner')}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="LOOP_ROOT",
+    help="Repository to work on; by default the nearest folder upwards that holds loop.yaml.",
+)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=version, help="Print the version.")
+@click.pass_context
+def loop(ctx: click.Context, root: Path | None) -> None:
+    """Loop keeps post-trained models in production as Git says: adapters, rollouts, signals, retraining."""
+    ctx.obj = root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code and prints every error in the project's one form."""
+    try:
+        code = loop.main(args=arguments, prog_name="loop", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        return _usage(error)
+    except LoopError as error:
+        click.echo(error, err=True)
+        click.echo(f"  {error.changed}", err=True)
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`loop log | head`); what is left unwritten is nobody's loss.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _usage(error: click.ClickException) -> int:
+    click.echo(f"error: {error.format_message()}", err=True)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        click.echo(f"  fix: see `{context.command_path} --help`", err=True)
+    return 1
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

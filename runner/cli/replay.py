@@ -1,0 +1,99 @@
+"""`loop replay`: a recorded arrival trace with real questions, played by many users through the gateway."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.repository import environment_option, find_root, json_option, pick_environment, read_spec
+
+if TYPE_CHECKING:
+    from runner.simulation.replay.plan import ReplayPlan
+    from runner.simulation.replay.result import Progress
+
+EXAMPLES = """\b
+Examples:
+  loop replay --limit 2000 --rate 20                    Azure's conversation trace, BANKING77's questions
+  loop replay --trace mooncake-conversation --speed 10   ten times as fast as recorded
+  loop replay --questions bookshop --users 50 --json     questions of the bookshop; figures as JSON
+
+Exit codes: 0 every request answered and logged exactly once, 1 otherwise.
+"""
+NOTE_SECONDS = 10
+TRACES = "azure-conv, azure-code, mooncake-conversation, mooncake-synthetic, or a path"
+
+
+@click.command(epilog=EXAMPLES)
+@environment_option
+@click.option("--trace", default="azure-conv", show_default=True, help=f"Arrivals: {TRACES}.")
+@click.option("--questions", default="banking77", show_default=True, help="Questions: banking77, clinc150, bookshop.")
+@click.option("--data", type=click.Path(path_type=Path), envvar="LOOP_REAL_DATA", default=Path("../shared/data"),
+              show_default=True, help="Folder that holds traces and questions.")
+@click.option("--limit", type=int, help="Only the first so many arrivals.")
+@click.option("--speed", type=float, help="So many times as fast as recorded; 1 where neither this nor --rate is said.")
+@click.option("--rate", type=float, help="Stretch or squeeze the trace to this mean of requests per second.")
+@click.option("--users", default=200, show_default=True, help="How many users share the requests; few ask much.")
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same schedule.")
+@click.option("--stream-share", default=0.5, show_default=True, help="Share of requests that ask for a stream.")
+@click.option("--max-tokens", default=64, show_default=True, help="Longest answer; the trace may say less.")
+@click.option("--in-flight", type=int, help="The most requests at once; more wait, which is reported.")
+@click.option("--url", help="Another gateway than the environment's.")
+@click.option("--key-env", metavar="VARIABLE", help="Environment variable that holds the API key.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, **options: Any) -> int:
+    """Play traffic through the gateway and count on both sides: what was answered, and what the log has."""
+    from runner.report import replay as report
+    from runner.simulation.replay import play
+
+    plan = _plan(ctx, options)
+    result = play.run(plan, _show if sys.stderr.isatty() else _note)
+    click.echo(json.dumps(report.to_json(result), indent=2) if options["as_json"] else report.to_text(result))
+    return 0 if result.as_planned else 1
+
+
+def _plan(ctx: click.Context, options: dict[str, Any]) -> ReplayPlan:
+    from runner.reconcile.state import StatePaths
+    from runner.simulation.replay import plan
+
+    if options["speed"] is not None and options["rate"] is not None:
+        raise click.UsageError("say --speed or --rate, not both", ctx)
+    root, environment = find_root(ctx), options["environment"]
+    gateway = pick_environment(read_spec(root), environment).gateway
+    data = options["data"] if options["data"].is_absolute() else root / options["data"]
+    target = plan.Target(
+        url=options["url"] or f"http://{gateway.listen}",
+        model=gateway.alias,
+        api_key=os.environ.get(options["key_env"]) if options["key_env"] else None,
+        # Another gateway writes its log somewhere that cannot be known from here.
+        events=None if options["url"] else StatePaths(root, environment).events,
+        in_flight=options["in_flight"],
+    )
+    return plan.ReplayPlan(
+        plan.Material(options["trace"], options["questions"], data, options["limit"]),
+        plan.Rate(options["rate"]) if options["rate"] is not None else plan.Speed(options["speed"] or 1.0),
+        plan.Crowd(options["users"], options["seed"], options["stream_share"], options["max_tokens"]),
+        target,
+    )
+
+
+def _show(progress: Progress) -> None:
+    """Overwrite one line of a terminal."""
+    from runner.report import replay as report
+
+    end = "\n" if progress.sent == progress.planned and not progress.in_flight else "\r"
+    click.echo(f"\x1b[2K{report.progress_line(progress)}{end}", nl=False, err=True)
+
+
+def _note(progress: Progress) -> None:
+    """Write a line now and then, for logs."""
+    from runner.report import replay as report
+
+    if math.floor(progress.elapsed_s) % NOTE_SECONDS == 0:
+        click.echo(report.progress_line(progress), err=True)

@@ -1,0 +1,103 @@
+"""`loop status`: what runs now, from the last pass and from the event lake. Asks no system and takes no lock."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.cli.repository import coloured, environment_option, find_root, json_option, pick_environment, read_spec
+from runner.errors import terminal
+
+EXAMPLES = """\b
+Examples:
+  loop status                    the last pass, and the last hour of requests by arm
+  loop status --window 24h       another window; `all` for everything
+  loop status --watch            again every 2 s, until Ctrl-C
+  loop status --json             one object for programs
+"""
+EVERY_SECONDS = 2.0
+
+
+@click.command(epilog=EXAMPLES)
+@environment_option
+@click.option("--window", default="1h", show_default=True, help="How far back requests are counted: 10m, 24h, all.")
+@click.option("--watch", is_flag=True, help=f"Show it again every {EVERY_SECONDS:g} s.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, environment: str, window: str, watch: bool, as_json: bool) -> int:
+    """Show verdict, arms, adapters, holds and figures. Exit codes: 0 in sync, 1 error, 2 anything else."""
+    root = find_root(ctx)
+    pick_environment(read_spec(root), environment)
+    since = _seconds(ctx, window)
+    code = _show(root, environment, since, as_json)
+    while watch:
+        time.sleep(EVERY_SECONDS)
+        if not as_json and coloured():
+            click.clear()
+        code = _show(root, environment, since, as_json)
+    return code
+
+
+def _show(root: Path, environment: str, since: float | None, as_json: bool) -> int:
+    from runner.report import status as report
+
+    value = _gather(root, environment, since)
+    if as_json:
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    else:
+        click.echo(report.to_text(value, time.time(), colour=coloured()))
+    last = value["pass"]
+    return 0 if last is not None and last["verdict"] == "in sync" and value["runner"] is not None else 2
+
+
+def _gather(root: Path, environment: str, since: float | None) -> dict[str, Any]:
+    from runner.reconcile.journal import holder
+    from runner.reconcile.state import StatePaths
+
+    paths = StatePaths(root, environment)
+    return {
+        "environment": environment,
+        "runner": holder(paths.journal),
+        "pass": _last_pass(paths.status),
+        "window_seconds": since,
+        "arms": _arms(paths.lake, paths.events, since),
+    }
+
+
+def _last_pass(path: Path) -> dict[str, Any] | None:
+    try:
+        value: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise terminal("the status file cannot be read", f"{path}: {error}", fix="delete it; the next pass writes it") from error
+    return value
+
+
+def _arms(lake: Path, events: Path, since: float | None) -> list[dict[str, Any]]:
+    if not lake.is_dir() and not events.is_dir():
+        return []
+    from runner.events.arms import summaries
+    from runner.events.lake import Lake
+
+    with Lake(lake, events) as stored:
+        begin = None if since is None else int((time.time() - since) * 1_000_000)
+        return [{**asdict(arm), "error_rate": arm.error_rate} for arm in summaries(stored.requests(begin))]
+
+
+def _seconds(ctx: click.Context, window: str) -> float | None:
+    if window == "all":
+        return None
+    from pydantic import TypeAdapter, ValidationError
+
+    from runner.spec.quantity import Duration
+
+    try:
+        return TypeAdapter(Duration).validate_python(window)
+    except ValidationError as error:
+        raise click.UsageError(f"'{window}' is no window: say 10m, 24h, 7d or all", ctx) from error

@@ -1,0 +1,191 @@
+"""`loop up`: engine, gateway and reconciler of one environment together on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.repository import environment_option, find_root, pick_environment, working_tree_option
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from runner.cli.deployment import Deployment
+    from runner.reconcile.loop import Outcome, Reconciler
+    from runner.serving.stack import Stack
+    from runner.spec.environment import Environment
+    from runner.spec.load import Spec
+
+SETTINGS_SECONDS = 2.0
+EXAMPLES = """\b
+Examples:
+  loop up                                  production, until Ctrl-C, which stops all that was started
+  loop up -e staging                       another environment beside it, on its own addresses
+  loop up --ask "When do you open?"        ask this once everything agrees, and print the answer
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@environment_option
+@click.option("--ask", metavar="QUESTION", help="Ask it through the gateway as soon as all agrees.")
+@click.option("--until-ready", is_flag=True, help="Stop again as soon as all agrees and the question was answered.")
+@working_tree_option
+@click.pass_context
+def command(ctx: click.Context, environment: str, ask: str | None, until_ready: bool, working_tree: bool) -> int:
+    """Start what is missing, bring it to what Git says, and keep it so. Ctrl-C stops all that runs here.
+
+    A runner that is killed leaves engine and gateway serving; the next `loop up` takes them over.
+    """
+    from runner.cli.deployment import deployment, stopwatch, warn_uncommitted
+
+    root = find_root(ctx)
+    work = deployment(root, environment, working_tree=working_tree)
+    if not working_tree:
+        warn_uncommitted(root)
+    spec = work.spec()
+    declared = pick_environment(spec, environment)
+    return asyncio.run(_up(Wish(work, spec, declared, ask, until_ready, stopwatch())))
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for; `ask` is a question, `until_ready` ends it all once that is answered."""
+
+    work: Deployment
+    spec: Spec
+    environment: Environment
+    ask: str | None
+    until_ready: bool
+    tell: Callable[[str], None]
+
+
+async def _up(wish: Wish) -> int:
+    """Serve until stopped. Returns the exit code: 1 where the question got no answer."""
+    import aiohttp
+
+    from runner.cli.narrate import Narrator
+
+    stop, wake, agreed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, wake.set)
+    narrate = Narrator(wish.tell)
+
+    def told(outcome: Outcome) -> None:
+        narrate(outcome)
+        if outcome.plan.in_sync:
+            agreed.set()
+
+    async with aiohttp.ClientSession() as session, wish.work.reconciler(wish.tell, told) as reconciler:
+        _fetch_base(wish)
+        processes = _processes(wish, session)
+        duties = [
+            asyncio.create_task(processes.keep(wish.tell, wake.set)),
+            asyncio.create_task(reconciler.run(stop, wake)),
+            asyncio.create_task(_upkeep(wish, reconciler)),
+            asyncio.create_task(_greet(wish, session, agreed, stop)),
+        ]
+        try:
+            return await _until(stop, duties)
+        finally:
+            await _stop(wish, duties, processes)
+
+
+async def _until(stop: asyncio.Event, duties: list[asyncio.Task[Any]]) -> int:
+    """Wait for a signal, or for a duty that fails; a greeting that failed decides the exit code."""
+    stopped = asyncio.create_task(stop.wait())
+    pending = {stopped, *duties}
+    while not stop.is_set():
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    greeting = duties[-1]
+    return int(greeting.result()) if greeting.done() else 0
+
+
+async def _stop(wish: Wish, duties: list[asyncio.Task[Any]], processes: Stack) -> None:
+    wish.tell("stopping")
+    for duty in duties:
+        duty.cancel()
+    await asyncio.gather(*duties, return_exceptions=True)
+    await processes.stop()
+    wish.tell("stopped; nothing that was started is left")
+
+
+def _fetch_base(wish: Wish) -> None:
+    """Fetch the base model where DVC tracks it and its bytes are not here yet; adapters the reconciler fetches."""
+    path = wish.spec.loop.base_model.path
+    if (wish.work.root / f"{path}").exists() or not wish.environment.engine.managed or not path.startswith("models/"):
+        return
+    from runner.data.pull import pull
+
+    wish.tell(f"fetching {path} from the DVC store")
+    pull(wish.work.root, [path], wish.tell)
+
+
+def _processes(wish: Wish, session: aiohttp.ClientSession) -> Stack:
+    from runner.serving import stack
+
+    return stack.stack(
+        wish.work.environment,
+        wish.environment,
+        wish.spec.loop.base_model,
+        stack.Content(wish.spec.policies.privacy.content.value),
+        wish.work.root,
+        wish.work.paths.directory,
+        session,
+        os.environ,
+    )
+
+
+async def _upkeep(wish: Wish, reconciler: Reconciler) -> None:
+    """Compact events now and then, and say when what was started is no longer what Git says."""
+    from runner.cli.upkeep import compact_forever
+
+    compaction = asyncio.create_task(compact_forever(wish.work.paths, wish.tell))
+    try:
+        while (now := reconciler.declared) is None or _same(now.environment, wish.environment):
+            await asyncio.sleep(SETTINGS_SECONDS)
+        wish.tell("loop.yaml now says other things of engine or gateway: restart `loop up` to take them")
+        await asyncio.Event().wait()
+    finally:
+        compaction.cancel()
+
+
+def _same(one: Environment, other: Environment) -> bool:
+    return (one.engine, one.gateway) == (other.engine, other.gateway)
+
+
+async def _greet(wish: Wish, session: aiohttp.ClientSession, agreed: asyncio.Event, stop: asyncio.Event) -> int:
+    """Once all agrees, say where it serves and put the question. Returns 1 where it got no answer."""
+    await agreed.wait()
+    gateway = wish.environment.gateway
+    url = f"http://{gateway.listen}/v1"
+    click.echo(f"ready: {wish.work.environment} serves '{gateway.alias}' ({wish.environment.baseline}) at {url}")
+    answered = wish.ask is None or await _ask(session, url, gateway.alias, wish.ask)
+    if wish.until_ready:
+        stop.set()
+    else:
+        click.echo("Ctrl-C stops it; `loop status` in another terminal shows how it does")
+    return 0 if answered else 1
+
+
+async def _ask(session: aiohttp.ClientSession, url: str, model: str, question: str) -> bool:
+    body = {"model": model, "messages": [{"role": "user", "content": question}], "temperature": 0, "max_tokens": 64}
+    click.echo(f"question: {question}")
+    async with session.post(f"{url}/chat/completions", json=body) as answer:
+        value = await answer.json(content_type=None)
+        if answer.status != 200:
+            click.echo(f"no answer: status {answer.status}: {json.dumps(value)[:300]}", err=True)
+            return False
+        about = f"{value['model']}, {answer.headers.get('x-loop-arm')}"
+        click.echo(f"answer:   {value['choices'][0]['message']['content'].strip()}   ({about})")
+        return True

@@ -1,0 +1,257 @@
+"""Moves finished segments into Parquet, by kind and UTC day, so that the lake stays fast when the log grows.
+
+Called by the resident runner now and then, and by `loop replay`'s tests. Safe beside running gateways (it
+touches only segments that were closed or whose writer is dead) and beside a second compactor (a file lock).
+The order of steps is the whole protocol: parts, then the manifest, then, after a grace in which readers of
+the old manifest finish, the segments. Code that runs after a failure would not run after SIGKILL: there is
+none, the next pass tidies up.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from runner import digest
+from runner.errors import terminal, transient
+from runner.events import columns, manifest
+from runner.events.manifest import Covered, Manifest, Part
+from runner.events.reader import Chunk, Damage, Segment, list_segments, read_chunk
+from runner.events.schema import Kind
+
+PASS_BYTES = 256 * 2**20
+"""About how many bytes of segments are held in memory at once."""
+DAY_US = 86_400_000_000
+DAMAGED = "damaged"
+"""Folder of the lake that keeps the bytes of lines that are no events."""
+_CLOCK_SLACK_US = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What one call did: counts of segments and events moved, repeated events left out, segments removed."""
+
+    segments: int = 0
+    events: int = 0
+    duplicates: int = 0
+    removed: int = 0
+    torn: int = 0
+    """Segments of a killed writer whose last line was not whole."""
+    damaged: tuple[Damage, ...] = ()
+    parts: tuple[str, ...] = ()
+
+
+def process_wrote(segment: Segment) -> bool:
+    """Say whether the process that opened a segment still lives (a later process may have got its number)."""
+    try:
+        fields = Path(f"/proc/{segment.pid}/stat").read_text().rpartition(")")[2].split()
+        boot = next(x for x in Path("/proc/stat").read_text().splitlines() if x.startswith("btime "))
+    except OSError:
+        return False
+    started_us = int(boot.split()[1]) * 1_000_000 + int(fields[19]) * 1_000_000 // os.sysconf("SC_CLK_TCK")
+    return fields[0] not in "ZX" and started_us <= segment.opened_us + _CLOCK_SLACK_US
+
+
+@dataclass(frozen=True, slots=True)
+class Compactor:
+    """Compacts the segments in `events` into `lake`.
+
+    `grace_us` is how long a segment stays after its events are in Parquet, for readers that began before.
+    """
+
+    events: Path
+    lake: Path
+    now_us: Callable[[], int]
+    grace_us: int = 60_000_000
+    writer_lives: Callable[[Segment], bool] = process_wrote
+    pass_bytes: int = PASS_BYTES
+
+    def run(self) -> Compaction:
+        """Move what is finished, remove what was moved longer ago than the grace.
+
+        Raises TransientError where another compaction runs, TerminalError where the lake is damaged, OSError.
+        """
+        self.lake.mkdir(parents=True, exist_ok=True)
+        with _locked(self.lake):
+            state = _opened(self.lake)
+            _sweep(self.lake, state)
+            done = Compaction()
+            while chunks := self._due(state):
+                state, step = _absorb(self.lake, state, chunks, self.now_us())
+                done = _sum(done, step)
+            removed = _remove(self.events, self.lake, state, self.now_us() - self.grace_us)
+            return replace(done, removed=removed)
+
+    def _due(self, state: Manifest) -> tuple[Chunk, ...]:
+        """Return finished segments, or their rest, that Parquet does not hold yet, oldest first."""
+        chunks: list[Chunk] = []
+        size = 0
+        for segment in list_segments(self.events):
+            if size >= self.pass_bytes:
+                break
+            if segment.live and self.writer_lives(segment):
+                continue
+            chunk = read_chunk(segment, state.covered_bytes(segment.name))
+            if chunk is not None and (chunk.data or segment.name not in state.segments):
+                chunks.append(chunk)
+                size += len(chunk.data)
+        return tuple(chunks)
+
+
+@contextmanager
+def _locked(lake: Path) -> Iterator[None]:
+    with (lake / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise transient(
+                "another compaction of this lake is running", f"it holds {lake / '.lock'}"
+            ) from None
+        yield
+
+
+def _opened(lake: Path) -> Manifest:
+    """Return the manifest; a new lake gets an empty one before its first part."""
+    state = manifest.load(lake)
+    if state is not None:
+        return state
+    if part := next(lake.glob("*/day=*/part-*.parquet"), None):
+        raise terminal(
+            "the lake holds events but its manifest is gone",
+            f"found {part}, missed {lake / manifest.NAME}",
+            fix="restore the manifest from a backup, or move the lake away to begin a new one",
+        )
+    manifest.save(lake, Manifest())
+    return Manifest()
+
+
+def _sweep(lake: Path, state: Manifest) -> None:
+    """Remove what a killed compaction left: files that no manifest ever named."""
+    named = {part.file for part in state.parts}
+    for path in sorted(lake.glob("*/day=*/*")):
+        if path.relative_to(lake).as_posix() not in named:
+            path.unlink()
+
+
+def _absorb(lake: Path, state: Manifest, chunks: Sequence[Chunk], now: int) -> tuple[Manifest, Compaction]:
+    """Write the parts of some chunks and then the manifest that names them."""
+    by_kind: dict[Kind, list[Chunk]] = defaultdict(list)
+    for chunk in chunks:
+        by_kind[chunk.segment.kind].append(chunk)
+    parts: list[Part] = []
+    damaged: list[Damage] = []
+    read = 0
+    for kind, group in sorted(by_kind.items()):
+        found = [columns.read(chunk) for chunk in group]
+        for chunk, each in zip(group, found, strict=True):
+            _keep_damaged(lake, chunk, each.damaged)
+            damaged += each.damaged
+        table = pa.concat_tables([each.table for each in found])
+        read += table.num_rows
+        parts += _write_parts(lake, kind, _unknown(lake, state, kind, table))
+    covered = {chunk.segment.name: Covered(chunk.end, now) for chunk in chunks}
+    after = Manifest(state.generation + 1, (*state.parts, *parts), {**state.segments, **covered})
+    manifest.save(lake, after)
+    events = sum(part.rows for part in parts)
+    return after, Compaction(
+        segments=len(chunks),
+        events=events,
+        duplicates=read - events,
+        torn=sum(chunk.torn_bytes > 0 for chunk in chunks),
+        damaged=tuple(damaged),
+        parts=tuple(part.file for part in parts),
+    )
+
+
+def _unknown(lake: Path, state: Manifest, kind: Kind, table: pa.Table) -> pa.Table:
+    """Return the events that neither this table nor the lake has already, by `event.id`."""
+    table = columns.without_duplicates(table)
+    files = [str(lake / part.file) for part in state.parts if part.kind is kind]
+    if not files or not table.num_rows:
+        return table
+    with duckdb.connect() as connection:
+        connection.register("arrived", table.select(["event.id"]))
+        query = 'SELECT "event.id" FROM read_parquet(?) SEMI JOIN arrived USING ("event.id")'
+        known = [event_id for (event_id,) in connection.execute(query, [files]).fetchall()]
+    return table.filter(pc.invert(pc.is_in(table["event.id"], value_set=pa.array(known, pa.string()))))
+
+
+def _write_parts(lake: Path, kind: Kind, table: pa.Table) -> Iterator[Part]:
+    table = table.sort_by("event.time")
+    days = pc.divide(table["event.time"], DAY_US)
+    for day in sorted(set(days.to_pylist())):
+        rows = table.filter(pc.equal(days, day))
+        folder = lake / kind.value / f"day={datetime.fromtimestamp(day * 86_400, UTC):%Y-%m-%d}"
+        path = _write_part(folder, rows)
+        manifest.sync_directory(folder.parent)
+        first, last = rows["event.time"][0].as_py(), rows["event.time"][-1].as_py()
+        yield Part(kind, path.relative_to(lake).as_posix(), rows.num_rows, first, last)
+    manifest.sync_directory(lake)
+
+
+def _write_part(folder: Path, rows: pa.Table) -> Path:
+    """Write one Parquet file, named by its content, durable when this returns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / "part.tmp"
+    pq.write_table(rows, temporary, compression="zstd")
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    path = folder / f"part-{digest.short(digest.of_file(temporary))}.parquet"
+    temporary.replace(path)
+    manifest.sync_directory(folder)
+    return path
+
+
+def _keep_damaged(lake: Path, chunk: Chunk, damaged: Sequence[Damage]) -> None:
+    """Keep the bytes of lines that are no events: the segment they stand in will be removed."""
+    if not damaged:
+        return
+    folder = lake / DAMAGED
+    folder.mkdir(exist_ok=True)
+    lines = [chunk.data[d.offset - chunk.start :][: d.length] for d in damaged]
+    manifest.write_durably(folder / f"{chunk.segment.name}-{chunk.start}.lines", b"".join(lines))
+    manifest.sync_directory(folder)
+
+
+def _remove(events: Path, lake: Path, state: Manifest, before_us: int) -> int:
+    """Remove segments that Parquet has held since before `before_us`, then forget their names."""
+    removed = 0
+    for segment in list_segments(events):
+        covered = state.segments.get(segment.name)
+        if covered is None or covered.since_us > before_us:
+            continue
+        chunk = read_chunk(segment, covered.bytes)
+        if chunk is not None and not chunk.data:
+            segment.path.unlink(missing_ok=True)
+            removed += 1
+    left = {segment.name for segment in list_segments(events)}
+    if not left.issuperset(state.segments):
+        manifest.sync_directory(
+            events
+        )  # a name may be forgotten only when it cannot come back with a power cut
+        kept = {name: covered for name, covered in state.segments.items() if name in left}
+        manifest.save(lake, Manifest(state.generation + 1, state.parts, kept))
+    return removed
+
+
+def _sum(first: Compaction, second: Compaction) -> Compaction:
+    return Compaction(
+        segments=first.segments + second.segments,
+        events=first.events + second.events,
+        duplicates=first.duplicates + second.duplicates,
+        removed=first.removed + second.removed,
+        torn=first.torn + second.torn,
+        damaged=first.damaged + second.damaged,
+        parts=first.parts + second.parts,
+    )

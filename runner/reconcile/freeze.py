@@ -1,0 +1,65 @@
+"""Freeze windows: when, in local time, nothing may be promoted. Computation only; called by `intent`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from runner.errors import terminal
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of local time, once (`2026-12-20T00:00`) or weekly (`friday 16:00`), without its end."""
+
+    zone: str
+    start: str
+    end: str
+    reason: str
+
+
+def in_force(windows: tuple[Window, ...], now: float) -> Window | None:
+    """Return the first window that holds at `now` (seconds since 1970 UTC), or None.
+
+    Raises TerminalError where a zone or a time cannot be read: a guard that cannot be computed must refuse.
+    """
+    return next((window for window in windows if _holds(window, now)), None)
+
+
+def _holds(window: Window, now: float) -> bool:
+    local = datetime.fromtimestamp(now, tz=UTC).astimezone(_zone(window.zone)).replace(tzinfo=None)
+    start, end = _point(window.start), _point(window.end)
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        return start <= local < end
+    if isinstance(start, timedelta) and isinstance(end, timedelta):
+        monday = datetime.combine(local.date() - timedelta(days=local.weekday()), datetime.min.time())
+        return (local - monday - start) % _WEEK < (end - start) % _WEEK
+    raise terminal(
+        f"freeze window '{window.start}' to '{window.end}' mixes a date with a weekday",
+        fix="write both as '2026-12-20T00:00' or both as 'friday 16:00'",
+    )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise terminal(f"unknown time zone '{name}'", fix="use an IANA name such as 'Asia/Seoul'") from error
+
+
+def _point(text: str) -> datetime | timedelta:
+    day, _, clock = text.strip().lower().partition(" ")
+    try:
+        if day in _DAYS:
+            time = datetime.strptime(clock.strip() or "00:00", "%H:%M")
+            return timedelta(days=_DAYS.index(day), hours=time.hour, minutes=time.minute)
+        return datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise terminal(
+            f"freeze window: cannot read the time '{text}'",
+            fix="write '2026-12-20T00:00' or 'friday 16:00'",
+        ) from error

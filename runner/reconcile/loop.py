@@ -1,0 +1,194 @@
+"""The reconciler itself: look at everything, plan from scratch, apply, and do it again.
+
+Level-triggered: no pass knows what "just changed". A pass that did something is followed by the next one at
+once, since what it saw is stale by then; a quiet one by a wait that a new commit or a wake-up ends. Called by
+`loop run`, `loop up` and `loop apply`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from runner.errors import LoopError, TerminalError
+from runner.reconcile.apply import Report, apply
+from runner.reconcile.distil import Declared
+from runner.reconcile.journal import Journal
+from runner.reconcile.memory import Kind
+from runner.reconcile.observe import SECONDS, observe
+from runner.reconcile.observed import Memory, Observed
+from runner.reconcile.plan import Plan, plan
+from runner.reconcile.ports import World
+
+INTERVAL = 2.0
+
+
+class Source(Protocol):
+    """Where the desired state is read from."""
+
+    def revision(self) -> str:
+        """Return the revision that should be applied."""
+
+    def declared(self, revision: str) -> Declared:
+        """Return what a revision says. Raises TerminalError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A revision that cannot be applied; the last good one stays in force."""
+
+    revision: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One pass: what was seen, what was planned, what became of it, and a newer revision that was refused."""
+
+    observed: Observed
+    plan: Plan
+    report: Report
+    refusal: Refusal | None = None
+
+    @property
+    def acted(self) -> bool:
+        """Something was done, so that what was observed is stale."""
+        return bool(self.report.done) or self.report.interrupted
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """One environment's reconciler. `connect` turns a declaration into the systems that it names."""
+
+    source: Source
+    connect: Callable[[Declared], World]
+    journal: Journal
+    clock: Callable[[], float]
+    tell: Callable[[Outcome], None]
+    observe_seconds: float = SECONDS
+    declared: Declared | None = None
+    world: World | None = None
+    refusal: Refusal | None = None
+    _newer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def look(self) -> tuple[Observed, Plan]:
+        """Observe and plan, and do nothing. Raises LoopError where there is no desired state at all."""
+        declared, world = await self._current()
+        return await look(declared, world, self.journal.memory(), self.clock, self.observe_seconds)
+
+    async def reconcile_once(self) -> Outcome:
+        """Make one pass.
+
+        Raises LoopError where there is no desired state at all, OSError without a journal.
+        """
+        observed, planned = await self.look()
+        return await self.carry_out(observed, planned)
+
+    async def carry_out(self, observed: Observed, planned: Plan) -> Outcome:
+        """Apply a plan that was just made, note when all agree, and tell."""
+        world = self.world
+        assert world is not None, "a plan comes from `look`, which connects"  # noqa: S101
+        report = await apply(planned, observed, world, self.journal, self._newer.is_set)
+        if planned.in_sync:
+            self._note_in_sync(planned)
+        self.journal.rotate_if_long()
+        outcome = Outcome(observed, planned, report, self.refusal)
+        self.tell(outcome)
+        return outcome
+
+    async def settle(self, passes: int = 20) -> Outcome:
+        """Make passes until nothing more can be done now, at most `passes`."""
+        outcome = await self.reconcile_once()
+        for _ in range(passes - 1):
+            if not outcome.acted:
+                break
+            outcome = await self.reconcile_once()
+        return outcome
+
+    async def run(self, stop: asyncio.Event, wake: asyncio.Event, interval: float = INTERVAL) -> None:
+        """Make passes until `stop` is set; `wake` begins the next one at once. `interval` is in seconds."""
+        watcher = asyncio.create_task(self._watch(stop, interval))
+        try:
+            while not stop.is_set():
+                outcome = await self.reconcile_once()
+                if not outcome.acted:
+                    await _first_of(interval, stop, wake, self._newer)
+                    wake.clear()
+        finally:
+            watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watcher
+
+    async def _current(self) -> tuple[Declared, World]:
+        """Return the newest good declaration; a bad one is told and leaves the last good one in force."""
+        self._newer.clear()
+        try:
+            revision = await asyncio.to_thread(self.source.revision)
+            if self.declared is None or revision not in self._seen():
+                await self._adopt(revision)
+            elif revision == self.declared.desired.revision:
+                self.refusal = None
+        except (LoopError, OSError) as error:
+            if self.declared is None:
+                raise
+            self.refusal = Refusal("the newest revision", str(error))
+        assert self.declared is not None and self.world is not None, "adopted or raised"  # noqa: S101
+        return self.declared, self.world
+
+    def _seen(self) -> set[str]:
+        in_force = {self.declared.desired.revision} if self.declared else set()
+        return in_force | ({self.refusal.revision} if self.refusal else set())
+
+    async def _adopt(self, revision: str) -> None:
+        try:
+            declared = await asyncio.to_thread(self.source.declared, revision)
+        except TerminalError as error:
+            if self.declared is None:
+                raise
+            self.refusal = Refusal(revision, str(error))
+            return
+        self.world = self.connect(declared)
+        self.declared, self.refusal = declared, None
+
+    async def _watch(self, stop: asyncio.Event, interval: float) -> None:
+        """Notice a newer revision also during a long pass, so that it need not wait for its end."""
+        while not stop.is_set():
+            await asyncio.sleep(interval)
+            with contextlib.suppress(LoopError, OSError):
+                revision = await asyncio.to_thread(self.source.revision)
+                if self.declared is not None and revision not in self._seen():
+                    self._newer.set()
+
+    def _note_in_sync(self, planned: Plan) -> None:
+        """Write down the first agreement of a revision; later ones say nothing new."""
+        applied = self.journal.memory().applied
+        if applied is None or (applied.revision, applied.spec_digest) != (
+            planned.revision,
+            planned.spec_digest,
+        ):
+            body = {
+                "revision": planned.revision,
+                "spec_digest": planned.spec_digest,
+                "plan": planned.digest[:12],
+            }
+            self.journal.append(Kind.IN_SYNC, body)
+
+
+async def look(
+    declared: Declared, world: World, memory: Memory, clock: Callable[[], float], seconds: float = SECONDS
+) -> tuple[Observed, Plan]:
+    """Observe and plan: all that `loop plan` does. `memory` may come from a journal that is only read."""
+    observed = await observe(world, memory, clock(), seconds)
+    return observed, plan(declared.desired, observed, clock())
+
+
+async def _first_of(seconds: float, *events: asyncio.Event) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -1,0 +1,226 @@
+"""Folding the journal into what the planner must remember. Pure; called by `journal` and by `loop log`.
+
+What counts is "attempted": whatever was begun may have happened, also where a crash hid its end. So an
+attempted load is owned and no longer verified, and an attempted switch has used its generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from runner import digest
+from runner.errors import terminal
+from runner.reconcile.observed import Applied, Failure, FailureKind, Intent, Memory
+from runner.serving.routes import Version
+
+
+class Kind(StrEnum):
+    """What a journal entry says."""
+
+    ATTEMPTED = "attempted"
+    DONE = "done"
+    FAILED = "failed"
+    IN_SYNC = "in_sync"
+    REPAIRED = "repaired"
+    CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal.
+
+    `at` is in seconds since 1970; `digest` covers everything else, `previous` too.
+    """
+
+    sequence: int
+    at: float
+    kind: Kind
+    body: Mapping[str, Any]
+    previous: str
+    digest: str
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A memory that is being folded; copying at every entry would make long journals quadratic."""
+
+    owned: set[str]
+    verified: dict[tuple[str, str], str]
+    failures: dict[str, Failure]
+    released: dict[str, float]
+    trusted: list[str]
+    accepted: Intent | None = None
+    generation: int = 0
+    content: str = ""
+    applied: Applied | None = None
+
+
+def fold(entries: Iterable[Entry], start: Memory | None = None) -> Memory:
+    """Return what is remembered after these entries, beginning with `start`."""
+    draft = _open(start or Memory())
+    for entry in entries:
+        match entry.kind:
+            case Kind.ATTEMPTED:
+                _attempted(draft, entry)
+            case Kind.DONE:
+                _done(draft, entry)
+            case Kind.FAILED:
+                _failed(draft, entry)
+            case Kind.IN_SYNC:
+                body = entry.body
+                draft.applied = Applied(body["revision"], body["spec_digest"], entry.at)
+            case Kind.CHECKPOINT:
+                draft = _open(from_json(entry.body))
+            case Kind.REPAIRED:
+                pass
+    return _close(draft)
+
+
+def _open(memory: Memory) -> _Draft:
+    return _Draft(
+        set(memory.owned),
+        dict(memory.verified),
+        dict(memory.failures),
+        dict(memory.released),
+        list(memory.trusted),
+        memory.accepted,
+        memory.generation,
+        memory.content,
+        memory.applied,
+    )
+
+
+def _close(draft: _Draft) -> Memory:
+    return Memory(
+        frozenset(draft.owned),
+        draft.verified,
+        draft.failures,
+        draft.released,
+        tuple(draft.trusted),
+        draft.accepted,
+        draft.generation,
+        draft.content,
+        draft.applied,
+    )
+
+
+def _attempted(draft: _Draft, entry: Entry) -> None:
+    body, served = entry.body, str(entry.body.get("served", ""))
+    match body["action"]:
+        case "place_files":
+            draft.owned.add(served)
+            draft.released.pop(served, None)
+        case "load_adapter":
+            draft.owned.add(served)
+            draft.released.pop(served, None)
+            draft.verified.pop((body["replica"], served), None)
+        case "unload_adapter" | "probe_adapter":
+            draft.verified.pop((body["replica"], served), None)
+        case "switch_routes":
+            _switched(draft, body)
+        case _:
+            pass
+
+
+def _switched(draft: _Draft, body: Mapping[str, Any]) -> None:
+    draft.generation = max(draft.generation, int(body["table"]["generation"]))
+    draft.content = serves_of(body["table"])
+    intent = intent_from_json(body["intent"])
+    if intent is None:
+        return
+    draft.accepted = intent
+    if intent.baseline.served not in draft.trusted:
+        draft.trusted.append(intent.baseline.served)
+
+
+def _done(draft: _Draft, entry: Entry) -> None:
+    body, served = entry.body, str(entry.body.get("served", ""))
+    draft.failures.pop(body["target"], None)
+    draft.failures.pop(body["subject"], None)
+    match body["action"]:
+        case "probe_adapter":
+            draft.verified[body["replica"], served] = body["instance"]
+        case "unload_adapter" | "retire_files":
+            draft.released[served] = entry.at
+        case "delete_files":
+            _forget(draft, served)
+        case _:
+            pass
+
+
+def _forget(draft: _Draft, served: str) -> None:
+    draft.owned.discard(served)
+    draft.released.pop(served, None)
+    for pair in [pair for pair in draft.verified if pair[1] == served]:
+        del draft.verified[pair]
+    for name in [name for name in draft.failures if served in name.split(" ")]:
+        del draft.failures[name]
+
+
+def _failed(draft: _Draft, entry: Entry) -> None:
+    body, kind = entry.body, FailureKind(entry.body["failure"])
+    name = body["subject"] if kind is FailureKind.TERMINAL else body["target"]
+    before = draft.failures.get(name)
+    count = before.count + 1 if before and before.config == body["config"] else 1
+    draft.failures[name] = Failure(kind, count, entry.at, body["message"], body["config"])
+
+
+def serves_of(table: Mapping[str, Any]) -> str:
+    """Return the digest of what a table in JSON gives users: everything but generation and revision."""
+    return digest.of_value(
+        {name: value for name, value in table.items() if name not in ("generation", "revision")}
+    )
+
+
+def intent_from_json(value: Mapping[str, Any] | None) -> Intent | None:
+    """Read the arms of a switch back."""
+    if value is None:
+        return None
+    candidate, shadow = value["candidate"], value["shadow"]
+    return Intent(
+        Version(**value["baseline"]),
+        Version(**candidate) if candidate else None,
+        float(value["weight"]),
+        tuple(value["groups"]),
+        Version(**shadow) if shadow else None,
+    )
+
+
+def to_json(memory: Memory) -> dict[str, Any]:
+    """Return a memory as plain JSON values: the body of a checkpoint."""
+    return {
+        "owned": sorted(memory.owned),
+        "verified": [[*pair, instance] for pair, instance in sorted(memory.verified.items())],
+        "failures": {name: asdict(failure) for name, failure in sorted(memory.failures.items())},
+        "released": dict(sorted(memory.released.items())),
+        "trusted": list(memory.trusted),
+        "accepted": None if memory.accepted is None else asdict(memory.accepted),
+        "generation": memory.generation,
+        "content": memory.content,
+        "applied": None if memory.applied is None else asdict(memory.applied),
+    }
+
+
+def from_json(value: Mapping[str, Any]) -> Memory:
+    """Read a memory back. Raises TerminalError for a checkpoint that is none."""
+    try:
+        return Memory(
+            owned=frozenset(value["owned"]),
+            verified={(url, served): instance for url, served, instance in value["verified"]},
+            failures={
+                name: Failure(**{**failure, "kind": FailureKind(failure["kind"])})
+                for name, failure in value["failures"].items()
+            },
+            released=dict(value["released"]),
+            trusted=tuple(value["trusted"]),
+            accepted=intent_from_json(value["accepted"]),
+            generation=int(value["generation"]),
+            content=str(value["content"]),
+            applied=Applied(**value["applied"]) if value["applied"] else None,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        text = f"{type(error).__name__}: {error}"
+        raise terminal("this journal has a checkpoint that cannot be read", text) from error

@@ -1,0 +1,170 @@
+"""What the systems said in one observation, and what the journal remembers. Values; `observe` fills them.
+
+A system that did not answer is `Unknown(reason)`: the planner may keep what such a system had, never prune
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from runner.errors import Unknown
+from runner.serving.routes import RouteTable, Version
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A line of the engine's registry: an adapter where `parent` names a base, else the base itself."""
+
+    name: str
+    root: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A vLLM server that answered. `instance` names the process: another process forgot every adapter."""
+
+    instance: str
+    models: tuple[ServedModel, ...] = ()
+    version: str = ""
+
+    def root_of(self, served: str) -> str | None:
+        """Return the path under which an adapter is registered, or None where it is not."""
+        return next((m.root for m in self.models if m.name == served and m.parent is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """A gateway that answered: the table it obeys and, by served name, the requests it has under way."""
+
+    table: RouteTable
+    in_flight: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def generation(self) -> int:
+        """Generation of the table in force."""
+        return self.table.generation
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Paths tracked by DVC: those whose bytes are not in the working tree, and those that were changed."""
+
+    missing: frozenset[str] = frozenset()
+    modified: frozenset[str] = frozenset()
+
+
+class FailureKind(StrEnum):
+    """Whether trying the same thing again can help."""
+
+    TERMINAL = "terminal"
+    TRANSIENT = "transient"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The failures of one thing in a row.
+
+    `config` names the circumstances in which a terminal one stays true.
+    """
+
+    kind: FailureKind
+    count: int
+    at: float
+    message: str
+    config: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Which arms an alias was last given, whether or not they could be served at that moment."""
+
+    baseline: Version
+    candidate: Version | None = None
+    weight: float = 0.0
+    groups: tuple[str, ...] = ()
+    shadow: Version | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The last time live and spec agreed in everything."""
+
+    revision: str
+    spec_digest: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the journal says that no system can be asked.
+
+    owned: served names whose files we placed or that we loaded: the inventory, all that may ever be pruned.
+    verified: (replica, served) -> instance on which the probe passed.
+    failures: subject or target of an action -> its failures in a row.
+    released: served -> when nothing needed its files any more; the grace period counts from it.
+    trusted: served names in the order in which they first became baseline.
+    accepted: the arms last given to the alias; promotions are measured against it.
+    generation, content: of the last route table that was written.
+    """
+
+    owned: frozenset[str] = frozenset()
+    verified: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    released: Mapping[str, float] = field(default_factory=dict)
+    trusted: tuple[str, ...] = ()
+    accepted: Intent | None = None
+    generation: int = 0
+    content: str = ""
+    applied: Applied | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One observation. `store` is the directory of placed adapters, absolute, as the engine sees it.
+
+    `placed` are the served names that have complete files there.
+    """
+
+    at: float
+    store: str
+    replicas: Mapping[str, Replica | Unknown]
+    gateways: Mapping[str, GatewayView | Unknown]
+    placed: frozenset[str] | Unknown
+    data: Data | Unknown = Data()
+    memory: Memory = Memory()
+
+    def path(self, served: str) -> str:
+        """Return where an adapter's files belong."""
+        return f"{self.store}/{served}"
+
+    def known_replicas(self) -> Iterator[tuple[str, Replica]]:
+        """Yield the replicas that answered, in order of address."""
+        for url, replica in sorted(self.replicas.items()):
+            if isinstance(replica, Replica):
+                yield url, replica
+
+    def known_gateways(self) -> Iterator[tuple[str, GatewayView]]:
+        """Yield the gateways that answered, in order of address."""
+        for url, gateway in sorted(self.gateways.items()):
+            if isinstance(gateway, GatewayView):
+                yield url, gateway
+
+    def unknowns(self) -> Iterator[tuple[str, Unknown]]:
+        """Yield everything that did not answer, with its name."""
+        named: list[tuple[str, object]] = [
+            (f"replica {url}", value) for url, value in sorted(self.replicas.items())
+        ]
+        named += [(f"gateway {url}", value) for url, value in sorted(self.gateways.items())]
+        named += [("adapter store", self.placed), ("data", self.data)]
+        for name, value in named:
+            if isinstance(value, Unknown):
+                yield name, value
+
+    def live(self) -> RouteTable | None:
+        """Return the newest table that a gateway obeys, or None where none answered."""
+        tables = [gateway.table for _, gateway in self.known_gateways()]
+        return max(tables, key=lambda table: table.generation, default=None)

@@ -1,0 +1,108 @@
+"""What a reviewer wants to know of a change beside the actions: stages, evaluation, data, cost, every changed value.
+
+Called by `loop plan`; the sections go to `report.plan`. Computation only: two specs in, lines out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from runner.spec.cost import Account, CostPolicy, Per
+from runner.spec.environment import Environment
+from runner.spec.load import Spec
+
+Section = tuple[str, Sequence[str]]
+_MONTHS = {Per.HOUR: 730.0, Per.MONTH: 1.0, Per.QUARTER: 1 / 3, Per.YEAR: 1 / 12}
+_ABSENT = "nothing"
+
+
+def review(spec: Spec, environment: Environment, before: Spec | None = None) -> tuple[Section, ...]:
+    """Return titled lines; those about a change only where there is a spec to compare with."""
+    sections: list[Section] = [("rollout", list(_stages(spec, environment)))]
+    sections.append(("evaluation", list(_evaluation(spec, environment))))
+    if before is not None:
+        sections.append(("data", list(_data(before, spec))))
+        sections.append(("cost", list(_cost(before.policies.cost, spec.policies.cost))))
+        sections.append(("changed values", list(changed_values(before.to_json(), spec.to_json()))))
+    return tuple((title, lines) for title, lines in sections if lines)
+
+
+def changed_values(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    """Yield every value that differs, with its path, before and after, in order of path."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys(), key=str):
+            inner = f"{path}.{key}" if path else str(key)
+            yield from changed_values(old.get(key, _ABSENT), new.get(key, _ABSENT), inner)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for at, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from changed_values(one, other, f"{path}[{_label(one, at)}]")
+    elif old != new:
+        yield f"{path}: {_short(old)} -> {_short(new)}"
+
+
+def monthly(policy: CostPolicy) -> float:
+    """Return the running cost of a month in dollars, as `policies/cost.yaml` assumes it."""
+    requests = policy.traffic.requests_per_month / 1000
+    return sum(
+        item.amount * (requests if item.per is Per.THOUSAND_REQUESTS else _MONTHS.get(item.per, 0.0))
+        for item in policy.items.values()
+        if item.account is Account.RUNNING
+    )
+
+
+def _stages(spec: Spec, environment: Environment) -> Iterator[str]:
+    rollout = environment.rollout
+    if rollout is None:
+        return
+    for stage in spec.policies.rollout.stages:
+        lasts = (
+            "until a person ends it" if stage.duration is None else f"at least {stage.duration / 3600:g} h"
+        )
+        here = "  <- stands here" if stage.name == rollout.stage else ""
+        yield f"{stage.name}: {stage.traffic:.0%} of users, {lasts}, advance {stage.advance.value}{here}"
+
+
+def _evaluation(spec: Spec, environment: Environment) -> Iterator[str]:
+    """Yield the candidate's metrics beside the baseline's."""
+    if environment.rollout is None:
+        return
+    names = (environment.baseline, environment.rollout.candidate)
+    baseline, candidate = (_metrics(spec, name) for name in names)
+    for metric in sorted(baseline.keys() | candidate.keys()):
+        one, other = baseline.get(metric), candidate.get(metric)
+        change = f" ({other - one:+.4g})" if one is not None and other is not None else ""
+        yield f"{metric}: {names[0]} {_figure(one)}, {names[1]} {_figure(other)}{change}"
+
+
+def _metrics(spec: Spec, name: str) -> dict[str, float]:
+    evaluation = spec.models[name].evaluation
+    return dict(evaluation.metrics) if evaluation else {}
+
+
+def _data(before: Spec, after: Spec) -> Iterator[str]:
+    for name in sorted(before.datasets.keys() | after.datasets.keys()):
+        old, new = before.datasets.get(name), after.datasets.get(name)
+        if old is None or new is None:
+            yield f"{name}: {'new' if old is None else 'removed'}"
+        elif old.hash != new.hash:
+            yield f"{name}: {old.hash} -> {new.hash}"
+
+
+def _cost(before: CostPolicy, after: CostPolicy) -> Iterator[str]:
+    old, new = monthly(before), monthly(after)
+    if old != new:
+        yield f"running cost: ${old:,.2f} -> ${new:,.2f} a month ({new - old:+,.2f}; {12 * (new - old):+,.2f} a year)"
+
+
+def _label(value: Any, at: int) -> str:
+    return str(value["name"]) if isinstance(value, dict) and "name" in value else str(at)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _figure(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4g}"

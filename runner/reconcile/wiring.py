@@ -1,0 +1,145 @@
+"""The ports connected to the real parts: vLLM over HTTP, the gateway's admin side, the store, DVC.
+
+Called by the command line, once for every revision that is adopted, since addresses may have changed.
+It makes no decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from runner.errors import terminal
+from runner.reconcile.distil import Declared
+from runner.reconcile.observed import Data, GatewayView
+from runner.reconcile.ports import Proof, World
+from runner.reconcile.state import StatePaths
+from runner.serving import adapters, discovery, probe
+from runner.serving.engine import EngineClient
+from runner.serving.gateway_client import GatewayClient
+from runner.serving.routes import RouteTable
+
+CALL_SECONDS = 60.0
+"""Longest single call to an engine or gateway: a load from a slow disk, a probe on a busy CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What every connection needs. `environ` is where keys are looked up, `tell` takes lines of progress."""
+
+    root: Path
+    session: aiohttp.ClientSession
+    environ: Mapping[str, str]
+    tell: Callable[[str], None]
+    store: Path | None = None
+    """Where engines find placed adapters; below the state directory where absent."""
+
+    def connect(self, declared: Declared) -> World:
+        """Return the systems that a declaration names. Raises TerminalError where a key is not set."""
+        environment, name = declared.environment, declared.desired.environment
+        key = self._api_key(environment.engine.api_key_env)
+        engines: dict[str, EngineClient] = {}
+
+        def engine(url: str) -> EngineClient:
+            if url not in engines:
+                engines[url] = EngineClient(url, self.session, CALL_SECONDS, key)
+            return engines[url]
+
+        async def replicas() -> Sequence[str]:
+            return await discovery.replicas(environment.engine)
+
+        async def prove(url: str, served: str, path: str) -> Proof:
+            found = await probe.probe(engine(url), declared.base_model, served, probe.read_record(Path(path)))
+            return _proof(found)
+
+        admin = f"http://{environment.gateway.admin}"
+        store = self.store or StatePaths(self.root, name).adapters
+        return World(
+            discover=replicas,
+            engine=engine,
+            gateways={admin: AdminSide(GatewayClient(admin, self.session, CALL_SECONDS))},
+            store=Shelf(self.root, store),
+            probe=prove,
+            data=lambda: _missing(self.root, declared),
+            pull=self._pull,
+        )
+
+    def _api_key(self, variable: str | None) -> str | None:
+        if variable is None:
+            return None
+        if not self.environ.get(variable):
+            raise terminal(f"the engine's key is missing: {variable} is not set", fix=f"export {variable}")
+        return self.environ[variable]
+
+    def _pull(self, source: str) -> None:
+        from runner.data.pull import pull
+
+        pull(self.root, [source], self.tell)
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSide:
+    """A gateway as the reconciler sees it."""
+
+    client: GatewayClient
+
+    async def view(self) -> GatewayView:
+        """Return the table in force and what is under way."""
+        state = await self.client.state()
+        return GatewayView(state.table, state.in_flight)
+
+    async def put(self, table: RouteTable) -> None:
+        """Make it obey a table. Raises LoopError, also where it has a newer one."""
+        await self.client.put(table)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The store of placed adapters: `directory`, filled from paths below `root`."""
+
+    root: Path
+    directory: Path
+
+    @property
+    def path(self) -> str:
+        """The directory, absolute."""
+        return str(self.directory.absolute())
+
+    def placed(self) -> frozenset[str]:
+        """Return the served names that have complete files. Raises OSError."""
+        return frozenset(adapters.placed(self.directory))
+
+    def place(self, served: str, source: str, digest: str) -> None:
+        """Copy an adapter in, its digest verified. Raises LoopError."""
+        name = served.rpartition("--")[0]
+        adapters.place(self.root / source, self.directory, name, digest)
+
+    def intact(self, served: str, digest: str) -> bool:
+        """Return whether the placed bytes have this digest."""
+        return adapters.inspect(self.directory.absolute() / served, digest) is adapters.Copy.INTACT
+
+    def remove(self, served: str) -> None:
+        """Delete an adapter's files. Raises LoopError."""
+        adapters.remove(self.directory, served)
+
+
+def _proof(found: probe.ProbeResult) -> Proof:
+    return Proof(
+        passed=found.verdict is probe.Verdict.PASS,
+        disproved=found.verdict is probe.Verdict.FAIL,
+        evidence=found.evidence,
+        base_difference=found.base_difference,
+        training_difference=found.training_difference,
+    )
+
+
+def _missing(root: Path, declared: Declared) -> Data:
+    """Return which declared adapters have no bytes here; digests are checked when they are placed."""
+    return Data(missing=frozenset(_absent(root, (a.source for a in declared.desired.adapters))))
+
+
+def _absent(root: Path, sources: Iterable[str]) -> Iterable[str]:
+    return (source for source in sources if not (root / source).exists())

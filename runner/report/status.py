@@ -1,0 +1,119 @@
+"""What `loop status` shows, as text. Reads the values that the runner wrote and the lake counted; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+Values = Mapping[str, Any]
+STALE_SECONDS = 30.0
+_COLOURS = {"in sync": "32", "changing": "33", "held": "33"}
+_HEAD = ("arm", "version", "requests", "errors", "rate", "p50 ms", "p95 ms", "p99 ms", "tokens in/out", "fell back")
+
+
+def to_text(status: Values, now: float, *, colour: bool) -> str:
+    """Return the status for a terminal; `now` is in seconds since 1970 UTC."""
+    last = status["pass"]
+    if last is None:
+        return f"{status['environment']}: no runner has looked at it yet; `loop up` begins"
+    lines = [_headline(status, last, now, colour), ""]
+    lines += [*_section("serving", _serving(last)), *_section("systems", _systems(last))]
+    lines += _section(f"requests, {_window(status['window_seconds'])}", _table(status["arms"]))
+    lines += _section("held", (f"{h['subject']}: {h['why']}: {h['text']}" for h in last["holds"]))
+    lines += _section("failed", (f"{f['action']} ({f['kind']}): {f['message']}" for f in last["failed"]))
+    if last["refused"]:
+        lines += _section("refused", [f"revision {last['refused']['revision'][:12]}: {last['refused']['message']}"])
+    return "\n".join(lines).rstrip()
+
+
+def _headline(status: Values, last: Values, now: float, colour: bool) -> str:
+    verdict, age = str(last["verdict"]), now - last["at"]
+    if status["runner"] is None:
+        about = f"no runner at work; last seen {_ago(age)} ago"
+    else:
+        about = f"runner {status['runner']}, looked {_ago(age)} ago" + (", late" if age > STALE_SECONDS else "")
+    shown = f"\x1b[{_COLOURS[verdict]}m{verdict}\x1b[0m" if colour else verdict
+    revision = str(last["revision"])
+    short = revision if revision.startswith("working-tree") else revision[:12]
+    return f"{status['environment']}: {shown} at {short} ({about})"
+
+
+def _serving(last: Values) -> Iterator[str]:
+    arms = last["arms"]
+    if arms is None:
+        yield "nothing yet"
+        return
+    yield f"{arms['alias']} -> {arms['baseline']} (route table {arms['generation']})"
+    if arms["candidate"]:
+        yield f"candidate {arms['candidate']}: {arms['weight']:.4g} of users"
+    if arms["shadow"]:
+        yield f"shadow {arms['shadow']}"
+    for each in last["adapters"]:
+        proven = f"verified on {len(each['verified'])} of {each['replicas']}"
+        yield f"{each['role']:<10} {each['served']}  rank {each['rank']}  {proven}"
+    if last["in_sync_since"]:
+        yield f"agrees since {datetime.fromtimestamp(last['in_sync_since'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _systems(last: Values) -> Iterator[str]:
+    for url, replica in last["replicas"].items():
+        unknown = replica.get("unknown")
+        yield f"replica {url}: " + (
+            f"does not answer: {unknown}" if unknown else f"vLLM {replica['version']}, {len(replica['adapters'])} adapters"
+        )
+    for url, gateway in last["gateways"].items():
+        unknown = gateway.get("unknown")
+        yield f"gateway {url}: " + (
+            f"does not answer: {unknown}"
+            if unknown
+            else f"route table {gateway['generation']}, {gateway['in_flight']} in flight"
+        )
+
+
+def _table(arms: Sequence[Values]) -> list[str]:
+    if not arms:
+        return ["none"]
+    rows = [_HEAD, *(_row(arm) for arm in arms)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    return ["  ".join(_cell(cell, width, at) for at, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+
+
+def _cell(text: str, width: int, at: int) -> str:
+    return text.ljust(width) if at < 2 else text.rjust(width)
+
+
+def _row(arm: Values) -> tuple[str, ...]:
+    rate = "-" if arm["error_rate"] is None else f"{arm['error_rate']:.2%}"
+    times = (_ms(arm[f"latency_{name}_ms"]) for name in ("p50", "p95", "p99"))
+    tokens = f"{arm['input_tokens']}/{arm['output_tokens']}"
+    return (
+        arm["arm"] or "(none)",
+        arm["version"] or "-",
+        str(arm["requests"]),
+        str(arm["errors"]),
+        rate,
+        *times,
+        tokens,
+        str(arm["fell_back"]),
+    )
+
+
+def _section(title: str, rows: Any) -> list[str]:
+    told = [f"  {row}" for row in rows]
+    return [f"{title}:", *told, ""] if told else []
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
+
+
+def _window(seconds: float | None) -> str:
+    return "all" if seconds is None else f"last {_ago(seconds)}"
+
+
+def _ago(seconds: float) -> str:
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0.0):.0f} s"

@@ -1,0 +1,203 @@
+"""The two ASGI applications of a gateway: the public one for users, the admin one for the runner.
+
+Paths are matched exactly, as they came over the wire, and none is ever passed on: what is not listed here
+does not exist, the engine's LoRA routes among it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+
+from runner.errors import TerminalError
+from runner.serving import routes
+from runner.serving.gateway import ask as asks
+from runner.serving.gateway import metrics as metrics_
+from runner.serving.gateway.ask import Operation
+from runner.serving.gateway.book import RouteBook, Stale
+from runner.serving.gateway.completions import Completions
+from runner.serving.gateway.feedback import Feedback
+from runner.serving.gateway.front import Front, Upstream
+from runner.serving.gateway.log import EventLog
+from runner.serving.gateway.metrics import Metrics
+from runner.serving.gateway.replicas import Replicas
+from runner.serving.gateway.replies import (
+    ApiError,
+    Receive,
+    Scope,
+    Send,
+    bad_request,
+    error_body,
+    reply,
+    reply_error,
+    reply_json,
+)
+
+Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
+TABLE_BYTES = 64 * 1024 * 1024
+
+
+class Application:
+    """Dispatches to endpoints by exact path and method; every failure becomes an error in OpenAI's shape."""
+
+    def __init__(self, endpoints: Mapping[bytes, Mapping[str, Endpoint]]) -> None:
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        started = False
+
+        async def watched(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._endpoint(scope)(scope, receive, watched)
+        except ApiError as error:
+            await reply_error(send, error)
+        except ConnectionError:
+            return
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            if started:
+                raise
+            await reply_json(send, 500, error_body(500, "internal_error", "the gateway failed; see its log"))
+
+    def _endpoint(self, scope: Scope) -> Endpoint:
+        path = scope.get("raw_path") or scope["path"].encode()
+        methods = self._endpoints.get(path)
+        if methods is None:
+            raise ApiError(404, "not_found", "there is nothing at this path")
+        endpoint = methods.get(scope["method"])
+        if endpoint is None:
+            raise ApiError(405, "method_not_allowed", f"use {' or '.join(methods)} here")
+        return endpoint
+
+
+class Operations:
+    """Health, readiness and metrics, the same on both listeners."""
+
+    def __init__(self, book: RouteBook, replicas: Replicas, log: EventLog, metrics: Metrics) -> None:
+        self._book, self._replicas, self._log, self._metrics = book, replicas, log, metrics
+
+    def trouble(self) -> str | None:
+        """Return why the gateway is not ready, or None."""
+        if not self._book.table.routes:
+            return "no route table is in force yet"
+        if not self._replicas.any_healthy:
+            return "no replica is healthy"
+        return self._log.trouble
+
+    def endpoints(self) -> dict[bytes, dict[str, Endpoint]]:
+        """Return what to serve."""
+        return {
+            b"/healthz": {"GET": self._alive, "HEAD": self._alive},
+            b"/readyz": {"GET": self._ready, "HEAD": self._ready},
+            b"/metrics": {"GET": self._metrics_text},
+        }
+
+    async def _alive(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await reply_json(send, 200, {"status": "ok"})
+
+    async def _ready(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        trouble = self.trouble()
+        if trouble is None:
+            await reply_json(send, 200, {"status": "ready", "generation": self._book.table.generation})
+        else:
+            await reply_json(send, 503, {"status": "not ready", "reason": trouble})
+
+    async def _metrics_text(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await reply(send, 200, self._metrics.text(), metrics_.MEDIA)
+
+
+class Public:
+    """The endpoints for users; `created` is the time that model cards show, in seconds since 1970."""
+
+    def __init__(self, front: Front, book: RouteBook, created: int) -> None:
+        self._callers, self._book, self._created = front.callers, book, created
+
+    def application(
+        self, operations: Operations, completions: Completions, feedback: Feedback
+    ) -> Application:
+        """Return the application."""
+
+        async def chat(scope: Scope, receive: Receive, send: Send) -> None:
+            await completions.serve(scope, receive, send, Operation.CHAT)
+
+        async def text(scope: Scope, receive: Receive, send: Send) -> None:
+            await completions.serve(scope, receive, send, Operation.COMPLETION)
+
+        return Application(
+            operations.endpoints()
+            | {
+                b"/v1/chat/completions": {"POST": chat},
+                b"/v1/completions": {"POST": text},
+                b"/v1/models": {"GET": self._models},
+                b"/feedback": {"POST": feedback.serve},
+            }
+        )
+
+    async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        group = self._callers.identify(scope, dict(scope["headers"])).group
+        names = self._book.models(group)
+        cards = [{"id": n, "object": "model", "created": self._created, "owned_by": "loop"} for n in names]
+        await reply_json(send, 200, {"object": "list", "data": cards})
+
+
+class Admin:
+    """The endpoints for the runner; `facts` are fixed since the start, `changed` follows a new table."""
+
+    def __init__(
+        self, upstream: Upstream, log: EventLog, facts: Mapping[str, Any], changed: Callable[[], None]
+    ) -> None:
+        self._book, self._replicas = upstream.book, upstream.replicas
+        self._log, self._facts, self._changed = log, facts, changed
+
+    def application(self, operations: Operations) -> Application:
+        """Return the application."""
+
+        async def state(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await reply_json(send, 200, self._state() | {"not_ready": operations.trouble()})
+
+        return Application(
+            operations.endpoints() | {b"/state": {"GET": state}, b"/routes": {"PUT": self._put}}
+        )
+
+    def _state(self) -> dict[str, Any]:
+        replicas = self._replicas.by_url.values()
+        return {
+            **self._facts,
+            "generation": self._book.table.generation,
+            "table": routes.to_json(self._book.table),
+            "in_flight": dict(self._replicas.in_flight),
+            "replicas": {
+                r.url: {"healthy": r.healthy, "reason": r.reason, "in_flight": r.in_flight} for r in replicas
+            },
+            "events": dict(self._log.written),
+        }
+
+    async def _put(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw = await asks.read_body(scope, receive, TABLE_BYTES, 30.0)
+        try:
+            table = routes.from_json(orjson.loads(raw))
+        except (orjson.JSONDecodeError, TerminalError) as error:
+            raise bad_request(f"this is not a route table: {error}") from None
+        try:
+            taken = await self._book.put(table)
+        except Stale as stale:
+            both = {"generation": stale.current, "offered": stale.offered}
+            await reply_json(send, 409, error_body(409, "stale_generation", str(stale)) | both)
+            return
+        except OSError as error:
+            message = f"the route table cannot be kept on the disk: {error}"
+            raise ApiError(503, "table_not_kept", message) from error
+        if taken:
+            self._changed()
+        await reply_json(send, 200, {"generation": self._book.table.generation, "changed": taken})

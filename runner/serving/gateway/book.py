@@ -1,0 +1,137 @@
+"""The route table in force: resolved for each request, replaced by the admin listener, kept across restarts.
+
+A table is taken only if its generation is higher than the one in force, and only after it is on the disk.
+Reads and writes one file, `routes.json`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from runner.errors import TerminalError
+from runner.serving import assignment, routes
+from runner.serving.gateway.replies import ApiError
+from runner.serving.routes import ArmName, Route, RouteTable, Version
+
+PINNED = "pinned"
+
+
+class Stale(Exception):
+    """A table was offered that is not newer than the one in force."""
+
+    def __init__(self, current: int, offered: int) -> None:
+        same = "holds other routes under the generation in force" if current == offered else "is older"
+        super().__init__(f"the offered table {same}: generation {offered} offered, {current} in force")
+        self.current, self.offered = current, offered
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One version that may answer a request, as which arm."""
+
+    arm: str
+    version: Version
+    replicas: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a model's name means for one user now: the choices in the order in which they are tried."""
+
+    alias: str
+    choices: tuple[Choice, ...]
+    weight: float
+    rollout_id: str
+    generation: int
+
+
+class RouteBook:
+    """Holds the table in force."""
+
+    def __init__(self, path: Path, aliases: tuple[str, ...], pinning_groups: tuple[str, ...]) -> None:
+        self._path, self._aliases, self._pinning_groups = path, aliases, frozenset(pinning_groups)
+        self._lock = asyncio.Lock()
+        self._force(RouteTable())
+
+    def load(self) -> str | None:
+        """Take the table that was in force before a restart; return what was wrong with it, if anything."""
+        try:
+            self._force(routes.from_json(orjson.loads(self._path.read_bytes())))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TerminalError) as error:
+            return f"'{self._path}' is not a route table, waiting for a new one: {error}"
+        return None
+
+    async def put(self, table: RouteTable) -> bool:
+        """Bring a newer table into force, on the disk first; return False if it is the one in force already.
+
+        Raises Stale, and OSError where it cannot be kept.
+        """
+        async with self._lock:
+            current = self.table
+            if table.generation == current.generation and table.content == current.content:
+                return False
+            if table.generation <= current.generation:
+                raise Stale(current.generation, table.generation)
+            await asyncio.to_thread(_write_file, self._path, orjson.dumps(routes.to_json(table)))
+            self._force(table)
+            return True
+
+    def resolve(self, model: str, user: str, group: str) -> Resolution:
+        """Return what `model` means for this user. Raises ApiError 403, 404 or 503."""
+        route = self._routes.get(model)
+        if route is not None:
+            return self._by_alias(route, user, group)
+        version = self._pinned.get(model)
+        if version is None:
+            if model in self._aliases:
+                raise ApiError(503, "not_ready", f"no version serves '{model}' yet")
+            raise ApiError(404, "model_not_found", f"the model '{model}' does not exist here", param="model")
+        if group not in self._pinning_groups:
+            raise ApiError(
+                403, "pinning_not_allowed", f"group '{group}' may not ask for a version by its name"
+            )
+        return Resolution("", (self._choice(PINNED, version),), 0.0, "", self.table.generation)
+
+    def models(self, group: str) -> list[str]:
+        """Return the names that a group may ask for."""
+        return [*self._routes, *(self._pinned if group in self._pinning_groups else ())]
+
+    def _by_alias(self, route: Route, user: str, group: str) -> Resolution:
+        split = route.split
+        baseline = self._choice(ArmName.BASELINE.value, route.baseline)
+        if split is None:
+            return Resolution(route.alias, (baseline,), 0.0, "", self.table.generation)
+        candidate = self._choice(ArmName.CANDIDATE.value, split.candidate)
+        assigned = assignment.arm(split, user, group)
+        choices = (candidate, baseline) if assigned is ArmName.CANDIDATE else (baseline,)
+        return Resolution(route.alias, choices, split.weight, split.rollout_id, self.table.generation)
+
+    def _choice(self, arm: str, version: Version) -> Choice:
+        return Choice(arm, version, tuple(self.table.replicas.get(version.served, ())))
+
+    def _force(self, table: RouteTable) -> None:
+        self.table = table
+        self._routes = {route.alias: route for route in table.routes}
+        self._pinned = {version.name: version for version in table.pinned}
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with fresh.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

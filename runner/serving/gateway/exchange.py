@@ -1,0 +1,140 @@
+"""What is known about one request while it lasts, and the two events that remain of it.
+
+Filled step by step by `completions`; nothing else writes it. Pure values; no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from runner.events.masking import Masking
+from runner.serving.gateway.ask import Ask, Operation
+from runner.serving.gateway.book import Choice, Resolution
+from runner.serving.gateway.config import Content
+from runner.serving.gateway.replies import Headers, Outcome
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer. Times are seconds of the monotonic clock, `arrived_us` is microseconds of 1970."""
+
+    event_id: str
+    request_id: str
+    operation: Operation
+    arrived_us: int
+    started: float
+    """When the last byte of the request was in."""
+    user: str
+    """Keyed hash."""
+    session: str | None = None
+    group: str = "unknown"
+    ask: Ask | None = None
+    resolution: Resolution | None = None
+    choice: Choice | None = None
+    replica: str | None = None
+    attempts: int = 0
+    waited_s: float = 0.0
+    """Of the time since `started`, how long the engine was waited for."""
+    first_byte: float | None = None
+    status: int = 0
+    outcome: Outcome = Outcome.OK
+    error_type: str = ""
+    response_id: str | None = None
+    finish_reason: str | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+    answer: list[Any] = field(default_factory=list)
+    """The messages of the answer, one for each choice."""
+    client_gone: bool = False
+    logged: bool = False
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether another arm than the assigned one answered."""
+        return bool(self.choice and self.resolution and self.choice.arm != self.resolution.choices[0].arm)
+
+    def overhead_ms(self, now: float) -> float:
+        """Return the latency until now less the time spent waiting for the engine."""
+        return max(0.0, (now - self.started - self.waited_s) * 1000)
+
+    def headers(self, now: float) -> Headers:
+        """Return the headers that every answer carries."""
+        found: Headers = [(b"x-request-id", self.request_id.encode())]
+        if self.choice:
+            found.append((b"x-loop-arm", self.choice.arm.encode()))
+            found.append((b"x-loop-version", self.choice.version.name.encode("ascii", "replace")))
+        found.append((b"x-loop-overhead-ms", b"%.3f" % self.overhead_ms(now)))
+        return found
+
+
+def request_event(exchange: Exchange, environment: str, now: float) -> dict[str, Any]:
+    """Return the fact of a request; what is not known is left out."""
+    ask, resolution, choice = exchange.ask, exchange.resolution, exchange.choice
+    event: dict[str, Any] = {
+        "event.id": exchange.event_id,
+        "event.time": exchange.arrived_us,
+        "loop.environment": environment,
+        "loop.request.id": exchange.request_id,
+        "loop.user": exchange.user,
+        "loop.group": exchange.group,
+        "loop.outcome": exchange.outcome.value,
+        "loop.attempts": exchange.attempts,
+        "loop.fell_back": exchange.fell_back,
+        "loop.latency_ms": (now - exchange.started) * 1000,
+        "loop.overhead_ms": exchange.overhead_ms(now),
+        "http.response.status_code": exchange.status,
+        "error.type": exchange.error_type,
+        "gen_ai.operation.name": exchange.operation.value,
+        "loop.session": exchange.session,
+        "loop.replica": exchange.replica,
+        "gen_ai.response.id": exchange.response_id,
+        "gen_ai.response.finish_reason": exchange.finish_reason,
+        "gen_ai.usage.input_tokens": exchange.usage.get("prompt_tokens"),
+        "gen_ai.usage.output_tokens": exchange.usage.get("completion_tokens"),
+    }
+    if exchange.first_byte is not None:
+        event["loop.first_token_ms"] = (exchange.first_byte - exchange.started) * 1000
+    if ask:
+        event["gen_ai.request.model"] = ask.model
+        event["gen_ai.request.stream"] = ask.stream
+        event["gen_ai.request.temperature"] = ask.temperature
+        event["gen_ai.request.max_tokens"] = ask.max_tokens
+    if resolution:
+        event["loop.alias"] = resolution.alias
+        event["loop.arm.assigned"] = resolution.choices[0].arm
+        event["loop.weight"] = resolution.weight
+        event["loop.rollout"] = resolution.rollout_id
+        event["loop.generation"] = resolution.generation
+    if choice:
+        event["loop.arm"] = choice.arm
+        event["loop.version"] = event["gen_ai.response.model"] = choice.version.name
+        event["loop.adapter.digest"] = choice.version.digest
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def content_event(exchange: Exchange, environment: str, content: Content) -> dict[str, Any] | None:
+    """Return what was said, masked unless the policy says otherwise; None where nothing is to be kept."""
+    if content is Content.OFF or exchange.ask is None or not exchange.answer:
+        return None
+    body = exchange.ask.body
+    asked: Any = body.get("messages")
+    if exchange.operation is Operation.COMPLETION:
+        asked = [{"role": "user", "content": body.get("prompt")}]
+    answered: Any = exchange.answer
+    masking = Masking()
+    if content is Content.MASKED:
+        asked, answered = masking.value(asked), masking.value(answered)
+    event = {
+        "event.id": f"{exchange.event_id}-content",
+        "event.time": exchange.arrived_us,
+        "loop.environment": environment,
+        "loop.request.id": exchange.request_id,
+        "gen_ai.input.messages": orjson.dumps(asked).decode(),
+        "gen_ai.output.messages": orjson.dumps(answered).decode(),
+        "loop.masked": orjson.dumps(masking.counts).decode(),
+    }
+    if exchange.response_id:
+        event["gen_ai.response.id"] = exchange.response_id
+    return event

@@ -1,0 +1,243 @@
+"""Puts a gateway together and runs it: two listeners in one event loop, until SIGTERM or SIGINT.
+
+Stopping means: no new connections, requests in flight end, segments are completed. A second signal ends it at
+once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import aiohttp
+import uvicorn
+
+from runner.errors import LoopError, terminal
+from runner.events.writer import OS_DISK, Disk, LogUnwritable, Rotation
+from runner.serving.gateway import applications
+from runner.serving.gateway.book import RouteBook
+from runner.serving.gateway.callers import Callers, KeyedHash, RateLimit, read_secret
+from runner.serving.gateway.completions import Completions
+from runner.serving.gateway.config import GatewayConfig
+from runner.serving.gateway.engine import READ_BYTES, Engine
+from runner.serving.gateway.feedback import Feedback
+from runner.serving.gateway.front import Front, Sources, Upstream
+from runner.serving.gateway.log import EventLog
+from runner.serving.gateway.metrics import Metrics
+from runner.serving.gateway.replicas import Replicas, poll_forever
+
+BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A gateway that is put together and not yet listening."""
+
+    public: applications.Application
+    admin: applications.Application
+    log: EventLog
+    upstream: Upstream
+    table_changed: asyncio.Event
+
+
+def system_sources() -> Sources:
+    """Return the real clocks and ids."""
+    return Sources(lambda: time.time_ns() // 1000, time.perf_counter, lambda: uuid.uuid4().hex)
+
+
+def assemble(
+    config: GatewayConfig, session: aiohttp.ClientSession, sources: Sources, disk: Disk = OS_DISK
+) -> Parts:
+    """Put a gateway together. Raises TerminalError where its own files cannot be read or made."""
+    front = _front(config, sources, disk)
+    upstream = _upstream(config, session, sources)
+    table_changed = asyncio.Event()
+
+    def follow_table() -> None:
+        upstream.replicas.expect(url for urls in upstream.book.table.replicas.values() for url in urls)
+        table_changed.set()
+
+    follow_table()
+    metrics = Metrics(
+        events=lambda: front.log.written,
+        healthy=lambda: {url: bool(r.healthy) for url, r in upstream.replicas.by_url.items()},
+        generation=lambda: upstream.book.table.generation,
+        in_flight=lambda: completions.in_flight,
+    )
+    completions = Completions(front, upstream, metrics)
+    operations = applications.Operations(upstream.book, upstream.replicas, front.log, metrics)
+    started_us = sources.wall_us()
+    facts = {
+        "instance": sources.fresh_id(),
+        "pid": os.getpid(),
+        "environment": config.environment,
+        "started_at": started_us,
+    }
+    users = applications.Public(front, upstream.book, started_us // 1_000_000)
+    runner = applications.Admin(upstream, front.log, facts, follow_table)
+    return Parts(
+        public=users.application(operations, completions, Feedback(front)),
+        admin=runner.application(operations),
+        log=front.log,
+        upstream=upstream,
+        table_changed=table_changed,
+    )
+
+
+def _front(config: GatewayConfig, sources: Sources, disk: Disk) -> Front:
+    try:
+        config.events_directory.mkdir(parents=True, exist_ok=True)
+        secret = read_secret(config.user_hash_key_file)
+    except (OSError, ValueError) as error:
+        summary = f"the gateway cannot use its state directory '{config.state_dir}'"
+        raise terminal(summary, str(error)) from error
+    rotation = Rotation(config.segment_bytes, config.segment_age_s)
+    return Front(
+        config=config,
+        callers=Callers(config),
+        rate=RateLimit(config.limits.requests_per_minute, sources.monotonic),
+        hashed=KeyedHash(secret),
+        log=EventLog(config.events_directory, sources.wall_us, rotation, config.commit_interval_s, disk),
+        sources=sources,
+    )
+
+
+def _upstream(config: GatewayConfig, session: aiohttp.ClientSession, sources: Sources) -> Upstream:
+    book = RouteBook(config.routes_file, config.aliases, config.pinning_groups)
+    if trouble := book.load():
+        print(f"gateway: {trouble}", file=sys.stderr, flush=True)
+    engine = Engine(session, _upstream_key(config), sources.monotonic)
+    return Upstream(book, Replicas(sources.monotonic), engine)
+
+
+def _upstream_key(config: GatewayConfig) -> str | None:
+    if config.upstream_key_env is None:
+        return None
+    key = os.environ.get(config.upstream_key_env)
+    if not key:
+        raise terminal(
+            f"environment variable '{config.upstream_key_env}' is empty",
+            fix="set it to the key that the replicas ask for",
+        )
+    return key
+
+
+async def run(config: GatewayConfig) -> None:
+    """Serve until a signal. Raises TerminalError where an address or a file is not to be had."""
+    with contextlib.ExitStack() as stack:
+        public_socket = stack.enter_context(listening(config.listen))
+        admin_socket = stack.enter_context(listening(config.admin))
+        async with _session() as session:
+            parts = assemble(config, session, system_sources())
+            await parts.log.probe()
+            servers = [_Server(_uvicorn(parts.public, config)), _Server(_uvicorn(parts.admin, config))]
+            _stop_on_signals(servers)
+            replicas, ask = parts.upstream.replicas, parts.upstream.engine.health
+            tasks = [
+                asyncio.create_task(parts.log.tend()),
+                asyncio.create_task(
+                    poll_forever(replicas, ask, config.health_interval_s, parts.table_changed)
+                ),
+            ]
+            print(
+                f"gateway: serving on http://{_name(public_socket)}, admin on http://{_name(admin_socket)}",
+                flush=True,
+            )
+            try:
+                await asyncio.gather(
+                    servers[0].serve(sockets=[public_socket]), servers[1].serve(sockets=[admin_socket])
+                )
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                _close(parts.log)
+
+
+def _close(log: EventLog) -> None:
+    try:
+        log.close()
+    except LogUnwritable as error:
+        print(f"gateway: {error}", file=sys.stderr, flush=True)
+
+
+def _session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=30)
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, connect=5.0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        read_bufsize=READ_BYTES,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `run`, which stops both listeners."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def _uvicorn(application: applications.Application, config: GatewayConfig) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(config.limits.total_timeout_s) + 1,
+    )
+
+
+def _stop_on_signals(servers: list[_Server]) -> None:
+    def stop() -> None:
+        for server in servers:
+            server.force_exit = server.should_exit
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def listening(address: str) -> socket.socket:
+    """Return a socket that listens on `HOST:PORT`. Raises TerminalError."""
+    host, _, port = address.rpartition(":")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host.strip("[]"), int(port)))
+        made.listen(BACKLOG)
+        made.setblocking(False)
+    except (OSError, ValueError, OverflowError) as error:
+        raise terminal(
+            f"cannot listen on '{address}'",
+            str(error),
+            fix="choose a free HOST:PORT, or stop what listens there",
+        ) from error
+    return made
+
+
+def _name(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def describe(error: LoopError) -> str:
+    """Return what a failed start says on stderr."""
+    return f"{error}\n  {error.changed}"

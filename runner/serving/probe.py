@@ -1,0 +1,154 @@
+"""The proof that a loaded adapter is served, and that it is the adapter which was trained.
+
+An engine can accept an adapter and serve the base under its name; the load's answer does not show it. So
+log-probabilities of fixed prompts are compared: the adapter's must differ from the base's, and must match
+those that the training stack wrote beside the weights (`probe.json`). Called by the reconciler after a load
+and before any traffic (invariant 4). It changes nothing.
+
+A difference is the mean over tokens of |difference of natural log-probabilities|. Measured with vLLM 0.32 in
+bfloat16 on a CPU, bases of 1.8 million parameters and LoRA of rank 16:
+- the same adapter in vLLM and in PEFT: 0.0006 on a trained base (0.05 for the worst token), 0.0022 on a base
+  of random weights;
+- adapter and base: 1.29 trained, 0.28 random; another adapter of that size against the record: 0.36;
+- base and base, alone or beside 20 other requests: 0.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from runner.errors import LoopError, terminal
+from runner.serving.engine import EngineClient, LogProbs, Prompt
+
+RECORD = "probe.json"
+MINIMUM_BASE_DIFFERENCE = 0.003
+"""Below it an adapter is taken for the base: above any rounding measured, far below any useful adapter."""
+ROUNDING = 0.005
+"""A difference from the training stack that is never held against an adapter: twice the largest measured."""
+MAXIMUM_TRAINING_DIFFERENCE = 0.02
+"""A difference from the training stack that is always held against an adapter."""
+MAXIMUM_TRAINING_SHARE = 0.25
+"""Between the two, training must be nearer than this share of the distance to the base."""
+
+DEFAULT_PROMPTS: tuple[str, ...] = (
+    "When are you open on Sunday, and can I return a book that I bought last week?",
+    "Who wrote this, what does it cost, and where in the shop do I find it?",
+    "Please write me a short and friendly answer.",
+    "I am sorry, but I cannot help with that.",
+    "일요일에는 몇 시에 문을 여나요? 책값은 얼마인가요?",
+    "The total is 42.50 with tax; your order 1017 arrives on 3 March.",
+)
+
+
+class Verdict(StrEnum):
+    """PASS is proof, FAIL is disproof, ERROR: nothing could be measured. Only PASS may get traffic."""
+
+    PASS = "PASS"  # noqa: S105
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPrompt:
+    """A prompt as the training stack scored it: `logprobs` has one entry for each of `token_ids`."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: LogProbs
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRecord:
+    """What `probe.json` says."""
+
+    prompts: tuple[RecordedPrompt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """The verdict, both differences (None where not measured), and why."""
+
+    verdict: Verdict
+    base_difference: float | None
+    training_difference: float | None
+    evidence: tuple[str, ...]
+
+
+def read_record(adapter: Path) -> ProbeRecord | None:
+    """Read an adapter directory's record, or return None where it has none. Raises TerminalError."""
+    path = adapter / RECORD
+    if not path.exists():
+        return None
+    try:
+        value = json.loads(path.read_bytes())
+        if value["format"] != 1:
+            raise ValueError(f"format {value['format']!r} is not 1")
+        prompts = tuple(_recorded(prompt) for prompt in value["prompts"])
+        if not prompts:
+            raise ValueError("it has no prompts")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        fix = "write it again with the stage that trained the adapter"
+        raise terminal(
+            f"{path} is not a probe record", f"{type(error).__name__}: {error}", fix=fix
+        ) from error
+    return ProbeRecord(prompts)
+
+
+async def probe(client: EngineClient, base_name: str, served: str, record: ProbeRecord | None) -> ProbeResult:
+    """Score the same prompts with base and adapter on one replica and judge the differences."""
+    prompts: Sequence[Prompt] = DEFAULT_PROMPTS
+    if record is not None:
+        prompts = [prompt.token_ids for prompt in record.prompts]
+    try:
+        base = await client.prompt_logprobs(base_name, prompts)
+        adapter = await client.prompt_logprobs(served, prompts)
+        trained = None if record is None else [prompt.logprobs for prompt in record.prompts]
+        return judge(difference(adapter, base), None if trained is None else difference(adapter, trained))
+    except LoopError as error:
+        return ProbeResult(Verdict.ERROR, None, None, tuple(str(error).splitlines()))
+    except ValueError as error:
+        return ProbeResult(Verdict.ERROR, None, None, (str(error),))
+
+
+def difference(one: Sequence[LogProbs], other: Sequence[LogProbs]) -> float:
+    """Return the mean of |a - b| over all tokens that have a log-probability in both.
+
+    Raises ValueError where the two are not of the same prompts or have nothing to compare.
+    """
+    if [len(prompt) for prompt in one] != [len(prompt) for prompt in other]:
+        raise ValueError("the two sets of log-probabilities are not of the same tokens")
+    pairs = [(a, b) for left, right in zip(one, other, strict=True) for a, b in zip(left, right, strict=True)]
+    gaps = [abs(a - b) for a, b in pairs if a is not None and b is not None]
+    if not gaps or not all(map(math.isfinite, gaps)):
+        raise ValueError("there are no finite log-probabilities to compare")
+    return math.fsum(gaps) / len(gaps)
+
+
+def judge(base_difference: float, training_difference: float | None) -> ProbeResult:
+    """Return the verdict on two measured differences; without a record only the first is judged."""
+    limit = max(ROUNDING, min(MAXIMUM_TRAINING_DIFFERENCE, MAXIMUM_TRAINING_SHARE * base_difference))
+    least = f"at least {MINIMUM_BASE_DIFFERENCE} expected"
+    evidence = [f"mean difference of log-probabilities from the base: {base_difference:.4f} ({least})"]
+    if training_difference is not None:
+        most = f"at most {limit:.4f} expected"
+        evidence.append(f"mean difference from the training stack: {training_difference:.4f} ({most})")
+    passed = base_difference >= MINIMUM_BASE_DIFFERENCE
+    passed = passed and (training_difference is None or training_difference <= limit)
+    verdict = Verdict.PASS if passed else Verdict.FAIL
+    return ProbeResult(verdict, base_difference, training_difference, tuple(evidence))
+
+
+def _recorded(value: Any) -> RecordedPrompt:
+    ids = tuple(int(token) for token in value["token_ids"])
+    scores = tuple(None if score is None else float(score) for score in value["logprobs"])
+    if len(ids) != len(scores) or len(ids) < 2:
+        raise ValueError(
+            f"{len(ids)} tokens and {len(scores)} log-probabilities: at least 2 of each, one for one"
+        )
+    return RecordedPrompt(str(value["text"]), ids, scores)

@@ -1,0 +1,170 @@
+"""The processes of one environment on this machine: the embedded engine and the gateway.
+
+Called by `loop up`. It turns what loop.yaml says of them into programs, keeps them serving, and ends them; it decides
+nothing about adapters or routes. Both outlive a runner that was killed and are adopted by the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from runner import digest
+from runner.errors import Diagnostic, Location, LoopError, TerminalError
+from runner.serving import launcher
+from runner.serving.engine import EngineClient
+from runner.serving.gateway.config import Content, GatewayConfig, from_json, to_json
+from runner.serving.gateway_client import GatewayClient
+from runner.serving.processes import ManagedProcess, Program, Progress, Ready, keep
+from runner.spec.environment import BaseModelRef, Environment, Gateway
+
+HEALTH_SECONDS = 2.0
+GATEWAY_START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One program with the question that tells whether it serves, and how long its start may take, in seconds."""
+
+    process: ManagedProcess
+    ready: Ready
+    timeout: float
+
+
+class Stack:
+    """The members of one environment; the gateway comes first, so that users get an answer that says `not yet`."""
+
+    def __init__(self, members: tuple[Member, ...]) -> None:
+        self.members = members
+
+    async def keep(self, progress: Progress, served: Callable[[], None]) -> None:
+        """Keep every member serving until cancelled; `served` is told whenever one begins to. Never returns."""
+
+        def tell(text: str) -> None:
+            progress(text)
+            if text.endswith(": serving"):
+                served()
+
+        async with asyncio.TaskGroup() as group:
+            for one in self.members:
+                group.create_task(keep(one.process, one.ready, tell, timeout_s=one.timeout))
+
+    async def stop(self) -> None:
+        """End every member, the gateway first so that it can finish what it has under way."""
+        for one in self.members:
+            await one.process.stop()
+
+
+def stack(
+    name: str,
+    environment: Environment,
+    base: BaseModelRef,
+    content: Content,
+    root: Path,
+    state: Path,
+    session: aiohttp.ClientSession,
+    environ: Mapping[str, str],
+) -> Stack:
+    """Return the processes that `environment` needs on this machine; `state` is its state directory.
+
+    Raises TerminalError where they cannot be run as declared: no vLLM, no base model, a keys file that cannot be
+    read, an unsafe environment.
+    """
+    config = gateway_config(name, environment, content, root, state)
+    members = [_gateway(config, environment.gateway, state, session, environ)]
+    if environment.engine.managed:
+        program = launcher.vllm(environment.engine, base, root, launcher.installed(), environ)
+        client = EngineClient(f"http://{environment.engine.listen}", session, HEALTH_SECONDS)
+        process = ManagedProcess(program, state, environ)
+        members.append(Member(process, launcher.serves(client), launcher.START_TIMEOUT_S))
+    return Stack(tuple(members))
+
+
+def gateway_config(
+    name: str, environment: Environment, content: Content, root: Path, state: Path
+) -> GatewayConfig:
+    """Return what the gateway process is told. Raises TerminalError for a keys file that cannot be used."""
+    gateway = environment.gateway
+    limits = gateway.limits
+    value: dict[str, Any] = {
+        "environment": name,
+        "state_dir": str(state.absolute()),
+        "listen": gateway.listen,
+        "admin": gateway.admin,
+        "aliases": (gateway.alias,),
+        "limits": {
+            "body_bytes": limits.body_bytes,
+            "requests_per_minute": limits.requests_per_minute,
+            "in_flight": limits.in_flight,
+            "first_byte_timeout_s": limits.first_byte_timeout,
+            "total_timeout_s": limits.total_timeout,
+        },
+        "keys": _keys(gateway, root),
+        "anonymous_group": None if gateway.keys_file and not gateway.anonymous else gateway.anonymous,
+        "pinning_groups": gateway.pinning_groups,
+        "upstream_key_env": environment.engine.api_key_env,
+        "content": content.value,
+    }
+    return from_json(value, gateway.keys_file or "loop.yaml")
+
+
+def _keys(gateway: Gateway, root: Path) -> list[Any]:
+    if gateway.keys_file is None:
+        return []
+    place = Location(gateway.keys_file)
+    try:
+        value = yaml.safe_load((root / gateway.keys_file).read_bytes())
+    except (OSError, yaml.YAMLError, ValueError) as error:
+        fix = "write a list of {name, group, sha256}, or take `keys_file` out of loop.yaml"
+        raise TerminalError(
+            Diagnostic("the file of API keys cannot be read", place, (str(error),), fix)
+        ) from error
+    if not isinstance(value, list):
+        raise TerminalError(Diagnostic("a list of {name, group, sha256} is expected here", place))
+    return value
+
+
+def _gateway(
+    config: GatewayConfig,
+    gateway: Gateway,
+    state: Path,
+    session: aiohttp.ClientSession,
+    environ: Mapping[str, str],
+) -> Member:
+    value = to_json(config)
+    path = state.absolute() / "gateway.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.touch(mode=0o600)
+    temporary.write_text(json.dumps(value, indent=1) + "\n")
+    temporary.replace(path)
+    host, _, port = gateway.listen.rpartition(":")
+    program = Program(
+        name="gateway",
+        argv=(sys.executable, "-m", "runner.serving.gateway", "--config", str(path)),
+        host=host.strip("[]"),
+        port=int(port),
+        # A gateway that was told something else is another program: it is replaced, not adopted.
+        settings={"LOOP_GATEWAY_CONFIG": digest.short(digest.of_value(value))},
+    )
+    client = GatewayClient(f"http://{gateway.admin}", session, HEALTH_SECONDS)
+    return Member(ManagedProcess(program, state, environ), _answers(client), GATEWAY_START_SECONDS)
+
+
+def _answers(client: GatewayClient) -> Ready:
+    async def ready() -> bool:
+        try:
+            await client.state()
+        except LoopError:
+            return False
+        return True
+
+    return ready

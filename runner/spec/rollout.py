@@ -1,0 +1,133 @@
+"""`policies/rollout.yaml`: how a candidate comes to all users, what stops it, and who takes each step."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from runner.spec.base import Name, Section, Variable
+from runner.spec.condition import Condition
+from runner.spec.quantity import DURATION_PATTERN, Duration, Ratio
+
+STABLE = "stable"
+
+
+class Method(StrEnum):
+    """How a condition that names `baseline` is proven; both stay valid however often one looks."""
+
+    GUARD = "guard"
+    """Certainly worse than the baseline, and by the condition's factor in the point estimate."""
+    STRICT = "strict"
+    """Certainly worse than the baseline times the factor."""
+
+
+class Advance(StrEnum):
+    """Who takes the step to the next stage."""
+
+    AUTO = "auto"
+    """The runner commits it."""
+    PULL_REQUEST = "pull_request"
+    """A person merges it."""
+
+
+class OnInconclusive(StrEnum):
+    """What happens when a stage's time has passed and the data prove nothing."""
+
+    HOLD = "hold"
+    """Stay at this traffic and say so."""
+    EXTEND = "extend"
+    """Run the stage for its duration once more, then hold."""
+    ROLL_BACK = "roll_back"
+    """Go back to the baseline."""
+
+
+class RollbackMode(StrEnum):
+    """How a rollback is written back to Git; users are off the candidate before that in both."""
+
+    COMMIT = "commit"
+    """Push a commit to the branch."""
+    PULL_REQUEST = "pull_request"
+    """Open a pull request, for a protected branch."""
+
+
+def _stage_duration(value: Any) -> Any:
+    if value is None:
+        raise ValueError(f"a stage needs a duration such as '24h', or '{STABLE}'")
+    return None if value == STABLE else value
+
+
+StageDuration = Annotated[
+    Duration | None,
+    BeforeValidator(_stage_duration),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": DURATION_PATTERN},
+                {"type": "number", "minimum": 0},
+                {"const": STABLE},
+            ]
+        }
+    ),
+]
+
+
+class Decision(Section):
+    """The test behind every verdict."""
+
+    method: Method = Method.GUARD
+    """How a comparison with the baseline is proven."""
+    alpha: Annotated[Ratio, Field(gt=0, lt=0.5)] = 0.01
+    """Chance of a rollback without cause, over the whole rollout and all looks."""
+    mismatch_alpha: Annotated[Ratio, Field(gt=0, lt=0.5)] = 0.001
+    """Chance of taking a correct split of users for a broken one."""
+    advance_evidence: Annotated[float, Field(gt=1)] = 20.0
+    """Evidence for health (an e-value) that a stage needs before it advances."""
+    every: Annotated[Duration, Field(gt=0, le=60)] = 2.0
+    """Longest time between two looks."""
+
+
+class Stage(Section):
+    """One share of traffic, how long it lasts, and what ends it."""
+
+    name: Name
+    """The word that stands in `loop.yaml` as the current stage."""
+    traffic: Annotated[Ratio, Field(gt=0)]
+    """Share of users whom the candidate answers."""
+    duration: StageDuration
+    """Least time before it advances; `stable` where it stays until a person ends it."""
+    rollback_if: Condition | None = None
+    """Goes back to the baseline when this is proven."""
+    advance: Advance = Advance.PULL_REQUEST
+    """Who takes the step to the next stage."""
+    on_inconclusive: OnInconclusive = OnInconclusive.HOLD
+    """What happens when the data prove nothing in that time."""
+    groups: tuple[Name, ...] = ()
+    """Groups whose users all get the candidate, whatever the share."""
+
+
+class Rollback(Section):
+    """How the way back goes."""
+
+    mode: RollbackMode = RollbackMode.COMMIT
+    """How it is written back to Git."""
+    budget: Duration = 30.0
+    """Longest time from the deciding event until no user is on the candidate."""
+    webhook_env: Variable | None = None
+    """Environment variable that holds the address to notify."""
+
+
+class RolloutPolicy(Section):
+    """The journey of a candidate."""
+
+    decision: Decision = Decision()
+    """The test behind every verdict."""
+    always: dict[Name, Condition] = Field(default_factory=dict)
+    """Conditions that roll back at every stage, each by a name that evidence can quote."""
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    """The stages in order; traffic never falls."""
+    holdback: Annotated[Ratio, Field(le=0.5)] = 0.0
+    """Share of users who stay on the baseline at full traffic, so that comparing goes on."""
+    rollback: Rollback = Rollback()
+    """How the way back goes."""

@@ -1,0 +1,6 @@
+"""Training on TRL and PEFT: the only owner of torch.
+
+Called as `python -m runner.training.NAME` by the stages of `dvc.yaml`, each of which is one flat recipe.
+Reads data files and policies, writes weights and records beside them; knows nothing of engines, gateways
+or the small world.
+"""

@@ -1,0 +1,1 @@
+"""The tests; a package, so that doubles are imported by one name."""

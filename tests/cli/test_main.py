@@ -1,0 +1,102 @@
+"""The shape of the command line: help, mistakes, exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from runner.cli.main import COMMANDS, Commands, loop
+
+HEAVY = ("pydantic", "yaml", "torch", "aiohttp", "duckdb", "ibis", "pyarrow", "numpy", "scipy", "uvicorn")
+
+
+def call(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "runner.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=60,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy():
+    code = f"""
+import sys
+from runner.cli.main import main
+assert main(["--help"]) == 0
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.rstrip().endswith("[]"), done.stdout[-200:]
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples(name):
+    group = loop
+    assert isinstance(group, Commands)
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    text = command.get_help(click.Context(command, info_name=f"loop {name}"))
+    assert "Examples:" in text
+    assert command.help
+    assert all(option.help for option in command.params if isinstance(option, click.Option))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plann"], "there is no command 'plann'; did you mean 'plan'?"),
+        (["zzz"], "known: validate"),
+        (["validate", "--jsom"], "did you mean"),
+        (["plan", "-e"], "requires an argument"),
+    ],
+)
+def test_a_wrong_command_line_is_an_error_with_a_way_out_and_never_means_changes_pending(arguments, message):
+    done = call(*arguments)
+    assert done.returncode == 1
+    assert message.lower() in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+
+
+def test_outside_a_repository_every_looking_command_says_where_it_looked(tmp_path):
+    for name in ("validate", "plan", "status", "log"):
+        done = call(name, cwd=tmp_path)
+        assert done.returncode == 1, name
+        assert "there is no loop.yaml here" in done.stderr
+        assert str(tmp_path) in done.stderr
+        assert "nothing was changed" in done.stderr
+
+
+def test_an_unknown_environment_names_the_known_ones():
+    done = call("plan", "-e", "prodution")
+    assert done.returncode == 1
+    assert "production" in done.stderr and "staging" in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_each_shell(shell):
+    done = call("completion", shell)
+    assert done.returncode == 0
+    assert "_LOOP_COMPLETE" in done.stdout
+
+
+def test_completion_completes_commands():
+    done = call(_LOOP_COMPLETE="bash_complete", COMP_WORDS="loop val", COMP_CWORD="1")
+    assert "validate" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m runner.cli.main --help | head -1", shell=True, capture_output=True, text=True, check=True
+    )
+    assert "Traceback" not in done.stderr

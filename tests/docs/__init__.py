@@ -1,0 +1,1 @@
+"""Tests of the documents: their links lead somewhere, and their commands work."""

@@ -1,0 +1,66 @@
+"""What the documents say of the code is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from runner.cli.main import COMMANDS
+from runner.reconcile.state import StatePaths
+from runner.serving.gateway.config import GatewayConfig
+from tests.docs.documents import commands, documents, named
+from tests.docs.scratch import ROOT
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def test_the_architecture_names_every_folder_of_the_product_and_no_other() -> None:
+    said = set(re.findall(r"^\| `runner/(\w+)`", text("docs/architecture.md"), re.MULTILINE))
+    there = {path.name for path in (ROOT / "runner").iterdir() if list(path.glob("*.py"))}
+    assert said == there
+
+
+def test_the_architecture_names_every_file_of_the_state_directory() -> None:
+    paths = StatePaths(Path("/shop"), "production")
+    names = [name for name, value in vars(StatePaths).items() if isinstance(value, property)]
+    files = [getattr(paths, name).name for name in names if name != "directory"]
+    table = text("docs/architecture.md").partition("## State directory")[2]
+    assert [name for name in files if f"`{name}" not in table] == []
+
+
+def test_the_invariants_are_told_in_full_and_in_order() -> None:
+    listed = text("docs/concepts.md").partition("## What you can rely on")[2].partition("## From")[0]
+    assert [int(number) for number in re.findall(r"^(\d+)\. ", listed, re.MULTILINE)] == list(range(1, 15))
+
+
+def test_every_invariant_of_this_version_has_a_test_named_after_it() -> None:
+    listed = text("docs/concepts.md").partition("## What you can rely on")[2].partition("## From")[0]
+    promised = {number for number, star in re.findall(r"^(\d+)\. (\\\*)?", listed, re.MULTILINE) if not star}
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    tested = set(re.findall(r"def test_invariant_(\d+)_", tests))
+    assert promised - tested == set()
+
+
+def test_the_promise_about_a_power_failure_is_the_group_commit_of_the_gateway() -> None:
+    milliseconds = GatewayConfig.model_fields["commit_interval_s"].default * 1000
+    for name in ("docs/events.md", "docs/limits.md", "docs/adr/0001-event-segments.md"):
+        assert set(re.findall(r"(\d+) ms", text(name))) == {f"{milliseconds:g}"}
+
+
+def test_every_command_of_loop_that_a_document_names_exists() -> None:
+    written = [command for path in documents() for command in commands(path.read_text())]
+    written += [found for path in documents() for found in re.findall(r"`(loop [^`]+)`", path.read_text())]
+    used = {words[1] for words in map(str.split, written) if words[0] == "loop"}
+    assert {name for name in used if not name.startswith("-")} - set(COMMANDS) == set()
+
+
+def test_every_target_of_make_that_a_document_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    named_there = {
+        (named(path), target)
+        for path in documents()
+        for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", path.read_text())
+    }
+    assert {(where, target) for where, target in named_there if target not in targets} == set()

@@ -1,0 +1,1 @@
+"""Test doubles for the outermost ports; contract tests hold each to the real thing."""

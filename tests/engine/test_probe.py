@@ -1,0 +1,175 @@
+"""The probe: an adapter is served, it is the one that was trained, and nothing less passes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.errors import TerminalError
+from runner.serving import probe
+from runner.serving.engine import EngineClient
+from runner.serving.probe import ProbeRecord, ProbeResult, RecordedPrompt, Verdict
+from tests.doubles.stub_engine import RunningStub
+from tests.engine.conftest import Server
+from tests.engine.models import MODELS
+
+Name = Callable[[], str]
+Make = Callable[..., Path]
+gaps = st.floats(0.0, 50.0, allow_nan=False)
+
+
+def probed(server: Server, name: str, path: Path, record: ProbeRecord | None) -> ProbeResult:
+    async def use(client: EngineClient) -> ProbeResult:
+        await client.load(name, str(path))
+        return await probe.probe(client, server.base, name, record)
+
+    return server.with_client(use)
+
+
+def test_a_served_adapter_passes_without_a_record(
+    server: Server, fresh_name: Name, make_adapter: Make
+) -> None:
+    result = probed(server, fresh_name(), make_adapter("other", seed=5), None)
+    assert result.verdict is Verdict.PASS, result.evidence
+    assert result.training_difference is None
+
+
+def test_an_adapter_that_is_not_there_is_an_error_and_not_a_verdict(server: Server, fresh_name: Name) -> None:
+    name = fresh_name()
+    result = server.with_client(lambda client: probe.probe(client, server.base, name, None))
+    assert result.verdict is Verdict.ERROR
+    assert (result.base_difference, result.training_difference) == (None, None)
+    assert result.evidence
+
+
+def test_an_adapter_that_differs_from_its_record_fails(
+    server: Server, fresh_name: Name, make_adapter: Make
+) -> None:
+    record = ProbeRecord((RecordedPrompt("", (5, 6, 7), (None, -9.0, -9.0)),))
+    result = probed(server, fresh_name(), make_adapter("other", seed=6), record)
+    assert result.verdict is Verdict.FAIL
+    assert result.base_difference is not None
+    assert result.base_difference > probe.MINIMUM_BASE_DIFFERENCE
+
+
+def test_hazard_7_an_adapter_served_as_the_base_fails(stub: RunningStub) -> None:
+    server = Server(stub.url, stub.state.base_model, real=False)
+    stub.load("chat--0123456789ab")
+    stub.control(no_op_adapters=("chat--0123456789ab",))
+    result = server.with_client(lambda client: probe.probe(client, server.base, "chat--0123456789ab", None))
+    stub.restart()
+    assert (result.verdict, result.base_difference) == (Verdict.FAIL, 0.0)
+
+
+@pytest.mark.engine
+def test_hazard_7_an_adapter_without_any_effect_fails_on_vllm(
+    fresh_name: Name, make_adapter: Make, real: Server
+) -> None:
+    result = probed(real, fresh_name(), make_adapter("idle", seed=0, scale=0.0), None)
+    assert result.verdict is Verdict.FAIL
+    assert result.base_difference == pytest.approx(0.0, abs=probe.MINIMUM_BASE_DIFFERENCE / 2)
+
+
+@pytest.mark.engine
+def test_the_shipped_adapter_matches_its_training_stack(real: Server, fresh_name: Name) -> None:
+    result = probed(real, fresh_name(), MODELS / "chat-v1.0", shipped_record())
+    assert result.verdict is Verdict.PASS, result.evidence
+    assert result.training_difference is not None
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(("seed", "scale"), [(0, 2.0), (0, 0.5), (0, -1.0), (7, 1.0)])
+def test_weights_that_were_not_trained_fail_against_the_record(
+    real: Server, fresh_name: Name, make_adapter: Make, seed: int, scale: float
+) -> None:
+    changed = make_adapter("changed", seed=seed, scale=scale)
+    result = probed(real, fresh_name(), changed, shipped_record())
+    assert result.verdict is Verdict.FAIL, result.evidence
+
+
+def shipped_record() -> ProbeRecord:
+    record = probe.read_record(MODELS / "chat-v1.0")
+    assert record is not None, "the shipped adapter has no probe.json"
+    return record
+
+
+@given(base=gaps, training=gaps)
+def test_a_nearer_record_or_a_farther_base_never_turns_pass_into_fail(base: float, training: float) -> None:
+    if probe.judge(base, training).verdict is Verdict.PASS:
+        assert probe.judge(base, training / 2).verdict is Verdict.PASS
+        assert probe.judge(base * 2, training).verdict is Verdict.PASS
+        assert probe.judge(base, None).verdict is Verdict.PASS
+
+
+@given(base=st.floats(probe.ROUNDING, 50.0))
+def test_an_adapter_whose_record_is_as_far_as_the_base_never_passes(base: float) -> None:
+    assert probe.judge(base * 1.001, base * 1.001).verdict is Verdict.FAIL
+
+
+@given(base=st.floats(0.0, probe.MINIMUM_BASE_DIFFERENCE, exclude_max=True), training=gaps)
+def test_an_adapter_that_answers_as_the_base_never_passes(base: float, training: float) -> None:
+    assert probe.judge(base, None).verdict is Verdict.FAIL
+    assert probe.judge(base, training).verdict is Verdict.FAIL
+
+
+scores = st.lists(st.one_of(st.none(), st.floats(-30.0, 0.0)), min_size=1, max_size=6).map(tuple)
+
+
+@given(st.lists(scores.filter(lambda s: any(x is not None for x in s)), min_size=1, max_size=4))
+def test_a_difference_is_a_distance(prompts: list[tuple[float | None, ...]]) -> None:
+    moved = [tuple(None if x is None else x - 1.5 for x in prompt) for prompt in prompts]
+    assert probe.difference(prompts, prompts) == 0.0
+    assert probe.difference(prompts, moved) == pytest.approx(1.5)
+    assert probe.difference(moved, prompts) == probe.difference(prompts, moved)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([(None, -1.0)], [(None,)]),
+        ([(None, -1.0)], []),
+        ([(None,)], [(None,)]),
+        ([(None, -1.0)], [(None, float("-inf"))]),
+        ([(None, float("nan"))], [(None, -1.0)]),
+    ],
+)
+def test_nothing_to_compare_is_not_agreement(
+    one: list[tuple[float | None, ...]], other: list[tuple[float | None, ...]]
+) -> None:
+    with pytest.raises(ValueError, match=r"tokens|finite"):
+        probe.difference(one, other)
+
+
+def test_an_adapter_without_a_record_has_none(tmp_path: Path) -> None:
+    assert probe.read_record(tmp_path) is None
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    prompt = {"text": "a b", "token_ids": [1, 2], "logprobs": [None, -0.5]}
+    (tmp_path / "probe.json").write_text(json.dumps({"format": 1, "prompts": [prompt]}))
+    assert probe.read_record(tmp_path) == ProbeRecord((RecordedPrompt("a b", (1, 2), (None, -0.5)),))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 2, "prompts": []}',
+        '{"format": 1, "prompts": []}',
+        '{"format": 1, "prompts": [{}]}',
+        '{"format": 1, "prompts": [{"text": "a", "token_ids": [1, 2], "logprobs": [null]}]}',
+        '{"format": 1, "prompts": [{"text": "a", "token_ids": [1], "logprobs": [null]}]}',
+        '{"format": 1, "prompts": [{"text": "a", "token_ids": ["x", 2], "logprobs": [null, -1]}]}',
+    ],
+)
+def test_a_record_that_is_none_is_named_with_its_path(tmp_path: Path, text: str) -> None:
+    (tmp_path / "probe.json").write_text(text)
+    with pytest.raises(TerminalError, match=r"probe\.json is not a probe record"):
+        probe.read_record(tmp_path)

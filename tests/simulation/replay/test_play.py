@@ -1,0 +1,214 @@
+"""Replays through the real gateway: counted on both sides, and honest about what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runner.events.arms import summaries
+from runner.events.lake import Lake
+from runner.report import replay as report
+from runner.serving.routes import Split
+from runner.simulation.replay.plan import Crowd, Rate, ReplayPlan, Target
+from runner.simulation.replay.play import replay
+from runner.simulation.replay.result import ReplayResult
+from tests.simulation.replay.conftest import CANDIDATE, ROOT, Stage, material
+
+Silent = Callable[[Any], None]
+
+
+def played(plan: ReplayPlan, on_progress: Silent) -> ReplayResult:
+    return asyncio.run(replay(plan, on_progress))
+
+
+def test_every_request_is_answered_and_has_exactly_one_event(stage: Stage, silent: Silent) -> None:
+    result = played(stage.plan(120, rate=200, crowd=Crowd(users=10)), silent)
+    assert (result.planned, result.sent, result.answered, result.failed) == (120, 120, 120, 0)
+    assert result.log is not None
+    assert (result.log.found, result.log.missing, result.log.duplicate, result.log.others) == (120, (), (), 0)
+    assert result.as_planned
+    assert [(each.arm, each.version, each.answers) for each in result.arms] == [
+        ("baseline", "chat-v1.0", 120)
+    ]
+    assert result.latency is not None
+    assert result.overhead is not None
+    assert result.first_token is not None
+    assert (result.latency.n, result.overhead.n, result.first_token.n) == (120, 120, result.streams)
+    assert 0 < result.streams < 120
+    with Lake(stage.home / "lake", stage.events) as lake:
+        (summary,) = summaries(lake.requests())
+        users = lake.requests()["loop.user"].nunique().to_pyarrow().as_py()
+        sessions = lake.requests()["loop.session"].nunique().to_pyarrow().as_py()
+    assert (summary.requests, summary.errors, summary.arm) == (120, 0, "baseline")
+    assert (summary.input_tokens, summary.output_tokens) == (result.input_tokens, result.output_tokens)
+    assert (users, sessions) == (result.users, result.sessions)
+
+
+def test_earlier_events_and_those_of_others_are_not_counted(stage: Stage, silent: Silent) -> None:
+    first = played(stage.plan(10), silent)
+    second = played(stage.plan(10), silent)
+    assert first.run != second.run
+    assert second.log is not None
+    assert (second.log.found, second.log.others) == (10, 0)
+
+
+def test_failures_are_told_by_kind_and_status_and_are_in_the_log_too(stage: Stage, silent: Silent) -> None:
+    stage.engine.control(fault="500")
+    result = played(stage.plan(20), silent)
+    assert (result.answered, result.failed) == (0, 20)
+    assert sum(each.count for each in result.failures) == 20
+    assert all(each.status in (502, 503) and each.kind and each.example for each in result.failures)
+    assert result.latency is None
+    assert result.log is not None
+    assert result.log.found == 20
+    assert not result.as_planned
+
+
+def test_an_answer_that_breaks_in_the_middle_is_a_failure(stage: Stage, silent: Silent) -> None:
+    stage.engine.control(fault="mid_stream")
+    result = played(stage.plan(10, crowd=Crowd(stream_share=1.0)), silent)
+    assert result.failed == 10
+    assert {each.status for each in result.failures} == {200}
+    assert result.log is not None
+    assert result.log.found == 10
+
+
+def test_a_candidate_that_fails_is_seen_as_fallback_and_fails_nobody(stage: Stage, silent: Silent) -> None:
+    stage.route(Split("rollout-1", CANDIDATE, 1.0), generation=2)
+    stage.engine.control(fault="disconnect", only_model=CANDIDATE.served)
+    result = played(stage.plan(30), silent)
+    assert (result.answered, result.failed) == (30, 0)
+    assert result.log is not None
+    assert result.log.fell_back > 0
+    assert {each.version for each in result.arms} == {"chat-v1.0"}
+
+
+def test_slow_answers_delay_no_arrival(stage: Stage, silent: Silent) -> None:
+    stage.engine.control(delay_s=1.0)
+    result = played(stage.plan(24, rate=240), silent)
+    assert result.answered == 24
+    assert result.peak_in_flight == 24
+    assert result.waiting is None
+
+
+def test_a_cap_on_requests_in_flight_holds_and_says_how_long_the_others_waited(
+    stage: Stage, silent: Silent
+) -> None:
+    stage.engine.control(delay_s=0.1)
+    result = played(stage.plan(12, rate=1000, in_flight=3), silent)
+    assert result.answered == 12
+    assert result.peak_in_flight == 3
+    assert result.waiting is not None
+    assert result.waiting.n == 9
+    assert "3 in flight; 9 waited" in report.to_text(result)
+
+
+def test_a_gateway_that_is_not_there_is_a_failure_without_a_status(tmp_path: Path, silent: Silent) -> None:
+    events = tmp_path / "events"
+    target = Target("http://127.0.0.1:1", events=events)
+    result = played(ReplayPlan(material(tmp_path, 5), Rate(100), target=target), silent)
+    assert [(each.kind, each.status, each.count) for each in result.failures] == [("cannot_connect", 0, 5)]
+    assert result.log is not None
+    assert (result.log.found, result.log.missing, result.log.unacknowledged) == (0, (), 5)
+
+
+def test_invariant_10_no_answered_request_is_missing_after_the_gateway_was_killed_under_load(
+    stage: Stage,
+) -> None:
+    def kill(progress: Any) -> None:
+        if progress.elapsed_s < 1.9 and stage.process.poll() is None:
+            stage.process.kill()
+
+    result = played(stage.plan(200, rate=100), kill)
+    assert 0 < result.answered < 200
+    assert result.failed == 200 - result.answered
+    assert result.log is not None
+    assert result.log.missing == ()
+    assert result.log.duplicate == ()
+    assert result.log.found >= result.answered
+
+
+def test_stopped_by_hand_it_tells_what_was_measured_so_far(stage: Stage) -> None:
+    stage.engine.control(delay_s=0.05)
+
+    async def stopped() -> ReplayResult:
+        stop = asyncio.Event()
+        return await replay(stage.plan(500, rate=50), lambda _: stop.set(), stop)
+
+    result = asyncio.run(stopped())
+    assert result.stopped
+    assert result.unsent > 0
+    assert result.sent == result.answered + result.failed + result.abandoned
+    assert result.planned == result.sent + result.unsent
+    assert result.log is not None
+    assert result.log.missing == ()
+    assert "stopped by hand" in report.to_text(result)
+
+
+def test_ctrl_c_prints_the_table_and_ends_well(stage: Stage) -> None:
+    script = """
+        import sys
+        from pathlib import Path
+        from runner.report.replay import to_text
+        from runner.simulation.replay.plan import *
+        from runner.simulation.replay.play import run
+        home, url = Path(sys.argv[1]), sys.argv[2]
+        material = Material(str(home / "trace.csv"), str(home / "asked.csv"), home)
+        plan = ReplayPlan(material, Rate(10), target=Target(url))
+        print(to_text(run(plan, lambda progress: print("going", flush=True))))
+    """
+    material(stage.home, 400)
+    command = [
+        sys.executable,
+        "-c",
+        "\n".join(each.strip() for each in script.splitlines()),
+        str(stage.home),
+        stage.url,
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "going\n"
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait() == 0
+    assert "stopped by hand" in rest
+    assert "latency" in rest
+
+
+def test_progress_is_told_while_it_plays_and_at_the_end(stage: Stage) -> None:
+    lines: list[str] = []
+    played(stage.plan(150, rate=100), lambda progress: lines.append(report.progress_line(progress)))
+    assert len(lines) >= 2
+    assert "150/150 sent (100%), 150 answered, 0 failed, 0 in flight" in lines[-1]
+
+
+def test_the_table_and_the_json_tell_the_same_and_keep_the_key_to_themselves(
+    stage: Stage, silent: Silent
+) -> None:
+    plan = stage.plan(8)
+    plan = replace(plan, target=replace(plan.target, api_key="secret-key"))
+    result = played(plan, silent)
+    text, value = report.to_text(result), json.loads(json.dumps(report.to_json(result)))
+    assert value["answered"] == 8
+    assert value["log"]["found"] == 8
+    assert value["as_planned"] is True
+    assert "8 of 8: each request exactly once" in text
+    assert "secret-key" not in text + json.dumps(value)
+    for name in (
+        "sent",
+        "answered",
+        "failed",
+        "fell back",
+        "latency",
+        "first token",
+        "gateway overhead",
+        "tokens",
+    ):
+        assert any(line.startswith(name) for line in text.splitlines()), name
