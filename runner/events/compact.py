@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -33,6 +34,8 @@ from runner.events.schema import Kind
 PASS_BYTES = 256 * 2**20
 """About how many bytes of segments are held in memory at once."""
 DAY_US = 86_400_000_000
+SMALL_ROWS = 50_000
+"""Parts with fewer rows are merged once there are enough of them in a day."""
 DAMAGED = "damaged"
 """Folder of the lake that keeps the bytes of lines that are no events."""
 _CLOCK_SLACK_US = 2_000_000
@@ -76,6 +79,8 @@ class Compactor:
     grace_us: int = 60_000_000
     writer_lives: Callable[[Segment], bool] = process_wrote
     pass_bytes: int = PASS_BYTES
+    merge_at: int = 16
+    """How many small parts of one day become one."""
 
     def run(self) -> Compaction:
         """Move what is finished, remove what was moved longer ago than the grace.
@@ -84,13 +89,14 @@ class Compactor:
         """
         self.lake.mkdir(parents=True, exist_ok=True)
         with _locked(self.lake):
-            state = _opened(self.lake)
-            _sweep(self.lake, state)
+            before_us = self.now_us() - self.grace_us
+            state = _sweep(self.lake, _opened(self.lake), before_us)
             done = Compaction()
             while chunks := self._due(state):
                 state, step = _absorb(self.lake, state, chunks, self.now_us())
                 done = _sum(done, step)
-            removed = _remove(self.events, self.lake, state, self.now_us() - self.grace_us)
+            state = _merge(self.lake, state, self.merge_at, self.now_us())
+            removed = _remove(self.events, self.lake, state, before_us)
             return replace(done, removed=removed)
 
     def _due(self, state: Manifest) -> tuple[Chunk, ...]:
@@ -136,12 +142,14 @@ def _opened(lake: Path) -> Manifest:
     return Manifest()
 
 
-def _sweep(lake: Path, state: Manifest) -> None:
-    """Remove what a killed compaction left: files that no manifest ever named."""
-    named = {part.file for part in state.parts}
+def _sweep(lake: Path, state: Manifest, before_us: int) -> Manifest:
+    """Remove what a killed compaction left, and parts that were retired before `before_us`."""
+    retired = {file: since for file, since in state.retired.items() if since > before_us}
+    wanted = {part.file for part in state.parts} | set(retired)
     for path in sorted(lake.glob("*/day=*/*")):
-        if path.relative_to(lake).as_posix() not in named:
+        if path.relative_to(lake).as_posix() not in wanted:
             path.unlink()
+    return replace(state, retired=retired)
 
 
 def _absorb(lake: Path, state: Manifest, chunks: Sequence[Chunk], now: int) -> tuple[Manifest, Compaction]:
@@ -161,8 +169,7 @@ def _absorb(lake: Path, state: Manifest, chunks: Sequence[Chunk], now: int) -> t
         read += table.num_rows
         parts += _write_parts(lake, kind, _unknown(lake, state, kind, table))
     covered = {chunk.segment.name: Covered(chunk.end, now) for chunk in chunks}
-    after = Manifest(state.generation + 1, (*state.parts, *parts), {**state.segments, **covered})
-    manifest.save(lake, after)
+    after = _commit(lake, state, parts=(*state.parts, *parts), segments={**state.segments, **covered})
     events = sum(part.rows for part in parts)
     return after, Compaction(
         segments=len(chunks),
@@ -172,6 +179,30 @@ def _absorb(lake: Path, state: Manifest, chunks: Sequence[Chunk], now: int) -> t
         damaged=tuple(damaged),
         parts=tuple(part.file for part in parts),
     )
+
+
+def _commit(lake: Path, state: Manifest, **changes: Any) -> Manifest:
+    after = replace(state, generation=state.generation + 1, **changes)
+    manifest.save(lake, after)
+    return after
+
+
+def _merge(lake: Path, state: Manifest, merge_at: int, now: int) -> Manifest:
+    """Make one part of many small ones: each file costs every query a look at its footer."""
+    small: dict[Path, list[Part]] = defaultdict(list)
+    for part in state.parts:
+        if part.rows < SMALL_ROWS:
+            small[Path(part.file).parent].append(part)
+    for folder, parts in sorted(small.items()):
+        if len(parts) < merge_at:
+            continue
+        tables = [pq.read_table(lake / part.file, partitioning=None) for part in parts]
+        table = pa.concat_tables(tables, promote_options="default").sort_by("event.time")
+        merged = _part(lake, parts[0].kind, _write_part(lake / folder, table), table)
+        kept = tuple(part for part in state.parts if part not in parts and part != merged)
+        retired = {part.file: now for part in parts if part.file != merged.file}
+        state = _commit(lake, state, parts=(*kept, merged), retired={**state.retired, **retired})
+    return state
 
 
 def _unknown(lake: Path, state: Manifest, kind: Kind, table: pa.Table) -> pa.Table:
@@ -195,9 +226,13 @@ def _write_parts(lake: Path, kind: Kind, table: pa.Table) -> Iterator[Part]:
         folder = lake / kind.value / f"day={datetime.fromtimestamp(day * 86_400, UTC):%Y-%m-%d}"
         path = _write_part(folder, rows)
         manifest.sync_directory(folder.parent)
-        first, last = rows["event.time"][0].as_py(), rows["event.time"][-1].as_py()
-        yield Part(kind, path.relative_to(lake).as_posix(), rows.num_rows, first, last)
+        yield _part(lake, kind, path, rows)
     manifest.sync_directory(lake)
+
+
+def _part(lake: Path, kind: Kind, path: Path, rows: pa.Table) -> Part:
+    first, last = rows["event.time"][0].as_py(), rows["event.time"][-1].as_py()
+    return Part(kind, path.relative_to(lake).as_posix(), rows.num_rows, first, last)
 
 
 def _write_part(folder: Path, rows: pa.Table) -> Path:
@@ -241,7 +276,7 @@ def _remove(events: Path, lake: Path, state: Manifest, before_us: int) -> int:
             events
         )  # a name may be forgotten only when it cannot come back with a power cut
         kept = {name: covered for name, covered in state.segments.items() if name in left}
-        manifest.save(lake, Manifest(state.generation + 1, state.parts, kept))
+        _commit(lake, state, segments=kept)
     return removed
 
 

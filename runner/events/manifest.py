@@ -47,6 +47,8 @@ class Manifest:
     generation: int = 0
     parts: tuple[Part, ...] = ()
     segments: Mapping[str, Covered] = field(default_factory=dict)
+    retired: Mapping[str, int] = field(default_factory=dict)
+    """Files of parts that were merged, and since when; kept a while for those who still read them."""
 
     def covered_bytes(self, segment: str) -> int:
         """Return from which byte a segment has still to be read."""
@@ -83,6 +85,7 @@ def save(lake: Path, manifest: Manifest) -> None:
             name: {"bytes": covered.bytes, "since_us": covered.since_us}
             for name, covered in sorted(manifest.segments.items())
         },
+        "retired": dict(sorted(manifest.retired.items())),
     }
     temporary = lake / f"{NAME}.tmp"
     write_durably(temporary, json.dumps(value, indent=1).encode())
@@ -131,4 +134,5 @@ def _from_json(value: Any) -> Manifest:
             name: Covered(int(covered["bytes"]), int(covered["since_us"]))
             for name, covered in value["segments"].items()
         },
+        retired={str(file): int(since_us) for file, since_us in value["retired"].items()},
     )

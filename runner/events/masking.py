@@ -22,7 +22,8 @@ _IBAN_LENGTH = {
     for length, countries in {
         "15": "NO", "16": "BE", "18": "DK FI FO GL NL SD", "19": "MK SI", "20": "AT BA EE KZ LT LU MN XK",
         "21": "CH CR HR LI LV", "22": "BG BH DE GB GE IE ME RS VA", "23": "AE GI IL IQ OM SO TL",
-        "24": "AD CZ ES MD PK RO SA SE SK TN VG", "25": "LY PT ST", "26": "IS TR", "27": "BI DJ FR GR IT MC MR SM",
+        "24": "AD CZ ES MD PK RO SA SE SK TN VG", "25": "LY PT ST", "26": "IS TR",
+        "27": "BI DJ FR GR IT MC MR SM",
         "28": "AL AZ BY CY DO GT HU LB NI PL SV", "29": "BR EG PS QA UA", "30": "JO KW MU", "31": "MT SC",
         "32": "LC", "33": "RU",
     }.items()
@@ -50,8 +51,13 @@ def _whole(match: re.Match[str]) -> int:
 
 
 def _card(match: re.Match[str]) -> int | None:
-    digits = re.sub(r"\D", "", match[0])
-    return match.end() if luhn(digits) and len(set(digits)) > 1 else None
+    """Return where the card's number ends: other digits may follow it after a space."""
+    ends = [place for place in range(len(match[0]), 12, -1) if not match[0][place : place + 1].isdigit()]
+    for place in ends:
+        digits = re.sub(r"\D", "", match[0][:place])
+        if 13 <= len(digits) <= 19 and len(set(digits)) > 1 and luhn(digits):
+            return match.start() + len(match[0][:place].rstrip(" -"))
+    return None
 
 
 def _iban(match: re.Match[str]) -> int | None:
@@ -87,41 +93,49 @@ def _address(match: re.Match[str]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Recogniser:
-    """One kind of personal data: a text without any of `needs` cannot hold it; `end` accepts a match or refuses."""
+    """One kind of personal data: no text without one of `needs` holds it; `end` may refuse a match."""
 
     entity: str
     needs: str
     pattern: re.Pattern[str]
-    end: Callable[[re.Match[str]], int | None] = _whole
+    end: Callable[[re.Match[str]], int | None]
 
 
 _KOREAN = r"0(?:2|1[016789]|[3-6][1-5]|50\d|70|80)[-. )]{0,2}\d{3,4}[-. ]?\d{4}|1[5-8]\d{2}[- ]\d{4}"
 _ABROAD = r"\+\d{1,3}(?:[-. ]?\(?\d{1,4}\)?){2,5}|\(\d{3}\) ?\d{3}[-. ]\d{4}|\d{3}[-. ]\d{3}[-. ]\d{4}"
 _BRITISH = r"0\d{2,4} \d{3,4} ?\d{3,4}|0\d{9,10}"
+_NUMBERS = f"{_KOREAN}|{_ABROAD}|{_BRITISH}"
+_IPV4 = r"(?<![\w:.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)"
+_IPV6 = (
+    r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:)"  # two colons near the start, or it is any hex word
+    r"[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?!\w)"
+)
+
+_DIGITS = "0123456789"
+_URL = r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{1,15}://[^\s/@<>]{1,256}@[^\s<>\"']+"
+_EMAIL = r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}"
+
+
+def _recogniser(
+    entity: str, needs: str, pattern: str, end: Callable[[re.Match[str]], int | None] = _whole
+) -> Recogniser:
+    # ASCII: a Korean particle may follow or precede a number without a space and must not count as part of it
+    return Recogniser(entity, needs, re.compile(pattern, re.ASCII), end)
+
 
 RECOGNISERS = (
-    Recogniser("URL", "@", re.compile(r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{1,15}://[^\s/@<>]{1,256}@[^\s<>\"']+")),
-    Recogniser(
-        "EMAIL",
-        "@",
-        re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}"),
-    ),
-    Recogniser(
-        "IBAN",
-        "0123456789",
-        re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}"),
-        _iban,
-    ),
-    Recogniser("RESIDENT_NUMBER", "0123456789", re.compile(r"(?<!\d)\d{6}[- ]?[1-8]\d{6}(?!\d)"), _resident),
-    Recogniser("CARD", "0123456789", re.compile(r"(?<!\d)[2-6]\d{3}(?:[ -]?\d){9,15}(?!\d)"), _card),
-    Recogniser("IP", ".:", re.compile(r"(?<![\w:.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)|(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{2,39}"
-                                      r"(?:\.\d{1,3}){0,3}(?![\w])"), _address),
-    Recogniser("PHONE", "0123456789", re.compile(rf"(?<![\w+.-])(?:{_KOREAN}|{_ABROAD}|{_BRITISH})(?![\d])"), _phone),
-)  # fmt: skip
+    _recogniser("URL", "@", _URL),
+    _recogniser("EMAIL", "@", _EMAIL),
+    _recogniser("IBAN", _DIGITS, r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}", _iban),
+    _recogniser("RESIDENT_NUMBER", _DIGITS, r"(?<!\d)\d{6}[- ]?[1-8]\d{6}(?!\d)", _resident),
+    _recogniser("CARD", _DIGITS, r"(?<!\d)[2-6]\d{3}(?:[ -]?\d){9,15}(?!\d)", _card),
+    _recogniser("IP", ".:", rf"{_IPV4}|{_IPV6}", _address),
+    _recogniser("PHONE", _DIGITS, rf"(?<![\w+.-])(?:{_NUMBERS})(?!\d)", _phone),
+)
 
 
 class Masking:
-    """One conversation: the same value gets the same placeholder in all its texts; `counts` is entity -> found."""
+    """One conversation: a value has the same placeholder in all its texts; `counts`: entity -> found."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()

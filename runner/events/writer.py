@@ -184,7 +184,7 @@ class SegmentWriter:
             self.appended += len(events)
 
     def sync(self) -> None:
-        """Bring all that was appended to the disk and complete the segments that are due. Raises LogUnwritable."""
+        """Bring all that was appended to the disk, complete segments that are due. Raises LogUnwritable."""
         with self._sync_lock:
             with self._lock:
                 if self._current and self._is_due(self._current):
@@ -266,7 +266,7 @@ def _unwritable(directory: Path, error: OSError) -> LogUnwritable:
     return LogUnwritable(
         Diagnostic(
             f"the event log in '{directory}' cannot be written: {error.strerror or error}",
-            fix="free space on that disk or make the directory writable; nothing is answered that cannot be logged",
+            fix="free space on that disk, or make the directory writable",
         )
     )
 

@@ -42,7 +42,7 @@ class ReplicaHealth:
 
 @dataclass(frozen=True, slots=True)
 class GatewayState:
-    """What a gateway says of itself. `started_at` is microseconds since 1970; `in_flight` is by served name."""
+    """What a gateway says of itself. `started_at`: microseconds since 1970; `in_flight`: by served name."""
 
     instance: str
     pid: int
@@ -65,7 +65,7 @@ class GatewayClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
 
     async def state(self) -> GatewayState:
-        """Return the gateway's state. Raises TransientError where it does not answer, TerminalError for nonsense."""
+        """Return the gateway's state. Raises TransientError without an answer, TerminalError for nonsense."""
         status, value = await self._call("GET", "/state")
         if status != 200:
             raise transient(f"gateway {self._url} answered {status} to 'GET /state'", str(value)[:200])

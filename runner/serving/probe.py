@@ -7,10 +7,9 @@ and before any traffic (invariant 4). It changes nothing.
 
 A difference is the mean over tokens of |difference of natural log-probabilities|. Measured with vLLM 0.32 in
 bfloat16 on a CPU, bases of 1.8 million parameters and LoRA of rank 16:
-- the same adapter in vLLM and in PEFT: 0.0006 on a trained base (0.05 for the worst token), 0.0022 on a base
-  of random weights;
-- adapter and base: 1.29 trained, 0.28 random; another adapter of that size against the record: 0.36;
-- base and base, alone or beside 20 other requests: 0.
+- the same adapter in vLLM and in PEFT: 0.0006 to 0.0070 with three bases, 0.08 for the worst token;
+  with 1% too much scale 0.013, 10% 0.088, without its query projections 0.042, half as strong 0.57;
+- adapter and base: 1.38; with a hundredth of its scale 0.014, a thousandth 0.005, which is rounding; none 0.
 """
 
 from __future__ import annotations
@@ -27,14 +26,10 @@ from runner.errors import LoopError, terminal
 from runner.serving.engine import EngineClient, LogProbs, Prompt
 
 RECORD = "probe.json"
-MINIMUM_BASE_DIFFERENCE = 0.003
-"""Below it an adapter is taken for the base: above any rounding measured, far below any useful adapter."""
-ROUNDING = 0.005
-"""A difference from the training stack that is never held against an adapter: twice the largest measured."""
+MINIMUM_BASE_DIFFERENCE = 0.01
+"""Below it an adapter is taken for the base: twice what rounding makes, a hundredth of a useful adapter."""
 MAXIMUM_TRAINING_DIFFERENCE = 0.02
-"""A difference from the training stack that is always held against an adapter."""
-MAXIMUM_TRAINING_SHARE = 0.25
-"""Between the two, training must be nearer than this share of the distance to the base."""
+"""Above it the weights or their scale are not the trained ones: three times what rounding makes."""
 
 DEFAULT_PROMPTS: tuple[str, ...] = (
     "When are you open on Sunday, and can I return a book that I bought last week?",
@@ -132,14 +127,13 @@ def difference(one: Sequence[LogProbs], other: Sequence[LogProbs]) -> float:
 
 def judge(base_difference: float, training_difference: float | None) -> ProbeResult:
     """Return the verdict on two measured differences; without a record only the first is judged."""
-    limit = max(ROUNDING, min(MAXIMUM_TRAINING_DIFFERENCE, MAXIMUM_TRAINING_SHARE * base_difference))
     least = f"at least {MINIMUM_BASE_DIFFERENCE} expected"
     evidence = [f"mean difference of log-probabilities from the base: {base_difference:.4f} ({least})"]
     if training_difference is not None:
-        most = f"at most {limit:.4f} expected"
+        most = f"at most {MAXIMUM_TRAINING_DIFFERENCE} expected"
         evidence.append(f"mean difference from the training stack: {training_difference:.4f} ({most})")
     passed = base_difference >= MINIMUM_BASE_DIFFERENCE
-    passed = passed and (training_difference is None or training_difference <= limit)
+    passed = passed and (training_difference is None or training_difference <= MAXIMUM_TRAINING_DIFFERENCE)
     verdict = Verdict.PASS if passed else Verdict.FAIL
     return ProbeResult(verdict, base_difference, training_difference, tuple(evidence))
 

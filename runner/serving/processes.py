@@ -29,6 +29,8 @@ MARK = "LOOP_PROCESS_RECORD"
 POLL_S = 0.2
 LAST_LINES = 15
 _BACKOFF_FIRST_S, _BACKOFF_MOST_S = 1.0, 60.0
+_SETTLED_S = 60.0
+_KILLED_WITHIN_S = 10.0
 
 Ready = Callable[[], Awaitable[bool]]
 """Says whether the process serves; raises nothing for one that does not yet."""
@@ -99,7 +101,8 @@ class ManagedProcess:
         """
         if self.living():
             return Origin.ADOPTED
-        await self.stop(grace_s)
+        # What a dead leader left serves nobody, and so is not asked first.
+        await self.stop(grace_s if self._leader_lives() else 0.0)
         self._claim_port()
         self._launch()
         return Origin.STARTED
@@ -148,7 +151,7 @@ class ManagedProcess:
         self._signal(signal.SIGTERM)
         if not await self._gone_within(grace_s):
             self._signal(signal.SIGKILL)
-            if not await self._gone_within(grace_s):
+            if not await self._gone_within(_KILLED_WITHIN_S):
                 pids = ", ".join(str(one.pid) for one in self._family())
                 raise transient(f"{self.program.name} cannot be stopped", f"still alive: {pids}")
         self.record_path.unlink(missing_ok=True)
@@ -168,6 +171,10 @@ class ManagedProcess:
         self._reap(record.pid)
         life = procfs.life(record.pid)
         return life is not None and life.started == record.started
+
+    def _leader_lives(self) -> bool:
+        record = self._record()
+        return record is not None and self._lives(record)
 
     def _reap(self, pid: int) -> None:
         """Take a child that ended off the table of processes; an adopted process is no child of ours."""
@@ -276,24 +283,26 @@ async def keep(
 ) -> None:
     """Keep the program serving until cancelled: adopt or start it, and start it again whenever it ends.
 
-    Cancelling leaves the process alive; `stop` ends it. Deaths and failures go to `progress`; after each
-    failed start in a row the next waits twice as long, `backoff_s`. Raises nothing but CancelledError.
+    Cancelling leaves the process alive; `stop` ends it. Deaths and failures go to `progress`; each in a row
+    waits longer (`backoff_s`), until the program has served for a minute. Raises only CancelledError.
     """
+    loop = asyncio.get_running_loop()
     failures = 0
     while True:
         try:
             await process.start()
             await process.wait_ready(ready, timeout_s, progress)
             progress(f"{process.program.name}: serving")
-            failures = 0
+            since = loop.time()
             await process.wait_end()
             progress(f"{process.program.name}: ended; starting it again")
+            failures = 1 if loop.time() - since >= _SETTLED_S else failures + 1
         except LoopError as error:
             failures += 1
             progress(str(error))
-            await sleep(backoff_s(failures))
+        await sleep(backoff_s(failures))
 
 
 def backoff_s(failures: int) -> float:
-    """Return how many seconds to wait after so many failed starts in a row: 1, 2, 4, ... 60."""
-    return min(_BACKOFF_MOST_S, _BACKOFF_FIRST_S * 2.0 ** (failures - 1))
+    """Return how many seconds to wait after so many failures (at least one) in a row: 0, 1, 2, 4, ... 60."""
+    return min(_BACKOFF_MOST_S, _BACKOFF_FIRST_S * 2.0 ** (failures - 2)) if failures > 1 else 0.0

@@ -93,9 +93,8 @@ def main() -> None:
     value = describe(Path(), chosen.name, revision, day, chosen.notes or old.get("notes", ""))
     text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110)
     file.write_text(HEAD + text, encoding="utf-8")
-    print(
-        f"{file}: {value['adapter']['digest'][:12]}, {value['evaluation']['metrics']['regression_right']:.1%} right"
-    )
+    right = value["evaluation"]["metrics"]["regression_right"]
+    print(f"{file}: {digest.short(value['adapter']['digest'])}, {right:.1%} right")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A scratch clone of this checkout as it is now, uncommitted work included, with a `loop` of its own.
 
-The environment is never linked into the clone: a set-up that runs there must not alter the real one.
+The environment is never linked into the clone, and there is no `python` in the clone's: a set-up that runs
+there would follow either of them and alter the real one.
 """
 
 from __future__ import annotations
@@ -33,8 +34,7 @@ class Clone:
         self.environ["PATH"] = f"{root}/.venv/bin:{self.environ['PATH']}"
         (root.parent / "gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
         self._fill()
-        self._provide("loop", f'exec "{sys.executable}" -c "{LOOP}" "$@"')
-        self._provide("python", f'exec "{sys.executable}" "$@"')
+        self._provide_loop()
 
     def run(self, command: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run a command line as a user would; whatever its exit status."""
@@ -72,8 +72,8 @@ class Clone:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "as it is now")
 
-    def _provide(self, name: str, line: str) -> None:
-        target = self.root / ".venv/bin" / name
+    def _provide_loop(self) -> None:
+        target = self.root / ".venv/bin/loop"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(f"#!/bin/sh\n{line}\n")
+        target.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{LOOP}" "$@"\n')
         target.chmod(0o755)

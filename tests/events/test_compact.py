@@ -147,6 +147,28 @@ def test_a_small_pass_moves_all_segments_one_after_the_other(tmp_path: Path) -> 
     assert found(tmp_path) == ids(0, 1, 2, 3, 4)
 
 
+def test_many_small_parts_of_a_day_become_one_and_the_old_ones_go_after_the_grace(tmp_path: Path) -> None:
+    for number in range(4):
+        segment(tmp_path / "events", [line(request(number))], opened_us=START_US + number)
+    compactor(tmp_path, pass_bytes=1, merge_at=5, grace_us=10).run()
+    with Lake(tmp_path / "lake", tmp_path / "events") as before:
+        segment(
+            tmp_path / "events",
+            [line(request(4)), line(request(5, event__time=START_US + DAY_US))],
+            opened_us=START_US + 9,
+        )
+        compactor(tmp_path, merge_at=5, grace_us=10).run()
+        state = manifest.load(tmp_path / "lake")
+        assert state is not None
+        assert sorted(part.rows for part in state.parts) == [1, 5]
+        compactor(tmp_path, LATER_US + 9, merge_at=5, grace_us=10).run()
+        assert before.requests().count().to_pyarrow().as_py() == 4, "one who began before reads on"
+    assert found(tmp_path) == ids(0, 1, 2, 3, 4, 5)
+    compactor(tmp_path, LATER_US + 10, merge_at=5, grace_us=10).run()
+    assert len(list((tmp_path / "lake").glob("*/day=*/*"))) == 2
+    assert found(tmp_path) == ids(0, 1, 2, 3, 4, 5)
+
+
 def test_no_events_directory_is_nothing_to_do(tmp_path: Path) -> None:
     assert compactor(tmp_path).run() == Compaction()
 
@@ -198,7 +220,7 @@ def crash_case(home: Path) -> list[str]:
     """Two days, two kinds of writer end, a repeat, damage, and one segment moved and due for removal."""
     events = home / "events"
     segment(events, [line(request(0)), line(request(1))])
-    compactor(home, START_US).run()
+    compactor(home, START_US, merge_at=2).run()
     segment(
         events,
         [line(request(1)), line(request(2)), line(request(3, event__time=START_US + DAY_US))],
@@ -220,13 +242,13 @@ def test_invariant_10_a_compaction_killed_between_any_two_steps_loses_nothing_an
         with pytest.MonkeyPatch.context() as patch:
             dying_after(steps, patch)
             try:
-                compactor(home).run()
+                compactor(home, merge_at=2).run()
                 finished = True
             except Killed:
                 pass
         assert found(home) == expected, f"after {steps} steps"
-        for days in (1, 2):
-            compactor(home, LATER_US + days * DAY_US).run()
+        for days in (1, 2, 3):
+            compactor(home, LATER_US + days * DAY_US, merge_at=2).run()
             assert found(home) == expected, f"after {steps} steps and {days} more passes"
         assert len(names(home)) == 1, "all but the live segment are gone"
         on_disk = sorted(p.relative_to(home / "lake").as_posix() for p in (home / "lake").glob("*/day=*/*"))

@@ -19,7 +19,7 @@ from runner.serving.gateway.replies import ApiError, Receive, Scope, bad_request
 
 DEPTH = 64
 WHOLE = 2**31
-# They reach into the engine's inner workings (ids, scheduling, cache transfer), which are not the client's to set.
+# They reach into the engine's inner workings (ids, scheduling, cache transfer): not the client's to set.
 ENGINE_ONLY = frozenset(
     {
         "request_id",
@@ -56,7 +56,7 @@ class Ask:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int, timeout_s: float) -> bytes:
-    """Return the whole body. Raises ApiError 408, 413 or 415, and ConnectionError where the client went away."""
+    """Return the whole body. Raises ApiError 408, 413, 415; ConnectionError where the client left."""
     headers = dict(scope["headers"])
     media = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if media != b"application/json":

@@ -1,0 +1,127 @@
+"""Who calls: the API key and its group, the user behind it, keyed hashes of both, and how often they may.
+
+Used by the public application. Keeps no name on disk; the secret of the hashes is the only file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.serving.gateway.config import GatewayConfig, Key
+from runner.serving.gateway.replies import ApiError, Scope
+
+REMEMBERED = 10_000  # rate limits kept at once, so that many addresses cannot fill the memory
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`name` identifies who calls where the body names no user: `key:NAME` or `addr:ADDRESS`."""
+
+    name: str
+    group: str
+    user: str | None
+    """From the header `x-loop-user`."""
+    session: str | None
+    """From the header `x-loop-session`."""
+
+
+class Callers:
+    """Tells callers apart by their keys."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self._keys: dict[str, Key] = {key.sha256.lower(): key for key in config.keys}
+        self._anonymous = config.anonymous_group
+
+    def identify(self, scope: Scope, headers: dict[bytes, bytes]) -> Caller:
+        """Return who calls. Raises ApiError 401."""
+        key = self._key(headers.get(b"authorization", b"")) if self._keys else None
+        group = key.group if key else self._anonymous
+        if group is None:
+            raise ApiError(401, "invalid_api_key", "an API key is needed: send 'authorization: Bearer KEY'")
+        name = f"key:{key.name}" if key else address(scope)
+        return Caller(name, group, _header(headers, b"x-loop-user"), _header(headers, b"x-loop-session"))
+
+    def _key(self, authorization: bytes) -> Key | None:
+        if not authorization:
+            return None
+        scheme, _, token = authorization.partition(b" ")
+        # a digest is looked up, so the time it takes tells nothing of the key
+        key = self._keys.get(hashlib.sha256(token.strip()).hexdigest())
+        if scheme.lower() != b"bearer" or key is None:
+            raise ApiError(401, "invalid_api_key", "the API key is not known here")
+        return key
+
+
+def address(scope: Scope) -> str:
+    """Return the client's address as a caller's name."""
+    client = scope.get("client")
+    return f"addr:{client[0]}" if client else "addr:unknown"
+
+
+def _header(headers: dict[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return value[:512].decode("utf-8", "replace") if value else None
+
+
+class RateLimit:
+    """A token bucket for each caller: `per_minute` at once, refilled evenly; None limits nobody."""
+
+    def __init__(self, per_minute: int | None, monotonic: Callable[[], float]) -> None:
+        self._per_minute, self._monotonic = per_minute, monotonic
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, name: str) -> None:
+        """Take one token. Raises ApiError 429 that says when the next one is there."""
+        if self._per_minute is None:
+            return
+        now = self._monotonic()
+        tokens, then = self._buckets.pop(name, (float(self._per_minute), now))
+        tokens = min(self._per_minute, tokens + (now - then) * self._per_minute / 60)
+        if len(self._buckets) >= REMEMBERED:
+            self._buckets.pop(next(iter(self._buckets)))
+        self._buckets[name] = (tokens - 1 if tokens >= 1 else tokens, now)
+        if tokens < 1:
+            wait = math.ceil((1 - tokens) * 60 / self._per_minute)
+            message = f"more than {self._per_minute} requests per minute; try again in {wait} s"
+            raise ApiError(429, "rate_limit_exceeded", message, retry_after_s=wait)
+
+
+class KeyedHash:
+    """BLAKE2b under a secret: a user always gives the same 32 hex digits, and nobody can tell who it is."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def __call__(self, text: str) -> str:
+        """Return 32 hex digits."""
+        data = text.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(data, digest_size=16, key=self._secret).hexdigest()
+
+
+def read_secret(path: Path) -> bytes:
+    """Return the secret in `path`, made there (mode 0600) where absent. Raises OSError, ValueError."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_secret(path)
+    return bytes.fromhex(path.read_text().strip())
+
+
+def _make_secret(path: Path) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        return  # another gateway was first; both read a complete file
+    finally:
+        fresh.unlink()

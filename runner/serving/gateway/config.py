@@ -17,7 +17,7 @@ from runner.errors import Diagnostic, Location, TerminalError
 
 
 class Content(StrEnum):
-    """What of prompts and answers reaches the disk (invariant 11): masked text, nothing, or the text as it is."""
+    """What of prompts and answers reaches the disk (invariant 11): masked, nothing, or as it is."""
 
     MASKED = "masked"
     OFF = "off"
@@ -59,7 +59,7 @@ class GatewayConfig(_Strict):
     admin: str = "127.0.0.1:8081"
     aliases: tuple[str, ...] = ("chat",)
     hash_key_file: str | None = None
-    """Secret of the keyed user hashes, made (mode 0600) where absent; default: user-hash.key in the state_dir."""
+    """Secret of the keyed user hashes, made (mode 0600) where absent; default: user-hash.key in state_dir."""
     limits: Limits = Limits()
     keys: tuple[Key, ...] = ()
     anonymous_group: str | None = "public"
@@ -70,7 +70,7 @@ class GatewayConfig(_Strict):
     content: Content = Content.MASKED
     health_interval_s: float = 1.0
     commit_interval_s: float = 0.05
-    """Events are handed to the operating system at once, and are on the disk after this time at the latest."""
+    """Events are with the operating system at once, and on the disk after this time at the latest."""
     segment_bytes: int = 64 * 1024 * 1024
     segment_age_s: float = 60.0
 

@@ -19,7 +19,7 @@ from runner.serving.gateway.replies import Headers, Outcome
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer. Times are seconds of the monotonic clock, `arrived_us` is microseconds of 1970."""
+    """One request and its answer. Times are monotonic seconds; `arrived_us` is microseconds since 1970."""
 
     event_id: str
     request_id: str

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import aiohttp
 import uvicorn
 
-from runner.errors import LoopError, terminal
+from runner.errors import terminal
 from runner.events.writer import OS_DISK, Disk, LogUnwritable, Rotation
 from runner.serving.gateway import applications
 from runner.serving.gateway.book import RouteBook
@@ -236,8 +236,3 @@ def listening(address: str) -> socket.socket:
 def _name(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def describe(error: LoopError) -> str:
-    """Return what a failed start says on stderr."""
-    return f"{error}\n  {error.changed}"
