@@ -72,11 +72,15 @@ class Unknown:
     reason: str
 
 
-def terminal(summary: str, *evidence: str, fix: str | None = None, changed: str = "nothing was changed") -> TerminalError:
+def terminal(
+    summary: str, *evidence: str, fix: str | None = None, changed: str = "nothing was changed"
+) -> TerminalError:
     """Make a terminal error of one diagnostic without a place in a file."""
     return TerminalError(Diagnostic(summary, evidence=evidence, fix=fix), changed=changed)
 
 
-def transient(summary: str, *evidence: str, fix: str | None = None, changed: str = "nothing was changed") -> TransientError:
+def transient(
+    summary: str, *evidence: str, fix: str | None = None, changed: str = "nothing was changed"
+) -> TransientError:
     """Make a transient error of one diagnostic without a place in a file."""
     return TransientError(Diagnostic(summary, evidence=evidence, fix=fix), changed=changed)

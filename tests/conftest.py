@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -72,6 +73,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     wanted = any(item.get_closest_marker("engine") for item in session.items)
     if wanted and not session.config.option.collectonly:
         _end_what_was_left()
+        # So that being asked to end is the same as Ctrl-C, and vLLM ends too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         session.config.stash[STARTED] = _started()
 
 

@@ -20,7 +20,9 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument(
+    "plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path, dir_okay=False)
+)
 @environment_option
 @working_tree_option
 @click.pass_context
@@ -56,6 +58,11 @@ def _read(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TerminalError(
-            Diagnostic("the plan cannot be read", Location(str(path)), (str(error),), "make one: `loop plan --out FILE`"),
+            Diagnostic(
+                "the plan cannot be read",
+                Location(str(path)),
+                (str(error),),
+                "make one: `loop plan --out FILE`",
+            ),
             changed="nothing was applied",
         ) from error

@@ -32,7 +32,6 @@ from runner.spec.load import Spec
 Tell = Callable[[str], None]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """One environment of one repository."""

@@ -26,7 +26,9 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @environment_option
-@click.option("-n", "count", default=20, show_default=True, type=click.IntRange(min=0), help="How many; 0 for all.")
+@click.option(
+    "-n", "count", default=20, show_default=True, type=click.IntRange(min=0), help="How many; 0 for all."
+)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, environment: str, count: int, as_json: bool) -> None:

@@ -87,7 +87,9 @@ def version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None
     envvar="LOOP_ROOT",
     help="Repository to work on; by default the nearest folder upwards that holds loop.yaml.",
 )
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=version, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=version, help="Print the version."
+)
 @click.pass_context
 def loop(ctx: click.Context, root: Path | None) -> None:
     """Loop keeps post-trained models in production as Git says: adapters, rollouts, signals, retraining."""

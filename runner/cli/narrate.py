@@ -16,6 +16,7 @@ class Narrator:
 
     tell: Callable[[str], None]
     _said: str = ""
+    _refused: str = ""
     _holds: set[str] = field(default_factory=set)
 
     def __call__(self, outcome: Outcome) -> None:
@@ -24,9 +25,12 @@ class Narrator:
             self.tell(f"done: {_line(action)}")
         for failed in outcome.report.failed:
             self.tell(f"failed ({failed.kind.value}): {_line(failed.action)}\n{failed.message}")
-        if outcome.refusal is not None:
-            self._once(f"revision {outcome.refusal.revision[:12]} is refused, the last good one stays\n{outcome.refusal.message}")
-        holds = {f"held: {hold.subject}: {hold.text}" for hold in outcome.plan.holds}
+        if outcome.refusal is not None and outcome.refusal.revision != self._refused:
+            self._refused = outcome.refusal.revision
+            self.tell(
+                f"revision {self._refused[:12]} is refused, the last good one stays\n{outcome.refusal.message}"
+            )
+        holds = {_held(hold) for hold in outcome.plan.holds}
         for text in sorted(holds - self._holds):
             self.tell(text)
         self._holds = holds
@@ -35,9 +39,11 @@ class Narrator:
             self._said = verdict
             self.tell(verdict)
 
-    def _once(self, text: str) -> None:
-        if text not in self._holds:
-            self.tell(text)
+
+def _held(hold: actions.Hold) -> str:
+    if hold.reason is actions.HoldReason.UNKNOWN:
+        return f"held: {hold.text}"
+    return f"held: {hold.subject}: {hold.reason.value}: {hold.text}"
 
 
 def _line(action: actions.Action) -> str:

@@ -34,9 +34,18 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("-e", "--environment", envvar="LOOP_ENVIRONMENT", help="Environment; default: production, with --against all.")
-@click.option("--against", metavar="REVISION", help="Compare with what this revision declares; no system is asked.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for `loop apply`.")
+@click.option(
+    "-e",
+    "--environment",
+    envvar="LOOP_ENVIRONMENT",
+    help="Environment; default: production, with --against all.",
+)
+@click.option(
+    "--against", metavar="REVISION", help="Compare with what this revision declares; no system is asked."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for `loop apply`."
+)
 @click.option("--markdown", is_flag=True, help="Print Markdown for a pull request.")
 @json_option
 @working_tree_option
@@ -69,7 +78,9 @@ def command(
         out.write_text(json.dumps(staleness.to_json(made[0][0]), indent=1) + "\n", encoding="utf-8")
     values = [(staleness.to_json(planned), sections) for planned, sections in made]
     if as_json:
-        shown = [{**value, "review": {title: list(lines) for title, lines in review}} for value, review in values]
+        shown = [
+            {**value, "review": {title: list(lines) for title, lines in review}} for value, review in values
+        ]
         click.echo(json.dumps(shown if against else shown[0], indent=2, ensure_ascii=False))
     else:
         form = report.to_markdown if markdown else report.to_text

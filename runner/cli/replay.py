@@ -32,22 +32,36 @@ TRACES = "azure-conv, azure-code, mooncake-conversation, mooncake-synthetic, or 
 @click.command(epilog=EXAMPLES)
 @environment_option
 @click.option("--trace", default="azure-conv", show_default=True, help=f"Arrivals: {TRACES}.")
-@click.option("--questions", default="banking77", show_default=True, help="Questions: banking77, clinc150, bookshop.")
-@click.option("--data", type=click.Path(path_type=Path), envvar="LOOP_REAL_DATA", default=Path("../shared/data"),
-              show_default=True, help="Folder that holds traces and questions.")
+@click.option(
+    "--questions", default="banking77", show_default=True, help="Questions: banking77, clinc150, bookshop."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    envvar="LOOP_REAL_DATA",
+    default=Path("../shared/data"),
+    show_default=True,
+    help="Folder that holds traces and questions.",
+)
 @click.option("--limit", type=int, help="Only the first so many arrivals.")
-@click.option("--speed", type=float, help="So many times as fast as recorded; 1 where neither this nor --rate is said.")
+@click.option(
+    "--speed", type=float, help="So many times as fast as recorded; 1 where neither this nor --rate is said."
+)
 @click.option("--rate", type=float, help="Stretch or squeeze the trace to this mean of requests per second.")
-@click.option("--users", default=200, show_default=True, help="How many users share the requests; few ask much.")
+@click.option(
+    "--users", default=200, show_default=True, help="How many users share the requests; few ask much."
+)
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same schedule.")
-@click.option("--stream-share", default=0.5, show_default=True, help="Share of requests that ask for a stream.")
+@click.option(
+    "--stream-share", default=0.5, show_default=True, help="Share of requests that ask for a stream."
+)
 @click.option("--max-tokens", default=64, show_default=True, help="Longest answer; the trace may say less.")
 @click.option("--in-flight", type=int, help="The most requests at once; more wait, which is reported.")
 @click.option("--url", help="Another gateway than the environment's.")
 @click.option("--key-env", metavar="VARIABLE", help="Environment variable that holds the API key.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, **options: Any) -> int:
+def command(ctx: click.Context, /, **options: Any) -> int:
     """Play traffic through the gateway and count on both sides: what was answered, and what the log has."""
     from runner.report import replay as report
     from runner.simulation.replay import play

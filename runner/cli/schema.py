@@ -27,10 +27,14 @@ def command(ctx: click.Context, name: str | None, write: bool, check: bool) -> i
     from runner.spec import schemas
 
     if (name is not None) + write + check != 1:
-        raise click.UsageError(f"say one of NAME, --write or --check; names: {', '.join(schemas.FILE_TYPES)}", ctx)
+        raise click.UsageError(
+            f"say one of NAME, --write or --check; names: {', '.join(schemas.FILE_TYPES)}", ctx
+        )
     if name is not None:
         if name not in schemas.FILE_TYPES:
-            raise click.UsageError(f"there is no file kind '{name}'; known: {', '.join(schemas.FILE_TYPES)}", ctx)
+            raise click.UsageError(
+                f"there is no file kind '{name}'; known: {', '.join(schemas.FILE_TYPES)}", ctx
+            )
         click.echo(json.dumps(schemas.schema(name), indent=2, ensure_ascii=False))
         return 0
     return _write(ctx) if write else _check(ctx)
@@ -65,9 +69,10 @@ def _write(ctx: click.Context) -> int:
 def _check(ctx: click.Context) -> int:
     from runner.spec import schemas
     from runner.spec.files import DirectoryFiles
+    from runner.spec.lint import SCHEMA_FOLDER
 
     files, rendered = DirectoryFiles(find_root(ctx)), _rendered(ctx)
-    stale = schemas.stale(files, rendered, schemas.SCHEMA_FOLDER)
+    stale = schemas.stale(files, rendered, SCHEMA_FOLDER)
     if stale:
         raise TerminalError(*stale)
     click.echo(f"fresh: {len(rendered)} generated files")

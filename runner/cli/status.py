@@ -10,7 +10,14 @@ from typing import Any
 
 import click
 
-from runner.cli.repository import coloured, environment_option, find_root, json_option, pick_environment, read_spec
+from runner.cli.repository import (
+    coloured,
+    environment_option,
+    find_root,
+    json_option,
+    pick_environment,
+    read_spec,
+)
 from runner.errors import terminal
 
 EXAMPLES = """\b
@@ -25,7 +32,9 @@ EVERY_SECONDS = 2.0
 
 @click.command(epilog=EXAMPLES)
 @environment_option
-@click.option("--window", default="1h", show_default=True, help="How far back requests are counted: 10m, 24h, all.")
+@click.option(
+    "--window", default="1h", show_default=True, help="How far back requests are counted: 10m, 24h, all."
+)
 @click.option("--watch", is_flag=True, help=f"Show it again every {EVERY_SECONDS:g} s.")
 @json_option
 @click.pass_context
@@ -75,7 +84,9 @@ def _last_pass(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise terminal("the status file cannot be read", f"{path}: {error}", fix="delete it; the next pass writes it") from error
+        raise terminal(
+            "the status file cannot be read", f"{path}: {error}", fix="delete it; the next pass writes it"
+        ) from error
     return value
 
 

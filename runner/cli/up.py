@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from runner.spec.environment import Environment
     from runner.spec.load import Spec
 
-SETTINGS_SECONDS = 2.0
 EXAMPLES = """\b
 Examples:
   loop up                                  production, until Ctrl-C, which stops all that was started
@@ -35,10 +34,14 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @environment_option
 @click.option("--ask", metavar="QUESTION", help="Ask it through the gateway as soon as all agrees.")
-@click.option("--until-ready", is_flag=True, help="Stop again as soon as all agrees and the question was answered.")
+@click.option(
+    "--until-ready", is_flag=True, help="Stop again as soon as all agrees and the question was answered."
+)
 @working_tree_option
 @click.pass_context
-def command(ctx: click.Context, environment: str, ask: str | None, until_ready: bool, working_tree: bool) -> int:
+def command(
+    ctx: click.Context, environment: str, ask: str | None, until_ready: bool, working_tree: bool
+) -> int:
     """Start what is missing, bring it to what Git says, and keep it so. Ctrl-C stops all that runs here.
 
     A runner that is killed leaves engine and gateway serving; the next `loop up` takes them over.
@@ -71,16 +74,18 @@ async def _up(wish: Wish) -> int:
     import aiohttp
 
     from runner.cli.narrate import Narrator
+    from runner.cli.upkeep import compact_forever
 
     stop, wake, agreed = asyncio.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, wake.set)
-    narrate = Narrator(wish.tell)
+    narrate, settings = Narrator(wish.tell), Settings(wish)
 
     def told(outcome: Outcome) -> None:
         narrate(outcome)
+        settings.compare(reconciler)
         if outcome.plan.in_sync:
             agreed.set()
 
@@ -90,13 +95,33 @@ async def _up(wish: Wish) -> int:
         duties = [
             asyncio.create_task(processes.keep(wish.tell, wake.set)),
             asyncio.create_task(reconciler.run(stop, wake)),
-            asyncio.create_task(_upkeep(wish, reconciler)),
+            asyncio.create_task(compact_forever(wish.work.paths, wish.tell)),
             asyncio.create_task(_greet(wish, session, agreed, stop)),
         ]
         try:
             return await _until(stop, duties)
         finally:
             await _stop(wish, duties, processes)
+
+
+@dataclass(slots=True)
+class Settings:
+    """What engine and gateway were started with; says once when Git says something else by now."""
+
+    wish: Wish
+    told: bool = False
+
+    def compare(self, reconciler: Reconciler) -> None:
+        """Compare with the declaration that was just applied."""
+        if reconciler.declared is None:
+            return
+        now, started = reconciler.declared.environment, self.wish.environment
+        differs = (now.engine, now.gateway) != (started.engine, started.gateway)
+        if differs and not self.told:
+            self.wish.tell(
+                "loop.yaml says other things of engine or gateway now: restart `loop up` to take them"
+            )
+        self.told = differs
 
 
 async def _until(stop: asyncio.Event, duties: list[asyncio.Task[Any]]) -> int:
@@ -123,7 +148,11 @@ async def _stop(wish: Wish, duties: list[asyncio.Task[Any]], processes: Stack) -
 def _fetch_base(wish: Wish) -> None:
     """Fetch the base model where DVC tracks it and its bytes are not here yet; adapters the reconciler fetches."""
     path = wish.spec.loop.base_model.path
-    if (wish.work.root / f"{path}").exists() or not wish.environment.engine.managed or not path.startswith("models/"):
+    if (
+        (wish.work.root / f"{path}").exists()
+        or not wish.environment.engine.managed
+        or not path.startswith("models/")
+    ):
         return
     from runner.data.pull import pull
 
@@ -132,44 +161,31 @@ def _fetch_base(wish: Wish) -> None:
 
 
 def _processes(wish: Wish, session: aiohttp.ClientSession) -> Stack:
-    from runner.serving import stack
+    from runner.serving.gateway.config import Content
+    from runner.serving.stack import Local, stack
 
-    return stack.stack(
-        wish.work.environment,
-        wish.environment,
-        wish.spec.loop.base_model,
-        stack.Content(wish.spec.policies.privacy.content.value),
-        wish.work.root,
-        wish.work.paths.directory,
-        session,
-        os.environ,
+    local = Local(
+        name=wish.work.environment,
+        environment=wish.environment,
+        base=wish.spec.loop.base_model,
+        content=Content(wish.spec.policies.privacy.content.value),
+        root=wish.work.root,
+        state=wish.work.paths.directory,
+        environ=os.environ,
     )
+    return stack(local, session)
 
 
-async def _upkeep(wish: Wish, reconciler: Reconciler) -> None:
-    """Compact events now and then, and say when what was started is no longer what Git says."""
-    from runner.cli.upkeep import compact_forever
-
-    compaction = asyncio.create_task(compact_forever(wish.work.paths, wish.tell))
-    try:
-        while (now := reconciler.declared) is None or _same(now.environment, wish.environment):
-            await asyncio.sleep(SETTINGS_SECONDS)
-        wish.tell("loop.yaml now says other things of engine or gateway: restart `loop up` to take them")
-        await asyncio.Event().wait()
-    finally:
-        compaction.cancel()
-
-
-def _same(one: Environment, other: Environment) -> bool:
-    return (one.engine, one.gateway) == (other.engine, other.gateway)
-
-
-async def _greet(wish: Wish, session: aiohttp.ClientSession, agreed: asyncio.Event, stop: asyncio.Event) -> int:
+async def _greet(
+    wish: Wish, session: aiohttp.ClientSession, agreed: asyncio.Event, stop: asyncio.Event
+) -> int:
     """Once all agrees, say where it serves and put the question. Returns 1 where it got no answer."""
     await agreed.wait()
     gateway = wish.environment.gateway
     url = f"http://{gateway.listen}/v1"
-    click.echo(f"ready: {wish.work.environment} serves '{gateway.alias}' ({wish.environment.baseline}) at {url}")
+    click.echo(
+        f"ready: {wish.work.environment} serves '{gateway.alias}' ({wish.environment.baseline}) at {url}"
+    )
     answered = wish.ask is None or await _ask(session, url, gateway.alias, wish.ask)
     if wish.until_ready:
         stop.set()
@@ -179,7 +195,12 @@ async def _greet(wish: Wish, session: aiohttp.ClientSession, agreed: asyncio.Eve
 
 
 async def _ask(session: aiohttp.ClientSession, url: str, model: str, question: str) -> bool:
-    body = {"model": model, "messages": [{"role": "user", "content": question}], "temperature": 0, "max_tokens": 64}
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": question}],
+        "temperature": 0,
+        "max_tokens": 64,
+    }
     click.echo(f"question: {question}")
     async with session.post(f"{url}/chat/completions", json=body) as answer:
         value = await answer.json(content_type=None)

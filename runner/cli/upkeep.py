@@ -15,7 +15,9 @@ from runner.reconcile.state import StatePaths
 EVERY_SECONDS = 300.0
 
 
-async def compact_forever(paths: StatePaths, tell: Callable[[str], None], every: float = EVERY_SECONDS) -> None:
+async def compact_forever(
+    paths: StatePaths, tell: Callable[[str], None], every: float = EVERY_SECONDS
+) -> None:
     """Compact every `every` seconds until cancelled; the first time after one such wait."""
     while True:
         await asyncio.sleep(every)
@@ -29,4 +31,4 @@ def _compact(paths: StatePaths) -> None:
     from runner.events.compact import Compactor
 
     if paths.events.is_dir():
-        Compactor(paths.events, paths.lake, lambda: time.time_ns() // 1000).compact()
+        Compactor(paths.events, paths.lake, lambda: time.time_ns() // 1000).run()

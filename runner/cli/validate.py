@@ -27,7 +27,11 @@ def command(ctx: click.Context, as_json: bool) -> int:
     loaded = load(DirectoryFiles(find_root(ctx)))
     errors = [d for d in loaded.diagnostics if d.severity is Severity.ERROR]
     if as_json:
-        click.echo(json.dumps({"valid": not errors, "diagnostics": list(map(as_value, loaded.diagnostics))}, indent=2))
+        click.echo(
+            json.dumps(
+                {"valid": not errors, "diagnostics": list(map(as_value, loaded.diagnostics))}, indent=2
+            )
+        )
         return 1 if errors else 0
     for diagnostic in loaded.diagnostics:
         click.echo(diagnostic, err=True)

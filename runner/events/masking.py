@@ -111,6 +111,7 @@ _IPV6 = (
     r"[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?!\w)"
 )
 
+_COUNTRIES = "|".join(code for country in _IBAN_LENGTH for code in (country, country.lower()))
 _DIGITS = "0123456789"
 _URL = r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{1,15}://[^\s/@<>]{1,256}@[^\s<>\"']+"
 _EMAIL = r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}"
@@ -126,7 +127,7 @@ def _recogniser(
 RECOGNISERS = (
     _recogniser("URL", "@", _URL),
     _recogniser("EMAIL", "@", _EMAIL),
-    _recogniser("IBAN", _DIGITS, r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}", _iban),
+    _recogniser("IBAN", _DIGITS, rf"(?<![A-Za-z0-9])(?:{_COUNTRIES})\d{{2}}(?:[ -]?[A-Za-z0-9]){{11,30}}", _iban),
     _recogniser("RESIDENT_NUMBER", _DIGITS, r"(?<!\d)\d{6}[- ]?[1-8]\d{6}(?!\d)", _resident),
     _recogniser("CARD", _DIGITS, r"(?<!\d)[2-6]\d{3}(?:[ -]?\d){9,15}(?!\d)", _card),
     _recogniser("IP", ".:", rf"{_IPV4}|{_IPV6}", _address),

@@ -55,18 +55,31 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("loop.alias", Type.TEXT, "alias that was asked for, empty for a pinned version"),
         Field("loop.arm", Type.TEXT, "baseline, candidate or pinned: the arm that answered"),
         Field("loop.arm.assigned", Type.TEXT, "the arm that the assignment chose, before any fallback"),
-        Field("loop.weight", Type.REAL, "share of traffic the candidate had at that time, 0 without a rollout"),
+        Field(
+            "loop.weight", Type.REAL, "share of traffic the candidate had at that time, 0 without a rollout"
+        ),
         Field("loop.version", Type.TEXT, "adapter version that answered"),
         Field("loop.adapter.digest", Type.TEXT, "digest of that adapter"),
         Field("loop.rollout", Type.TEXT, "rollout id, empty without a rollout"),
         Field("loop.generation", Type.WHOLE, "generation of the route table in force"),
         Field("loop.replica", Type.TEXT, "base URL of the replica that answered"),
-        Field("loop.outcome", Type.TEXT, "ok, error (ours or the engine's), refused (the client's), cancelled", True),
-        Field("loop.fell_back", Type.BOOL, "the candidate failed before its first byte and the baseline answered"),
+        Field(
+            "loop.outcome",
+            Type.TEXT,
+            "ok, error (ours or the engine's), refused (the client's), cancelled",
+            True,
+        ),
+        Field(
+            "loop.fell_back",
+            Type.BOOL,
+            "the candidate failed before its first byte and the baseline answered",
+        ),
         Field("loop.attempts", Type.WHOLE, "how many replicas were tried"),
         Field("loop.latency_ms", Type.REAL, "from the last byte in to the last byte out, milliseconds"),
         Field("loop.first_token_ms", Type.REAL, "from the last byte in to the first byte out, milliseconds"),
-        Field("loop.overhead_ms", Type.REAL, "latency less the time spent waiting for the engine, milliseconds"),
+        Field(
+            "loop.overhead_ms", Type.REAL, "latency less the time spent waiting for the engine, milliseconds"
+        ),
         Field("http.response.status_code", Type.WHOLE, "status of the answer", required=True),
         Field("error.type", Type.TEXT, "machine-readable kind of the error, empty if none"),
         Field("gen_ai.operation.name", Type.TEXT, "chat or text_completion"),
@@ -104,8 +117,14 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("loop.version", Type.TEXT, "adapter version", required=True),
         Field("loop.adapter.digest", Type.TEXT, "digest of the adapter", required=True),
         Field("loop.probe.verdict", Type.TEXT, "PASS, FAIL, INCONCLUSIVE or ERROR", required=True),
-        Field("loop.probe.base_difference", Type.REAL, "mean absolute difference of log-probabilities from the base"),
-        Field("loop.probe.training_difference", Type.REAL, "the same from the training stack's, where recorded"),
+        Field(
+            "loop.probe.base_difference",
+            Type.REAL,
+            "mean absolute difference of log-probabilities from the base",
+        ),
+        Field(
+            "loop.probe.training_difference", Type.REAL, "the same from the training stack's, where recorded"
+        ),
     ),
 }
 

@@ -148,9 +148,9 @@ def _on_replica(desired: Desired, observed: Observed, adapter: Adapter, url: str
 
 def _wrong_root(observed: Observed, adapter: Adapter, url: str, root: str) -> Steps:
     served, name = adapter.served, f"adapter {adapter.version.name} on {url}"
-    if served not in observed.memory.owned:
+    if (url, served) not in observed.memory.loaded:
         text = f"{url} serves '{served}' from {root}, not from {observed.path(served)}"
-        fix = "unload it there by hand; it is not in the inventory, so it is left alone"
+        fix = "unload it there by hand; it was not loaded by this runner, so it is left alone"
         return [], [Hold(name, HoldReason.FOREIGN, text, next=fix)]
     silent = [gateway for gateway, view in observed.gateways.items() if isinstance(view, Unknown)]
     if silent:

@@ -7,7 +7,7 @@ attempted load is owned and no longer verified, and an attempted switch has used
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -56,6 +56,7 @@ class _Draft:
     generation: int = 0
     content: str = ""
     applied: Applied | None = None
+    loaded: set[tuple[str, str]] = field(default_factory=set)
 
 
 def fold(entries: Iterable[Entry], start: Memory | None = None) -> Memory:
@@ -90,6 +91,7 @@ def _open(memory: Memory) -> _Draft:
         memory.generation,
         memory.content,
         memory.applied,
+        set(memory.loaded),
     )
 
 
@@ -104,6 +106,7 @@ def _close(draft: _Draft) -> Memory:
         draft.generation,
         draft.content,
         draft.applied,
+        frozenset(draft.loaded),
     )
 
 
@@ -116,6 +119,7 @@ def _attempted(draft: _Draft, entry: Entry) -> None:
         case "load_adapter":
             draft.owned.add(served)
             draft.released.pop(served, None)
+            draft.loaded.add((body["replica"], served))
             draft.verified.pop((body["replica"], served), None)
         case "unload_adapter" | "probe_adapter":
             draft.verified.pop((body["replica"], served), None)
@@ -143,7 +147,10 @@ def _done(draft: _Draft, entry: Entry) -> None:
     match body["action"]:
         case "probe_adapter":
             draft.verified[body["replica"], served] = body["instance"]
-        case "unload_adapter" | "retire_files":
+        case "unload_adapter":
+            draft.loaded.discard((body["replica"], served))
+            draft.released[served] = entry.at
+        case "retire_files":
             draft.released[served] = entry.at
         case "delete_files":
             _forget(draft, served)
@@ -164,6 +171,8 @@ def _failed(draft: _Draft, entry: Entry) -> None:
     body, kind = entry.body, FailureKind(entry.body["failure"])
     name = body["subject"] if kind is FailureKind.TERMINAL else body["target"]
     before = draft.failures.get(name)
+    if kind is FailureKind.TERMINAL and body["action"] == "load_adapter":
+        draft.loaded.discard((body["replica"], str(body["served"])))
     count = before.count + 1 if before and before.config == body["config"] else 1
     draft.failures[name] = Failure(kind, count, entry.at, body["message"], body["config"])
 
@@ -201,6 +210,7 @@ def to_json(memory: Memory) -> dict[str, Any]:
         "generation": memory.generation,
         "content": memory.content,
         "applied": None if memory.applied is None else asdict(memory.applied),
+        "loaded": [list(pair) for pair in sorted(memory.loaded)],
     }
 
 
@@ -220,6 +230,7 @@ def from_json(value: Mapping[str, Any]) -> Memory:
             generation=int(value["generation"]),
             content=str(value["content"]),
             applied=Applied(**value["applied"]) if value["applied"] else None,
+            loaded=frozenset((url, served) for url, served in value["loaded"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         text = f"{type(error).__name__}: {error}"

@@ -109,6 +109,7 @@ class Memory:
     trusted: served names in the order in which they first became baseline.
     accepted: the arms last given to the alias; promotions are measured against it.
     generation, content: of the last route table that was written.
+    loaded: (replica, served) that we loaded, so that a name in our place is known from one of somebody else's.
     """
 
     owned: frozenset[str] = frozenset()
@@ -120,6 +121,7 @@ class Memory:
     generation: int = 0
     content: str = ""
     applied: Applied | None = None
+    loaded: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

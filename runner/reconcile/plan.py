@@ -127,7 +127,7 @@ def _silent(observed: Observed) -> list[Hold]:
         Hold(
             name,
             HoldReason.UNKNOWN,
-            f"{name} did not answer: {unknown.reason}",
+            unknown.reason,
             next="nothing of it is pruned",
         )
         for name, unknown in observed.unknowns()

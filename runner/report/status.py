@@ -9,7 +9,18 @@ from typing import Any
 Values = Mapping[str, Any]
 STALE_SECONDS = 30.0
 _COLOURS = {"in sync": "32", "changing": "33", "held": "33"}
-_HEAD = ("arm", "version", "requests", "errors", "rate", "p50 ms", "p95 ms", "p99 ms", "tokens in/out", "fell back")
+_HEAD = (
+    "arm",
+    "version",
+    "requests",
+    "errors",
+    "rate",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "tokens in/out",
+    "fell back",
+)
 
 
 def to_text(status: Values, now: float, *, colour: bool) -> str:
@@ -23,7 +34,9 @@ def to_text(status: Values, now: float, *, colour: bool) -> str:
     lines += _section("held", (f"{h['subject']}: {h['why']}: {h['text']}" for h in last["holds"]))
     lines += _section("failed", (f"{f['action']} ({f['kind']}): {f['message']}" for f in last["failed"]))
     if last["refused"]:
-        lines += _section("refused", [f"revision {last['refused']['revision'][:12]}: {last['refused']['message']}"])
+        lines += _section(
+            "refused", [f"revision {last['refused']['revision'][:12]}: {last['refused']['message']}"]
+        )
     return "\n".join(lines).rstrip()
 
 
@@ -32,7 +45,9 @@ def _headline(status: Values, last: Values, now: float, colour: bool) -> str:
     if status["runner"] is None:
         about = f"no runner at work; last seen {_ago(age)} ago"
     else:
-        about = f"runner {status['runner']}, looked {_ago(age)} ago" + (", late" if age > STALE_SECONDS else "")
+        about = f"runner {status['runner']}, looked {_ago(age)} ago" + (
+            ", late" if age > STALE_SECONDS else ""
+        )
     shown = f"\x1b[{_COLOURS[verdict]}m{verdict}\x1b[0m" if colour else verdict
     revision = str(last["revision"])
     short = revision if revision.startswith("working-tree") else revision[:12]
@@ -60,7 +75,9 @@ def _systems(last: Values) -> Iterator[str]:
     for url, replica in last["replicas"].items():
         unknown = replica.get("unknown")
         yield f"replica {url}: " + (
-            f"does not answer: {unknown}" if unknown else f"vLLM {replica['version']}, {len(replica['adapters'])} adapters"
+            f"does not answer: {unknown}"
+            if unknown
+            else f"vLLM {replica['version']}, {len(replica['adapters'])} adapters"
         )
     for url, gateway in last["gateways"].items():
         unknown = gateway.get("unknown")
@@ -76,7 +93,12 @@ def _table(arms: Sequence[Values]) -> list[str]:
         return ["none"]
     rows = [_HEAD, *(_row(arm) for arm in arms)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    return ["  ".join(_cell(cell, width, at) for at, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+    return [
+        "  ".join(
+            _cell(cell, width, at) for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _cell(text: str, width: int, at: int) -> str:

@@ -115,7 +115,9 @@ def _split(value: Any) -> Split:
     weight = float(value["weight"])
     if not 0.0 <= weight <= 1.0:
         raise ValueError(f"weight {weight} is not within 0 and 1")
-    return Split(_text(value["rollout_id"]), _version(value["candidate"]), weight, tuple(map(_text, value["groups"])))
+    return Split(
+        _text(value["rollout_id"]), _version(value["candidate"]), weight, tuple(map(_text, value["groups"]))
+    )
 
 
 def _version(value: Any) -> Version:

@@ -63,40 +63,46 @@ class Stack:
             await one.process.stop()
 
 
-def stack(
-    name: str,
-    environment: Environment,
-    base: BaseModelRef,
-    content: Content,
-    root: Path,
-    state: Path,
-    session: aiohttp.ClientSession,
-    environ: Mapping[str, str],
-) -> Stack:
-    """Return the processes that `environment` needs on this machine; `state` is its state directory.
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What stands behind a stack: the environment `name` as declared, and where it lives on this machine.
+
+    `root` is the checkout, `state` the environment's state directory, `environ` what its processes inherit.
+    """
+
+    name: str
+    environment: Environment
+    base: BaseModelRef
+    content: Content
+    root: Path
+    state: Path
+    environ: Mapping[str, str]
+
+
+def stack(local: Local, session: aiohttp.ClientSession) -> Stack:
+    """Return the processes that an environment needs on this machine.
 
     Raises TerminalError where they cannot be run as declared: no vLLM, no base model, a keys file that cannot be
     read, an unsafe environment.
     """
-    config = gateway_config(name, environment, content, root, state)
-    members = [_gateway(config, environment.gateway, state, session, environ)]
-    if environment.engine.managed:
-        program = launcher.vllm(environment.engine, base, root, launcher.installed(), environ)
-        client = EngineClient(f"http://{environment.engine.listen}", session, HEALTH_SECONDS)
-        process = ManagedProcess(program, state, environ)
+    members = [_gateway(local, session)]
+    engine = local.environment.engine
+    if engine.managed:
+        program = launcher.vllm(engine, local.base, local.root, launcher.installed(), local.environ)
+        client = EngineClient(f"http://{engine.listen}", session, HEALTH_SECONDS)
+        process = ManagedProcess(program, local.state, local.environ)
         members.append(Member(process, launcher.serves(client), launcher.START_TIMEOUT_S))
     return Stack(tuple(members))
 
 
-def gateway_config(
-    name: str, environment: Environment, content: Content, root: Path, state: Path
-) -> GatewayConfig:
+def gateway_config(local: Local) -> GatewayConfig:
     """Return what the gateway process is told. Raises TerminalError for a keys file that cannot be used."""
+    environment = local.environment
     gateway = environment.gateway
     limits = gateway.limits
     value: dict[str, Any] = {
-        "environment": name,
-        "state_dir": str(state.absolute()),
+        "environment": local.name,
+        "state_dir": str(local.state.absolute()),
         "listen": gateway.listen,
         "admin": gateway.admin,
         "aliases": (gateway.alias,),
@@ -107,11 +113,11 @@ def gateway_config(
             "first_byte_timeout_s": limits.first_byte_timeout,
             "total_timeout_s": limits.total_timeout,
         },
-        "keys": _keys(gateway, root),
+        "keys": _keys(gateway, local.root),
         "anonymous_group": None if gateway.keys_file and not gateway.anonymous else gateway.anonymous,
         "pinning_groups": gateway.pinning_groups,
         "upstream_key_env": environment.engine.api_key_env,
-        "content": content.value,
+        "content": local.content.value,
     }
     return from_json(value, gateway.keys_file or "loop.yaml")
 
@@ -132,15 +138,9 @@ def _keys(gateway: Gateway, root: Path) -> list[Any]:
     return value
 
 
-def _gateway(
-    config: GatewayConfig,
-    gateway: Gateway,
-    state: Path,
-    session: aiohttp.ClientSession,
-    environ: Mapping[str, str],
-) -> Member:
-    value = to_json(config)
-    path = state.absolute() / "gateway.json"
+def _gateway(local: Local, session: aiohttp.ClientSession) -> Member:
+    gateway, value = local.environment.gateway, to_json(gateway_config(local))
+    path = local.state.absolute() / "gateway.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.touch(mode=0o600)
@@ -156,7 +156,9 @@ def _gateway(
         settings={"LOOP_GATEWAY_CONFIG": digest.short(digest.of_value(value))},
     )
     client = GatewayClient(f"http://{gateway.admin}", session, HEALTH_SECONDS)
-    return Member(ManagedProcess(program, state, environ), _answers(client), GATEWAY_START_SECONDS)
+    return Member(
+        ManagedProcess(program, local.state, local.environ), _answers(client), GATEWAY_START_SECONDS
+    )
 
 
 def _answers(client: GatewayClient) -> Ready:

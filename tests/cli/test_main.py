@@ -35,7 +35,9 @@ from runner.cli.main import main
 assert main(["--help"]) == 0
 print([name for name in {HEAVY} if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.rstrip().endswith("[]"), done.stdout[-200:]
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
 
@@ -97,6 +99,10 @@ def test_completion_completes_commands():
 
 def test_a_reader_that_goes_away_is_no_error():
     done = subprocess.run(
-        f"{sys.executable} -m runner.cli.main --help | head -1", shell=True, capture_output=True, text=True, check=True
+        f"{sys.executable} -m runner.cli.main --help | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "Traceback" not in done.stderr

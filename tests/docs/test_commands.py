@@ -11,19 +11,18 @@ import pytest
 from tests.docs.documents import commands, documents, named
 from tests.docs.scratch import ROOT, Clone
 
-# What may be run here: it needs nothing but the clone and changes nothing outside it. Patterns of whole commands.
+# Patterns of whole commands that need nothing but the clone and change nothing outside it: they are run here.
 HERE = (
     r"loop (--help|validate|plan|status|log|schema)\b.*",
     r"git (switch|commit|revert)\b.*",
     r"sed -i .* loop\.yaml",
 )
-# What builds the environment, needs a running deployment or takes minutes is run elsewhere, in the file which has
-# the text.
+# What builds the environment or needs a running deployment is run elsewhere: in the file that has the text.
 ELSEWHERE = {
     r"make (setup|test|lint|check)": (".ci/run", "make test"),
     r"make (docs|format)": ("Makefile", "lint: setup"),
-    r"make up": ("Makefile", "loop up"),
-    r"curl -s http://127\.0\.0\.1:8080/v1/.*": ("tests/engine/test_completion_routes.py", "def test"),
+    r"make up": ("tests/system/test_up.py", '"up", "--ask"'),
+    r"curl -s http://127\.0\.0\.1:8080/v1/.*": ("tests/system/scratch.py", "/v1/chat/completions"),
     r"\.venv/bin/python -m pytest tests/git": ("Makefile", "-m pytest"),
 }
 # Commands that answer with another exit code than 0 where nothing is wrong.

@@ -228,6 +228,8 @@ def _check_removal(action: Action, planned: Plan, observed: Observed, silent: li
     asked = ("gateway",) if hand_loaded else ("gateway", "replica")
     assert not [name for name in silent if name.startswith(asked)], "pruned while one was silent"
     assert action.served in observed.memory.owned, "pruned what is not ours"
+    if hand_loaded and isinstance(action, UnloadAdapter):
+        assert (action.replica, action.served) in observed.memory.loaded, "unloaded what somebody else loaded"
     for _, view in observed.known_gateways():
         if hand_loaded and isinstance(action, UnloadAdapter):
             assert action.replica not in view.table.replicas.get(action.served, ())

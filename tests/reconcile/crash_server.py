@@ -1,7 +1,7 @@
 """Runs reconcilers that die at a chosen journal entry: `python -m tests.reconcile.crash_server`.
 
-Each line on its input is a job; each job gets a process of its own, forked from this one so that nothing has to be
-imported again, and ended by SIGKILL at the chosen entry. Each line of its output says how the process ended.
+Each line on its input is a job; each job gets a process of its own, forked from this one so that nothing has
+to be imported again, and ended by SIGKILL at the chosen entry. Each line of its output says how it ended.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.reconcile.real_parts import Addresses, declare
 
 
 class DyingJournal(Journal):
-    """Kills its process at an entry: before it is written, in the middle of its line, or once it is on the disk."""
+    """Kills its process at an entry: before it is written, within its line, or once it is on the disk."""
 
     die_at: int | None = None
     how = "before"

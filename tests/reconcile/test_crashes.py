@@ -1,7 +1,7 @@
 """A runner that is killed at any journal entry leaves nothing that the next one does not put right.
 
-Real processes, files and HTTP; only the engine is a stub. Every entry of a history that places, loads, probes,
-routes, promotes, unloads and deletes is tried, in three ways: killed before it, within it, and after it.
+Real processes, files and HTTP; only the engine is a stub. Every entry of a history that places, loads,
+probes, routes, promotes, unloads and deletes is tried in three ways: killed before it, within it, after it.
 """
 
 from __future__ import annotations

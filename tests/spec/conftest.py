@@ -19,7 +19,10 @@ MODEL = """\
 name: {name}
 type: {type}
 base_model: bookshop-base
-adapter: {{path: models/{name}, digest: {digest}, rank: 16}}
+adapter:
+  path: models/{name}
+  digest: {digest}
+  rank: 16
 training:
   recipe: {recipe}
   dataset: {dataset}

@@ -37,8 +37,12 @@ class Scratch:
 
     def loop(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a `loop` command to its end."""
-        done = subprocess.run(command(self.root, *arguments), capture_output=True, text=True, timeout=300, check=False)
-        assert not check or done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        done = subprocess.run(
+            command(self.root, *arguments), capture_output=True, text=True, timeout=300, check=False
+        )
+        assert not check or done.returncode == 0, (
+            f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
@@ -46,7 +50,11 @@ class Scratch:
         """Start a `loop` command that stays; its output goes to files beside the repository."""
         out = (self.root / f".loop-{arguments[0]}.out").open("a")
         return subprocess.Popen(
-            command(self.root, *arguments), stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command(self.root, *arguments),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
 
     def output(self, name: str) -> str:
@@ -94,10 +102,19 @@ def get(url: str) -> dict[str, Any]:
 
 
 def git(root: Path, *arguments: str) -> str:
-    identity = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
+    identity = {
+        "GIT_AUTHOR_NAME": "t",
+        "GIT_AUTHOR_EMAIL": "t@t",
+        "GIT_COMMITTER_NAME": "t",
+        "GIT_COMMITTER_EMAIL": "t@t",
+    }
     clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     done = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, env={**clean, **identity}
+        ["git", "-C", str(root), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**clean, **identity},
     )
     return done.stdout
 

@@ -43,7 +43,11 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     place = scratch.make(tmp_path_factory.mktemp("up"))
     running = Up(place)
     try:
-        until(lambda: "answer:" in place.output("up") or running.process.poll() is not None, 240, "the first answer")
+        until(
+            lambda: "answer:" in place.output("up") or running.process.poll() is not None,
+            240,
+            "the first answer",
+        )
         assert running.process.poll() is None, place.output("up")
         yield running
     finally:
@@ -90,7 +94,17 @@ def test_a_second_runner_is_refused_and_says_who_holds_the_place(up):
 
 
 def test_a_replay_is_answered_and_logged_one_to_one(up):
-    options = ("--questions", "bookshop", "--trace", str(trace(up.place)), "--speed", "4", "--users", "10", "--json")
+    options = (
+        "--questions",
+        "bookshop",
+        "--trace",
+        str(trace(up.place)),
+        "--speed",
+        "4",
+        "--users",
+        "10",
+        "--json",
+    )
     result = json.loads(up.place.loop("replay", *options).stdout)
     assert result["answered"] == result["sent"] == result["log"]["found"] == 60
     arms = up.place.status()["arms"]
@@ -110,7 +124,9 @@ def test_a_route_table_changed_by_hand_is_put_right(up):
     state = get(f"{up.place.admin}/state")
     broken = {**state["table"], "generation": state["generation"] + 7, "routes": []}
     post(f"{up.place.admin}/routes", broken, "PUT")
-    until(lambda: get(f"{up.place.admin}/state")["table"]["routes"], 30, "the way back to the declared routes")
+    until(
+        lambda: get(f"{up.place.admin}/state")["table"]["routes"], 30, "the way back to the declared routes"
+    )
     up.in_sync()
     assert up.place.ask(QUESTION)["model"] == "chat-v1.0"
 

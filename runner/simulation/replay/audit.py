@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from threading import Lock
 
+from runner.errors import terminal
 from runner.events.reader import EventReader, list_segments, read_chunk
 from runner.events.schema import Kind
 from runner.simulation.replay.result import LogCount
@@ -19,20 +21,27 @@ class Audit:
     """Follows the request events that are written from now on."""
 
     def __init__(self, directory: Path) -> None:
-        """Begin where the log ends now. Raises OSError."""
+        """Begin where the log ends now. Raises TerminalError where there is no log."""
+        if not directory.is_dir():
+            raise terminal(
+                f"there is no event log at '{directory}'",
+                fix="start the gateway (`loop up`), or name the directory that its events are in",
+            )
+        self._lock = Lock()
         self._reader = EventReader(directory, Kind.REQUEST, _ends(directory))
         self._events: Counter[str] = Counter()
         self._fell_back: set[str] = set()
         self._damaged = 0
 
     def collect(self) -> None:
-        """Take what was written since. Raises OSError."""
-        batch = self._reader.read()
-        self._damaged += len(batch.damaged)
-        for event in batch.events:
-            self._events[event["loop.request.id"]] += 1
-            if event.get("loop.fell_back"):
-                self._fell_back.add(event["loop.request.id"])
+        """Take what was written since; threads may call it. Raises OSError."""
+        with self._lock:
+            batch = self._reader.read()
+            self._damaged += len(batch.damaged)
+            for event in batch.events:
+                self._events[event["loop.request.id"]] += 1
+                if event.get("loop.fell_back"):
+                    self._fell_back.add(event["loop.request.id"])
 
     def misses(self, request_ids: Collection[str]) -> bool:
         """Say whether a request has no event yet."""

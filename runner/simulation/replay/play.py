@@ -45,7 +45,7 @@ async def replay(
     """Play a plan and return what was measured; `on_progress` is called about once a second.
 
     Where `stop` is set no further call is made and answers under way are given up. Raises TerminalError for
-    a plan that cannot be played, OSError for an event directory that cannot be read.
+    a plan that cannot be played, OSError where the event log cannot be read.
     """
     calls, run_id = calls_of(plan), f"replay-{uuid4().hex[:12]}"
     audit = Audit(plan.target.events) if plan.target.events else None

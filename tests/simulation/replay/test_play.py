@@ -12,6 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from runner.errors import TerminalError
 from runner.events.arms import summaries
 from runner.events.lake import Lake
 from runner.report import replay as report
@@ -74,7 +77,8 @@ def test_failures_are_told_by_kind_and_status_and_are_in_the_log_too(stage: Stag
 def test_an_answer_that_breaks_in_the_middle_is_a_failure(stage: Stage, silent: Silent) -> None:
     stage.engine.control(fault="mid_stream")
     result = played(stage.plan(10, crowd=Crowd(stream_share=1.0)), silent)
-    assert result.failed == 10
+    assert result.failed > 0
+    assert result.answered + result.failed == 10, "the shortest answers end before they can break"
     assert {each.status for each in result.failures} == {200}
     assert result.log is not None
     assert result.log.found == 10
@@ -112,11 +116,20 @@ def test_a_cap_on_requests_in_flight_holds_and_says_how_long_the_others_waited(
 
 def test_a_gateway_that_is_not_there_is_a_failure_without_a_status(tmp_path: Path, silent: Silent) -> None:
     events = tmp_path / "events"
+    events.mkdir()
     target = Target("http://127.0.0.1:1", events=events)
     result = played(ReplayPlan(material(tmp_path, 5), Rate(100), target=target), silent)
     assert [(each.kind, each.status, each.count) for each in result.failures] == [("cannot_connect", 0, 5)]
     assert result.log is not None
     assert (result.log.found, result.log.missing, result.log.unacknowledged) == (0, (), 5)
+
+
+def test_an_event_log_that_is_not_there_is_said_before_anything_is_sent(stage: Stage, silent: Silent) -> None:
+    plan = stage.plan(5)
+    plan = replace(plan, target=replace(plan.target, events=stage.home / "evnets"))
+    with pytest.raises(TerminalError, match="no event log at"):
+        played(plan, silent)
+    assert stage.engine.generations() == []
 
 
 def test_invariant_10_no_answered_request_is_missing_after_the_gateway_was_killed_under_load(

@@ -1,0 +1,1 @@
+"""The cost of the gateway, beside LiteLLM's proxy, before the same upstream."""

@@ -1,0 +1,110 @@
+"""Ten thousand broken files: whatever stands in a file, loading ends in a spec or in diagnostics with a place."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner.errors import Severity
+from runner.spec.files import MemoryFiles
+from runner.spec.load import load
+
+CASES = 10_000
+
+SNIPPETS = (
+    *("\t", "\0", "\x85", "\ufeff", "\u2028", "😀", "'", '"', "\\", "&a ", "*a", "!!python/name:os.system ", "%YAML 9"),
+    *("---\n", "...\n", "? ", "<<: ", "- ", ": ", "#", "|\n", ">\n", "{", "}", "[", "]", ",", "@", "`", "[" * 3000),
+    *("{a: " * 200, "9" * 400, "-1", "1e999", ".nan", ".inf", "0x10", "007", "1_000", "12:30:45", "2026-02-30"),
+    *("null", "~", "true", "no", "[]", "{}", "''", "5%", "-5%", "500%", "24h", "$50", "stable", "baseline"),
+    *("error_rate > 5%", "NOT " * 300, "((((", "chat-v9.9", "../../etc/passwd", "http://[", "Europe", "friday 99:99"),
+)
+"""What YAML, numbers, names and conditions are most likely to stumble over."""
+
+
+def _delete(data: bytes, start: int, size: int, _: bytes) -> bytes:
+    return data[:start] + data[start + size :]
+
+
+def _double(data: bytes, start: int, size: int, _: bytes) -> bytes:
+    return data[: start + size] + data[start:]
+
+
+def _flip(data: bytes, start: int, size: int, _: bytes) -> bytes:
+    return data[:start] + bytes([data[start] ^ (1 << size % 8)]) + data[start + 1 :]
+
+
+def _insert(data: bytes, start: int, _: int, snippet: bytes) -> bytes:
+    return data[:start] + snippet + data[start:]
+
+
+def _replace_value(data: bytes, start: int, _: int, snippet: bytes) -> bytes:
+    """Put a snippet in the place of a value, so that its type changes and the file stays whole."""
+    colon = data.find(b": ", start)
+    end = data.find(b"\n", colon)
+    return data[: colon + 2] + snippet + data[end:] if 0 <= colon < end else data + snippet
+
+
+def _drop_line(data: bytes, start: int, _: int, __: bytes) -> bytes:
+    lines = data.split(b"\n")
+    del lines[start % len(lines)]
+    return b"\n".join(lines)
+
+
+def _double_line(data: bytes, start: int, size: int, _: bytes) -> bytes:
+    lines = data.split(b"\n")
+    line = lines[start % len(lines)]
+    lines.insert(size % len(lines), line)
+    return b"\n".join(lines)
+
+
+def _indent_line(data: bytes, start: int, size: int, _: bytes) -> bytes:
+    lines = data.split(b"\n")
+    lines[start % len(lines)] = b" " * (size % 9) + lines[start % len(lines)].lstrip()
+    return b"\n".join(lines)
+
+
+def _swap_lines(data: bytes, start: int, size: int, _: bytes) -> bytes:
+    lines = data.split(b"\n")
+    one, other = start % len(lines), size % len(lines)
+    lines[one], lines[other] = lines[other], lines[one]
+    return b"\n".join(lines)
+
+
+MUTATIONS = (
+    *(_delete, _double, _flip, _insert, _replace_value, _replace_value),
+    *(_drop_line, _double_line, _indent_line, _swap_lines),
+)
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    from tests.spec.conftest import Repository
+
+    return Repository()
+
+
+def test_no_broken_file_ends_in_anything_but_a_spec_or_diagnostics(shipped):
+    contents = {path: text.encode() for path, text in shipped.texts.items()}
+    seen = {"sound": 0, "refused": 0}
+    one_change = st.tuples(
+        st.sampled_from(MUTATIONS), st.integers(0, 2**16), st.integers(0, 400), st.sampled_from(SNIPPETS)
+    )
+
+    @settings(max_examples=CASES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.sampled_from(sorted(contents)), st.lists(one_change, min_size=1, max_size=3), st.sampled_from(sorted(contents)))
+    def breaks(path, changes, other):
+        data = contents[path]
+        for mutate, start, size, snippet in changes:
+            spliced = snippet.encode() if size % 7 else contents[other][start % 400 : start % 400 + size]
+            data = mutate(data, start % len(data), size, spliced) or b" "
+        loaded = load(MemoryFiles({**contents, path: data}, shipped.digests))
+        errors = [item for item in loaded.diagnostics if item.severity is Severity.ERROR]
+        seen["sound" if loaded.spec else "refused"] += 1
+        assert (loaded.spec is None) == bool(errors)
+        assert all(item.location is not None and item.summary and str(item) for item in loaded.diagnostics)
+        assert loaded.spec is None or len(loaded.spec.digest) == 64
+
+    breaks()
+    assert seen["sound"] + seen["refused"] >= CASES
+    assert min(seen.values()) > CASES / 100
