@@ -1,4 +1,4 @@
-"""An open-loop load generator: requests leave at constant intervals, whether or not earlier ones were answered.
+"""An open-loop load generator: requests leave at constant intervals, answered or not.
 
 An open loop does not slow down with the server, so a slow server's latency is seen in full.
 """

@@ -1,7 +1,8 @@
 """`make bench-gateway`: our gateway and LiteLLM's proxy before the same upstream, interleaved in one run.
 
-Overhead is the latency through a proxy less the latency straight to the upstream, percentile against percentile, in
-the same round; the figure is the median of the rounds. CPU is what the proxy's processes used, from /proc.
+Overhead is the latency through a proxy less the latency straight to the upstream, percentile against
+percentile, in the same round; the figure is the median of the rounds. CPU is what the proxy's processes used,
+from /proc.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ ANSWER = {
             "index": 0,
             "message": {
                 "role": "assistant",
-                "content": "The Quiet Harbour costs 14 euros; it is on shelf B3.",
+                "content": "The Quiet Harbour costs 14 euros; shelf B3.",
             },
             "finish_reason": "stop",
         }

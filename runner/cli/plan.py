@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runner.reconcile.review import Section
     from runner.spec.load import Spec
 
+CHANGED = "changed values"
 EXAMPLES = """\b
 Examples:
   loop plan                                exit codes: 0 in sync, 1 error, 2 changes pending
@@ -60,7 +61,6 @@ def command(
     working_tree: bool,
 ) -> int:
     """Show what would change. Looks at the live system beside any runner that is at work on it."""
-    from runner.reconcile import plan as planning
     from runner.reconcile import staleness
     from runner.report import plan as report
 
@@ -86,7 +86,12 @@ def command(
         form = report.to_markdown if markdown else report.to_text
         texts = [form(value, review) for value, review in values]
         click.echo(("\n" if markdown else "\n\n").join(texts).replace(f"\n{report.MARKER}\n", "\n"))
-    return 0 if all(planned.verdict is planning.Verdict.IN_SYNC for planned, _ in made) else 2
+    return 0 if all(_unchanged(planned, sections) for planned, sections in made) else 2
+
+
+def _unchanged(planned: Plan, sections: tuple[Section, ...]) -> bool:
+    """Return whether nothing differs: neither the live system nor, where two revisions are compared, any value."""
+    return planned.in_sync and all(title != CHANGED for title, _ in sections)
 
 
 def _live(root: Path, environment: str, working_tree: bool) -> tuple[Plan, tuple[Section, ...]]:

@@ -150,7 +150,11 @@ class Reconciler:
                 raise
             self.refusal = Refusal(revision, str(error))
             return
-        self.world = self.connect(declared)
+        world = self.connect(declared)
+        # This is the only runner (it holds the journal), so what is half done was left by one that was killed.
+        with contextlib.suppress(LoopError, OSError):  # what cannot be tidied only takes space
+            await asyncio.to_thread(world.store.sweep)
+        self.world = world
         self.declared, self.refusal = declared, None
 
     async def _watch(self, stop: asyncio.Event, interval: float) -> None:

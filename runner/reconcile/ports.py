@@ -78,6 +78,9 @@ class Store(Protocol):
     def intact(self, served: str, digest: str) -> bool:
         """Return whether the placed bytes have this digest."""
 
+    def sweep(self) -> None:
+        """Delete what a runner that was killed left half done."""
+
     def remove(self, served: str) -> None:
         """Delete an adapter's files; that they are gone already is success."""
 

@@ -121,6 +121,10 @@ class Shelf:
         """Return whether the placed bytes have this digest."""
         return adapters.inspect(self.directory.absolute() / served, digest) is adapters.Copy.INTACT
 
+    def sweep(self) -> None:
+        """Delete what a killed runner left half done. Raises LoopError."""
+        adapters.sweep(self.directory)
+
     def remove(self, served: str) -> None:
         """Delete an adapter's files. Raises LoopError."""
         adapters.remove(self.directory, served)

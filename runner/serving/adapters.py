@@ -93,6 +93,18 @@ def placed(store: Path) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in store.iterdir() if _SERVED.fullmatch(entry.name)))
 
 
+def sweep(store: Path) -> None:
+    """Delete what a placing or a removal that was killed left behind; only while nobody else places or removes.
+
+    Raises TransientError where the disk fails.
+    """
+    try:
+        for left in [*store.glob(f"{_PLACING}*"), *store.glob(f"{_REMOVING}*")]:
+            _delete(left)
+    except OSError as error:
+        raise transient(f"the adapter store {store} could not be tidied", str(error)) from error
+
+
 def _directory(store: Path, served: str) -> Path:
     if not _SERVED.fullmatch(served):
         raise terminal(f"{served!r} is not the name of a served adapter", "they read VERSION--DIGEST12")

@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from runner.errors import LoopError, terminal
+from runner.errors import LoopError, TerminalError, terminal
 from runner.serving.engine import EngineClient, LogProbs, Prompt
 
 RECORD = "probe.json"
@@ -96,11 +96,19 @@ def read_record(adapter: Path) -> ProbeRecord | None:
 
 
 async def probe(client: EngineClient, base_name: str, served: str, record: ProbeRecord | None) -> ProbeResult:
-    """Score the same prompts with base and adapter on one replica and judge the differences."""
+    """Score the same prompts with base and adapter on one replica and judge the differences.
+
+    A replica that answers for a name which nobody loaded fails too: after a restart it would answer for this one
+    with the base. Raises nothing: what could not be measured is an ERROR.
+    """
     prompts: Sequence[Prompt] = DEFAULT_PROMPTS
     if record is not None:
         prompts = [prompt.token_ids for prompt in record.prompts]
     try:
+        if await _answers_for(client, f"{served}-unknown"):
+            return ProbeResult(
+                Verdict.FAIL, None, None, ("the replica answers for names that nobody loaded",)
+            )
         base = await client.prompt_logprobs(base_name, prompts)
         adapter = await client.prompt_logprobs(served, prompts)
         trained = None if record is None else [prompt.logprobs for prompt in record.prompts]
@@ -109,6 +117,14 @@ async def probe(client: EngineClient, base_name: str, served: str, record: Probe
         return ProbeResult(Verdict.ERROR, None, None, tuple(str(error).splitlines()))
     except ValueError as error:
         return ProbeResult(Verdict.ERROR, None, None, (str(error),))
+
+
+async def _answers_for(client: EngineClient, name: str) -> bool:
+    try:
+        await client.prompt_logprobs(name, DEFAULT_PROMPTS[:1])
+    except TerminalError:
+        return False
+    return True
 
 
 def difference(one: Sequence[LogProbs], other: Sequence[LogProbs]) -> float:

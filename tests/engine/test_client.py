@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -196,22 +196,31 @@ def test_a_key_is_sent_and_its_absence_is_terminal() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": [{}]}', '{"data": 5}', "<html>", "null"])
 def test_an_answer_that_cannot_be_read_is_transient(text: str) -> None:
-    async def go() -> None:
-        async def answer(_request: aiohttp.web.Request) -> aiohttp.web.Response:
-            return aiohttp.web.Response(text=text)
-
-        app = aiohttp.web.Application()
-        app.router.add_get("/v1/models", answer)
-        runner = aiohttp.web.AppRunner(app)
-        await runner.setup()
-        site = aiohttp.web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        try:
-            async with aiohttp.ClientSession() as session:
-                await EngineClient(f"http://127.0.0.1:{port}", session, 5.0).models()
-        finally:
-            await runner.cleanup()
-
     with pytest.raises(TransientError, match="cannot be read"):
-        asyncio.run(go())
+        asyncio.run(against(text, lambda client: client.models()))
+
+
+def test_hazard_2_weights_are_never_changed_in_place() -> None:
+    asked = asyncio.run(against("", lambda client: client.load("a--0123456789ab", "/adapters/a")))
+    assert asked == [{"lora_name": "a--0123456789ab", "lora_path": "/adapters/a"}]
+
+
+async def against(text: str, use: Callable[[EngineClient], Awaitable[object]]) -> list[object]:
+    """Use a client of a server that always says `text`; return the bodies that it was sent."""
+    bodies: list[object] = []
+
+    async def answer(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        bodies.append(await request.json() if request.can_read_body else None)
+        return aiohttp.web.Response(text=text)
+
+    app = aiohttp.web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = aiohttp.web.AppRunner(app)
+    await runner.setup()
+    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            await use(EngineClient(f"http://127.0.0.1:{runner.addresses[0][1]}", session, 5.0))
+    finally:
+        await runner.cleanup()
+    return bodies

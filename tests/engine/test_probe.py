@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import TerminalError
 from runner.serving import probe
-from runner.serving.engine import EngineClient
+from runner.serving.engine import EngineClient, LogProbs, Prompt
 from runner.serving.probe import ProbeRecord, ProbeResult, RecordedPrompt, Verdict
 from tests.doubles.stub_engine import RunningStub
 from tests.engine.conftest import Server
@@ -64,6 +66,19 @@ def test_hazard_7_an_adapter_served_as_the_base_fails(stub: RunningStub) -> None
     result = server.with_client(lambda client: probe.probe(client, server.base, "chat--0123456789ab", None))
     stub.restart()
     assert (result.verdict, result.base_difference) == (Verdict.FAIL, 0.0)
+
+
+def test_hazard_8_a_replica_that_answers_for_unknown_names_fails() -> None:
+    class Anybody(EngineClient):
+        async def prompt_logprobs(self, model: str, prompts: Sequence[Prompt]) -> tuple[LogProbs, ...]:
+            score = -1.0 if model == "base" else -2.0
+            return tuple((None, score) for _ in prompts)
+
+    async def go() -> ProbeResult:
+        async with aiohttp.ClientSession() as session:
+            return await probe.probe(Anybody("http://127.0.0.1:1", session, 1.0), "base", "chat--0", None)
+
+    assert asyncio.run(go()).verdict is Verdict.FAIL
 
 
 @pytest.mark.engine

@@ -155,6 +155,9 @@ class SimulatedStore:
     def intact(self, served: str, digest: str) -> bool:
         return self.files.get(served) == digest
 
+    def sweep(self) -> None:
+        pass
+
     def remove(self, served: str) -> None:
         self.files.pop(served, None)
 

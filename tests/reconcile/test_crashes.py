@@ -84,7 +84,8 @@ def test_a_runner_killed_at_any_journal_entry_is_continued_by_the_next(
     expected = _shown(crashes, whole)
     entries = len(list(read(StatePaths(whole, "production").journal)))
     assert entries > 30
-    for at in range(1, entries + 1):
+    # Within a line the world is as before the line: that is tried for the repair alone, at some of them.
+    for at in range(1, entries + 1, 4 if how == "torn" else 1):
         root = crashes.fresh(tmp_path / str(at))
         assert crashes.run(root, HISTORY, at, how) == -signal.SIGKILL
         _check_routes(crashes)

@@ -65,7 +65,9 @@ def test_the_highest_rank_is_one_that_the_engine_knows(repository):
 
 def test_memory_holds_at_least_what_a_batch_holds(repository):
     repository.set("loop.yaml", *ENGINE, "max_cpu_loras", to=2)
-    repository.refuses("fewer adapters fit in memory", line="max_cpu_loras: 2", evidence="max_loras: 4", fix="raise")
+    repository.refuses(
+        "fewer adapters fit in memory", line="max_cpu_loras: 2", evidence="max_loras: 4", fix="raise"
+    )
 
 
 def test_an_adapter_of_too_high_a_rank_is_refused_for_each_engine_that_would_serve_it(repository):
@@ -82,7 +84,9 @@ def test_more_versions_than_the_engine_holds_are_refused(repository):
     repository.set("loop.yaml", *ENGINE, "max_loras", to=1)
     repository.set("loop.yaml", *ENGINE, "max_cpu_loras", to=1)
     repository.set("loop.yaml", "environments", "production", "standby", to="chat-v1.1")
-    repository.refuses("names 2 versions, and its engine holds 1", line="max_cpu_loras: 1", fix="raise max_cpu_loras to 2")
+    repository.refuses(
+        "names 2 versions, and its engine holds 1", line="max_cpu_loras: 1", fix="raise max_cpu_loras to 2"
+    )
 
 
 def test_versions_that_take_turns_in_batches_are_a_warning(repository):
@@ -101,7 +105,9 @@ def test_a_managed_engine_listens_where_nobody_else_can_load_adapters(repository
 def test_two_things_do_not_listen_at_one_address(repository, address):
     repository.set("loop.yaml", *ENGINE, "listen", to=address)
     evidence = "first at line"
-    repository.refuses("listens where the engine of 'staging' does", line="listen:", evidence=evidence, fix="another port")
+    repository.refuses(
+        "listens where the engine of 'staging' does", line="listen:", evidence=evidence, fix="another port"
+    )
 
 
 def test_a_listener_on_all_networks_clashes_with_one_of_the_same_port(repository):

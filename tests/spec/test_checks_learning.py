@@ -88,7 +88,9 @@ def test_a_recipe_makes_adapters_that_can_be_served(repository):
 
 def test_a_batch_is_made_of_whole_micro_batches(repository):
     repository.set(TRAINING, "recipes", "dpo", "optimiser", "micro_batch_size", to=5)
-    repository.refuses("whole micro-batches", line="micro_batch_size: 5", evidence="batch_size: 16", fix="divide")
+    repository.refuses(
+        "whole micro-batches", line="micro_batch_size: 5", evidence="batch_size: 16", fix="divide"
+    )
 
 
 def test_a_part_of_a_loss_stands_once(repository):
@@ -114,4 +116,6 @@ def test_work_ends_within_its_cycle(repository):
 @pytest.mark.parametrize(("key", "value"), [("low", "$250"), ("high", "$100")])
 def test_an_amount_lies_within_its_range(repository, key, value):
     repository.set("policies/cost.yaml", "items", "gpu-serving", key, to=value)
-    repository.refuses("'gpu-serving' lies outside its range", line="amount:", evidence="amount 200", fix="correct")
+    repository.refuses(
+        "'gpu-serving' lies outside its range", line="amount:", evidence="amount 200", fix="correct"
+    )

@@ -8,8 +8,15 @@ SIGNALS, EVALUATION = "policies/signals.yaml", "policies/evaluation.yaml"
 
 
 def test_a_signal_is_a_known_metric(repository):
-    repository.set(SIGNALS, "signals", "eror_rate", to={"source": "request", "window": "1h", "detector": {"kind": "share"}})
-    repository.refuses("unknown metric 'eror_rate'", line="eror_rate:", evidence="crash_rate", fix="'error_rate'?")
+    repository.set(
+        SIGNALS,
+        "signals",
+        "eror_rate",
+        to={"source": "request", "window": "1h", "detector": {"kind": "share"}},
+    )
+    repository.refuses(
+        "unknown metric 'eror_rate'", line="eror_rate:", evidence="crash_rate", fix="'error_rate'?"
+    )
 
 
 def test_a_quantile_measures_a_percentile(repository):
@@ -70,12 +77,12 @@ def test_a_suite_names_a_data_set_that_exists(repository):
 
 def test_a_suite_names_a_data_set_of_the_right_role(repository):
     repository.set(EVALUATION, "suites", "ood", "dataset", to="bookshop-sft")
-    repository.refuses("has the role sft, and this needs ood", line="dataset:", evidence="fitting: bookshop-ood")
+    repository.refuses(
+        "has the role sft, and this needs ood", line="dataset:", evidence="fitting: bookshop-ood"
+    )
 
 
-@pytest.mark.parametrize(
-    ("suite", "key"), [("regression", "dataset"), ("load", "load"), ("load", "dataset")]
-)
+@pytest.mark.parametrize(("suite", "key"), [("regression", "dataset"), ("load", "load"), ("load", "dataset")])
 def test_a_suite_has_what_its_kind_needs(repository, suite, key):
     repository.remove(EVALUATION, "suites", suite, key)
     repository.refuses(f"needs '{key}'", line=f"{suite}:", fix=f"add '{key}: ...'")

@@ -11,13 +11,17 @@ ROLLOUT = "policies/rollout.yaml"
 def test_an_unknown_stage_is_refused(repository):
     repository.set("loop.yaml", *PRODUCTION, "rollout", to={"candidate": "chat-v1.1", "stage": "cannary"})
     known = "known: canary, small, half, full"
-    repository.refuses("unknown stage 'cannary'", line="stage: cannary", evidence=known, fix="did you mean 'canary'?")
+    repository.refuses(
+        "unknown stage 'cannary'", line="stage: cannary", evidence=known, fix="did you mean 'canary'?"
+    )
 
 
 def test_traffic_never_falls(repository):
     repository.set(ROLLOUT, "stages", 2, "traffic", to="10%")
     evidence = "small: 0.2\nhalf: 0.1"
-    repository.refuses("traffic falls from 'small' to 'half'", line="traffic: 10%", evidence=evidence, fix="in order")
+    repository.refuses(
+        "traffic falls from 'small' to 'half'", line="traffic: 10%", evidence=evidence, fix="in order"
+    )
 
 
 def test_a_stage_has_one_name(repository):
@@ -32,7 +36,9 @@ def test_nothing_comes_after_a_stable_stage(repository):
 
 def test_what_a_condition_names_has_to_be_measured(repository):
     repository.set(ROLLOUT, "always", "more-tokens", to="first_token_p50 > 1s")
-    repository.refuses("nothing measures 'first_token_p50'", line="more-tokens:", evidence="> 1s", fix="add the signal")
+    repository.refuses(
+        "nothing measures 'first_token_p50'", line="more-tokens:", evidence="> 1s", fix="add the signal"
+    )
 
 
 @pytest.mark.parametrize("value", ["0%", "50%", "-1%", "100%", 0.7])
@@ -43,7 +49,9 @@ def test_alpha_is_a_small_chance(repository, value):
 
 def test_weights_over_one_hundred_percent_are_refused(repository):
     _experiments(repository, {"name": "x", "versions": ["chat-v1.0", "chat-v1.1"], "weights": ["60%", "50%"]})
-    repository.refuses("add up to 1.1, not to 100%", line="weights:", evidence="0.6, 0.5", fix="add up to 100%")
+    repository.refuses(
+        "add up to 1.1, not to 100%", line="weights:", evidence="0.6, 0.5", fix="add up to 100%"
+    )
 
 
 def test_every_version_of_an_experiment_has_a_weight(repository):
@@ -60,7 +68,9 @@ def test_an_experiment_compares_different_versions(repository):
 def test_experiments_on_the_same_users_do_not_overlap(repository, groups):
     one, other = (_experiment(name, chosen, "60%") for name, chosen in zip(("x", "y"), groups, strict=True))
     _experiments(repository, one, other)
-    repository.refuses("'x' and 'y' overlap", line="- name: y", evidence="0.6 and 0.6", fix="groups of their own")
+    repository.refuses(
+        "'x' and 'y' overlap", line="- name: y", evidence="0.6 and 0.6", fix="groups of their own"
+    )
 
 
 @pytest.mark.parametrize(("groups", "share"), [((["beta"], ["public"]), "100%"), (([], []), "50%")])
@@ -94,9 +104,17 @@ def test_an_environment_asks_for_gates_that_exist(repository):
 
 
 def test_environments_do_not_wait_for_each_other(repository):
-    repository.set("loop.yaml", "environments", "staging", "promote_after", to={"environment": "production", "soak": "1h"})
+    repository.set(
+        "loop.yaml",
+        "environments",
+        "staging",
+        "promote_after",
+        to={"environment": "production", "soak": "1h"},
+    )
     way = "production -> staging -> production"
-    repository.refuses("environments wait for each other", line="environment: staging", evidence=way, fix="none")
+    repository.refuses(
+        "environments wait for each other", line="environment: staging", evidence=way, fix="none"
+    )
 
 
 def test_an_environment_does_not_wait_for_itself(repository):
@@ -106,7 +124,12 @@ def test_an_environment_does_not_wait_for_itself(repository):
 
 @pytest.mark.parametrize(
     ("zone", "fix"),
-    [("Asia/Soul", "did you mean 'Asia/Seoul'?"), ("Mars/Base", ""), ("Europe", ""), ("../etc/passwd", "IANA")],
+    [
+        ("Asia/Soul", "did you mean 'Asia/Seoul'?"),
+        ("Mars/Base", ""),
+        ("Europe", ""),
+        ("../etc/passwd", "IANA"),
+    ],
 )
 def test_a_window_names_a_zone_that_exists(repository, zone, fix):
     _freeze(repository, "2026-12-20T00:00", "2026-12-27T00:00", zone)
@@ -129,7 +152,9 @@ def test_a_window_begins_before_it_ends(repository, start, end, summary):
     repository.refuses(summary, line="to:", evidence=f"from: {start}")
 
 
-@pytest.mark.parametrize(("start", "end"), [("friday 16:00", "monday 08:00"), ("2026-12-20T00:00", "2027-01-02T00:00")])
+@pytest.mark.parametrize(
+    ("start", "end"), [("friday 16:00", "monday 08:00"), ("2026-12-20T00:00", "2027-01-02T00:00")]
+)
 def test_a_sound_window_is_taken(repository, start, end):
     _freeze(repository, start, end)
     assert repository.load().diagnostics == ()

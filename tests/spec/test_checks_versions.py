@@ -35,7 +35,9 @@ def test_an_unknown_version_is_refused_wherever_it_is_named(repository, keys, va
 )
 def test_a_version_cannot_play_two_roles(repository, keys, value, summary):
     repository.set("loop.yaml", *PRODUCTION, *keys, to=value)
-    repository.refuses(summary, line=("standby" if keys == ("standby",) else list(value)[0]), fix="name another version")
+    repository.refuses(
+        summary, line="standby" if keys == ("standby",) else next(iter(value)), fix="name another version"
+    )
 
 
 def test_a_candidate_cannot_be_the_standby(repository):
@@ -53,7 +55,9 @@ def test_a_cycle_of_parents_is_told_once_and_with_its_way(repository):
     repository.set("models/chat-v1.1.yaml", "parent", to="chat-v1.0")
     repository.set("models/chat-v1.0.yaml", "parent", to="chat-v1.1")
     way = "chat-v1.0 -> chat-v1.1 -> chat-v1.0"
-    repository.refuses("versions are each other's parents", line="parent:", evidence=way, fix="correct the parent")
+    repository.refuses(
+        "versions are each other's parents", line="parent:", evidence=way, fix="correct the parent"
+    )
 
 
 def test_a_version_cannot_be_its_own_parent(repository):
@@ -63,7 +67,9 @@ def test_a_version_cannot_be_its_own_parent(repository):
 
 def test_an_adapter_of_another_base_model_is_refused(repository):
     repository.set("models/chat-v1.0.yaml", "base_model", to="other-base")
-    repository.refuses("stands on 'other-base'", line="base_model:", evidence="bookshop-base", fix="fits no other")
+    repository.refuses(
+        "stands on 'other-base'", line="base_model:", evidence="bookshop-base", fix="fits no other"
+    )
 
 
 def test_an_unknown_recipe_is_refused(repository):
@@ -78,24 +84,32 @@ def test_a_recipe_of_another_type_is_refused(repository):
 
 def test_an_unknown_dataset_is_refused(repository):
     repository.set("models/chat-v1.0.yaml", "training", "dataset", to="bookshop-stf")
-    repository.refuses("unknown dataset", line="dataset:", evidence="bookshop-ood", fix="did you mean 'bookshop-sft'?")
+    repository.refuses(
+        "unknown dataset", line="dataset:", evidence="bookshop-ood", fix="did you mean 'bookshop-sft'?"
+    )
 
 
 @pytest.mark.parametrize("path", ["models/chat-v1.0.yaml", "datasets/bookshop-sft.yaml"])
 def test_a_file_has_the_name_of_what_is_in_it(repository, path):
     repository.set(path, "name", to="other")
-    repository.refuses("differs from the file's name", line="name: other", evidence=path, fix="rename the file")
+    repository.refuses(
+        "differs from the file's name", line="name: other", evidence=path, fix="rename the file"
+    )
 
 
 def test_a_digest_that_does_not_match_the_bytes_is_refused_with_both(repository):
     repository.digests["models/chat-v1.0"] = "d" * 64
     evidence = f"declared: {'a' * 64}\nactual:   {'d' * 64}"
-    repository.refuses("digest does not match", line="digest:", evidence=evidence, fix="dvc checkout models/chat-v1.0")
+    repository.refuses(
+        "digest does not match", line="digest:", evidence=evidence, fix="dvc checkout models/chat-v1.0"
+    )
 
 
 def test_a_base_model_whose_digest_does_not_match_is_refused(repository):
     repository.digests["models/base"] = "d" * 64
-    repository.refuses("digest does not match", line="digest:", evidence="c" * 64, fix="dvc checkout models/base")
+    repository.refuses(
+        "digest does not match", line="digest:", evidence="c" * 64, fix="dvc checkout models/base"
+    )
 
 
 def test_bytes_that_are_not_here_are_a_warning_and_not_a_match(repository):

@@ -31,7 +31,12 @@ GREATER, LESS = Operator.GREATER, Operator.LESS
     [
         (
             "error_rate > 5% OR satisfaction < baseline",
-            Or((Comparison("error_rate", GREATER, Constant(0.05)), Comparison("satisfaction", LESS, Baseline()))),
+            Or(
+                (
+                    Comparison("error_rate", GREATER, Constant(0.05)),
+                    Comparison("satisfaction", LESS, Baseline()),
+                )
+            ),
         ),
         ("error_rate > baseline * 1.5", Comparison("error_rate", GREATER, Baseline(1.5))),
         ("latency_p99 > 2000ms", Comparison("latency_p99", GREATER, Constant(2.0))),
@@ -47,7 +52,9 @@ def test_a_condition_means_what_it_says(text, expression):
 
 
 def test_not_binds_more_closely_than_and_and_and_more_closely_than_or():
-    a, b, c = (Comparison(name, GREATER, Constant(0.01)) for name in ("error_rate", "crash_rate", "refusal_rate"))
+    a, b, c = (
+        Comparison(name, GREATER, Constant(0.01)) for name in ("error_rate", "crash_rate", "refusal_rate")
+    )
     text = "error_rate > 1% OR NOT crash_rate > 1% AND refusal_rate > 1%"
     assert parse(text).expression == Or((a, And((Not(b), c))))
     grouped = "(error_rate > 1% OR NOT crash_rate > 1%) AND refusal_rate > 1%"

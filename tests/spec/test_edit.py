@@ -77,7 +77,9 @@ def texts(draw):
     for key in draw(st.lists(_KEYS, min_size=1, max_size=3, unique=True)):
         lines.append(f"{key}:{draw(_COMMENTS)}")
         for inner in draw(st.lists(_KEYS, min_size=1, max_size=3, unique=True)):
-            lines.append(f"  {inner}: {draw(_SCALARS)}{draw(_COMMENTS)}".rstrip() + draw(st.sampled_from(["", "  "])))
+            lines.append(
+                f"  {inner}: {draw(_SCALARS)}{draw(_COMMENTS)}".rstrip() + draw(st.sampled_from(["", "  "]))
+            )
             paths.append((key, inner))
         lines += draw(st.lists(st.sampled_from(["", "# between", "   "]), max_size=1))
     return "\n".join(lines) + draw(st.sampled_from(["", "\n", "\n\n"])), draw(st.sampled_from(paths))

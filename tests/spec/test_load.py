@@ -41,14 +41,21 @@ def test_raising_carries_every_diagnostic(repository):
 
 def test_an_empty_repository_names_every_file_that_is_missing():
     found = load(MemoryFiles({})).diagnostics
-    assert {item.location.path for item in found} >= {"loop.yaml", "policies/rollout.yaml", "policies/cost.yaml"}
+    assert {item.location.path for item in found} >= {
+        "loop.yaml",
+        "policies/rollout.yaml",
+        "policies/cost.yaml",
+    }
     assert all(item.severity is Severity.ERROR for item in found)
 
 
 def test_one_broken_file_does_not_hide_what_is_wrong_between_the_others(repository):
     repository.texts["policies/cost.yaml"] = "a: [\n"
     repository.set("loop.yaml", "environments", "production", "baseline", to="chat-v9")
-    assert [item.location.path for item in repository.load().diagnostics] == ["loop.yaml", "policies/cost.yaml"]
+    assert [item.location.path for item in repository.load().diagnostics] == [
+        "loop.yaml",
+        "policies/cost.yaml",
+    ]
 
 
 def test_a_broken_version_file_does_not_make_its_name_unknown(repository):
@@ -58,7 +65,9 @@ def test_a_broken_version_file_does_not_make_its_name_unknown(repository):
 
 def test_an_unknown_key_is_told_with_the_known_ones_and_the_closest(repository):
     repository.set("loop.yaml", "environments", "production", "engine", "max_lora", to=3)
-    repository.refuses("unknown key 'max_lora'", line="max_lora: 3", evidence="max_loras", fix="did you mean 'max_loras'?")
+    repository.refuses(
+        "unknown key 'max_lora'", line="max_lora: 3", evidence="max_loras", fix="did you mean 'max_loras'?"
+    )
 
 
 def test_an_unknown_key_inside_a_chosen_alternative_is_told_with_its_own_keys(repository):
@@ -68,17 +77,23 @@ def test_an_unknown_key_inside_a_chosen_alternative_is_told_with_its_own_keys(re
 
 def test_an_unknown_alternative_is_told_with_the_known_ones(repository):
     repository.set("policies/signals.yaml", "signals", "error_rate", "detector", to={"kind": "shar"})
-    repository.refuses("unknown kind 'shar'", line="kind: shar", evidence="quantile", fix="did you mean 'share'?")
+    repository.refuses(
+        "unknown kind 'shar'", line="kind: shar", evidence="quantile", fix="did you mean 'share'?"
+    )
 
 
 def test_a_missing_key_is_told_where_it_belongs(repository):
     repository.remove("loop.yaml", "environments", "production", "gateway")
-    repository.refuses("key 'gateway' is missing in 'production'", line="production:", fix="add 'gateway: ...'")
+    repository.refuses(
+        "key 'gateway' is missing in 'production'", line="production:", fix="add 'gateway: ...'"
+    )
 
 
 def test_a_wrong_word_is_told_with_the_closest(repository):
     repository.set("policies/rollout.yaml", "rollback", "mode", to="comit")
-    repository.refuses("'mode' should be 'commit' or 'pull_request'", line="mode: comit", fix="did you mean 'commit'?")
+    repository.refuses(
+        "'mode' should be 'commit' or 'pull_request'", line="mode: comit", fix="did you mean 'commit'?"
+    )
 
 
 def test_a_number_in_quotes_is_no_number(repository):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,11 +12,64 @@ from runner.spec.load import load
 CASES = 10_000
 
 SNIPPETS = (
-    *("\t", "\0", "\x85", "\ufeff", "\u2028", "😀", "'", '"', "\\", "&a ", "*a", "!!python/name:os.system ", "%YAML 9"),
-    *("---\n", "...\n", "? ", "<<: ", "- ", ": ", "#", "|\n", ">\n", "{", "}", "[", "]", ",", "@", "`", "[" * 3000),
-    *("{a: " * 200, "9" * 400, "-1", "1e999", ".nan", ".inf", "0x10", "007", "1_000", "12:30:45", "2026-02-30"),
+    *(
+        "\t",
+        "\0",
+        "\x85",
+        "\ufeff",
+        "\u2028",
+        "😀",
+        "'",
+        '"',
+        "\\",
+        "&a ",
+        "*a",
+        "!!python/name:os.system ",
+        "%YAML 9",
+    ),
+    *(
+        "---\n",
+        "...\n",
+        "? ",
+        "<<: ",
+        "- ",
+        ": ",
+        "#",
+        "|\n",
+        ">\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "@",
+        "`",
+        "[" * 3000,
+    ),
+    *(
+        "{a: " * 200,
+        "9" * 400,
+        "-1",
+        "1e999",
+        ".nan",
+        ".inf",
+        "0x10",
+        "007",
+        "1_000",
+        "12:30:45",
+        "2026-02-30",
+    ),
     *("null", "~", "true", "no", "[]", "{}", "''", "5%", "-5%", "500%", "24h", "$50", "stable", "baseline"),
-    *("error_rate > 5%", "NOT " * 300, "((((", "chat-v9.9", "../../etc/passwd", "http://[", "Europe", "friday 99:99"),
+    *(
+        "error_rate > 5%",
+        "NOT " * 300,
+        "((((",
+        "chat-v9.9",
+        "../../etc/passwd",
+        "http://[",
+        "Europe",
+        "friday 99:99",
+    ),
 )
 """What YAML, numbers, names and conditions are most likely to stumble over."""
 
@@ -77,28 +129,31 @@ MUTATIONS = (
 )
 
 
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory):
-    from tests.spec.conftest import Repository
-
-    return Repository()
-
-
-def test_no_broken_file_ends_in_anything_but_a_spec_or_diagnostics(shipped):
-    contents = {path: text.encode() for path, text in shipped.texts.items()}
+def test_no_broken_file_ends_in_anything_but_a_spec_or_diagnostics(repository):
+    contents = {path: text.encode() for path, text in repository.texts.items()}
     seen = {"sound": 0, "refused": 0}
     one_change = st.tuples(
         st.sampled_from(MUTATIONS), st.integers(0, 2**16), st.integers(0, 400), st.sampled_from(SNIPPETS)
     )
 
-    @settings(max_examples=CASES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(st.sampled_from(sorted(contents)), st.lists(one_change, min_size=1, max_size=3), st.sampled_from(sorted(contents)))
+    @settings(
+        max_examples=CASES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        st.sampled_from(sorted(contents)),
+        st.lists(one_change, min_size=1, max_size=3),
+        st.sampled_from(sorted(contents)),
+    )
     def breaks(path, changes, other):
         data = contents[path]
         for mutate, start, size, snippet in changes:
             spliced = snippet.encode() if size % 7 else contents[other][start % 400 : start % 400 + size]
             data = mutate(data, start % len(data), size, spliced) or b" "
-        loaded = load(MemoryFiles({**contents, path: data}, shipped.digests))
+        loaded = load(MemoryFiles({**contents, path: data}, repository.digests))
         errors = [item for item in loaded.diagnostics if item.severity is Severity.ERROR]
         seen["sound" if loaded.spec else "refused"] += 1
         assert (loaded.spec is None) == bool(errors)

@@ -30,7 +30,9 @@ def test_a_quantity_is_read_in_base_units(text, value, dimension):
     assert parse(text) == Quantity(value, dimension)
 
 
-@pytest.mark.parametrize("text", ["", "%", "5 percent", "-5%", "5%%", "$5%", "1e3s", "٣%", "5m s", "9" * 400 + "%"])
+@pytest.mark.parametrize(
+    "text", ["", "%", "5 percent", "-5%", "5%%", "$5%", "1e3s", "٣%", "5m s", "9" * 400 + "%"]
+)
 def test_anything_else_is_no_quantity(text):
     with pytest.raises(ValueError, match="is not a quantity"):
         parse(text)

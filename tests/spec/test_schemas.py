@@ -56,12 +56,16 @@ def test_every_file_that_the_loader_takes_passes_its_schema(repository):
         assert [error.message for error in validator.iter_errors(parsed.documents[path].value)] == []
 
 
-@pytest.mark.parametrize("path", sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("[lmdp]*/*.yaml")))
+@pytest.mark.parametrize(
+    "path", sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("[lmdp]*/*.yaml"))
+)
 def test_every_shipped_file_passes_the_shipped_schema_that_its_first_line_names(path):
     document, _ = read(path, (ROOT / path).read_bytes())
     _, _, named = document.first_line.partition("$schema=")
     schema = json.loads(((ROOT / path).parent / named).read_text())
-    assert [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(document.value)] == []
+    assert [
+        error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(document.value)
+    ] == []
 
 
 @pytest.mark.parametrize("value", ["5%", "5 %", 0.05, 1, "stabel", "5", -1, True])

@@ -97,7 +97,9 @@ def test_at_most_a_fifth_of_the_pairs_is_synthetic(spec):
 
 def test_the_running_account_is_three_hundred_a_month_and_the_saving_eighteen_hundred_a_year(spec):
     cost = spec.policies.cost
-    month = sum(i.amount for i in cost.items.values() if i.account.value == "running" and i.per.value == "month")
+    month = sum(
+        i.amount for i in cost.items.values() if i.account.value == "running" and i.per.value == "month"
+    )
     traffic, other = cost.traffic, cost.alternative
     tokens = traffic.input_tokens * other.input_per_million + traffic.output_tokens * other.output_per_million
     assert month == 300

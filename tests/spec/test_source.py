@@ -104,7 +104,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key():
 _PLAIN = st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(max_size=20)
 _VALUES = st.recursive(
     _PLAIN,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1, max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1, max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 

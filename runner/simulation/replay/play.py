@@ -130,8 +130,9 @@ class Players:
                 group.create_task(self._play_one(place, call, turn))
 
     async def _play_one(self, place: int, call: Call, turn: asyncio.Semaphore) -> None:
+        had_to_wait = turn.locked()
         async with turn:
-            self.sent[place] = replace(self.sent[place], left_s=self._now())
+            self.sent[place] = replace(self.sent[place], left_s=self._now(), had_to_wait=had_to_wait)
             self._in_flight += 1
             self.peak = max(self.peak, self._in_flight)
             try:

@@ -107,6 +107,8 @@ class Sent:
     call: Call
     joined_s: float
     left_s: float | None = None
+    had_to_wait: bool = False
+    """The cap on requests in flight was reached."""
     reply: Reply | None = None
 
 
@@ -184,10 +186,6 @@ def quantile(ordered: Sequence[float], q: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-WAITED_S = 0.001
-"""A shorter pause before sending is no waiting for the cap."""
-
-
 def summarise(
     plan: ReplayPlan, run: str, calls: Sequence[Call], play: Play, log: LogCount | None
 ) -> ReplayResult:
@@ -196,7 +194,7 @@ def summarise(
     left = [each for each in sent if each.left_s is not None]
     replies = [each.reply for each in left if each.reply]
     answered = [reply for reply in replies if not reply.failure]
-    waits = [(each.left_s or 0.0) - each.joined_s for each in left]
+    waits = [((each.left_s or 0.0) - each.joined_s) * 1000 for each in left if each.had_to_wait]
     return ReplayResult(
         plan=plan,
         run=run,
@@ -217,7 +215,7 @@ def summarise(
         first_token=spread(r.first_token_ms for r in answered if r.first_token_ms is not None),
         overhead=spread(r.overhead_ms for r in replies if r.overhead_ms is not None),
         lateness=spread((each.joined_s - each.call.at_s) * 1000 for each in sent),
-        waiting=spread(wait * 1000 for wait in waits if wait > WAITED_S),
+        waiting=spread(waits),
         peak_in_flight=play.peak,
         input_tokens=sum(reply.input_tokens for reply in replies),
         output_tokens=sum(reply.output_tokens for reply in replies),

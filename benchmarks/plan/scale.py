@@ -1,0 +1,131 @@
+"""Observing and planning 100 adapters on 10 replicas, over HTTP, with a real gateway, journal and store.
+
+The deployment is brought up by the reconciler itself, so what is measured is what a runner does all day.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiohttp
+
+from runner.reconcile.desired import Role
+from runner.reconcile.distil import Declared
+from runner.reconcile.journal import Journal, read
+from runner.reconcile.loop import Reconciler
+from runner.reconcile.observed import Observed
+from runner.reconcile.plan import plan
+from runner.reconcile.state import StatePaths
+from runner.reconcile.wiring import Wiring
+from tests.reconcile.real_parts import (
+    CHECKOUT,
+    Addresses,
+    adapter,
+    declare,
+    free_addresses,
+    gateway_process,
+    make_adapter,
+)
+
+ADAPTERS, REPLICAS, PASSES = 100, 10, 30
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Medians over passes. Milliseconds; `bring_up_s` is the time of all loads and probes, in seconds."""
+
+    plan_ms: float
+    pure_plan_ms: float
+    in_sync_cpu_ms: float
+    bring_up_s: float
+    journal_entries: int
+
+
+class OneSource:
+    """One revision, always current."""
+
+    def __init__(self, declared: Declared) -> None:
+        self._declared = declared
+
+    def revision(self) -> str:
+        """Return its name."""
+        return self._declared.desired.revision
+
+    def declared(self, revision: str) -> Declared:  # noqa: ARG002 - there is only one
+        """Return it."""
+        return self._declared
+
+
+async def measure(directory: Path) -> Scale:
+    """Bring the deployment up in `directory` and measure passes over it."""
+    names = [f"v{number}" for number in range(ADAPTERS)]
+    for name in names:
+        make_adapter(directory, name)
+    admin, listen = free_addresses(2)
+    with stubs() as urls, gateway_process(directory / "gateway", admin, listen):
+        declared = _declare(directory, Addresses(urls, admin), names)
+        with Journal(StatePaths(directory, "production").journal, time.time) as journal:
+            async with aiohttp.ClientSession() as session:
+                wiring = Wiring(directory, session, {}, lambda _line: None)
+                at_work = Reconciler(
+                    OneSource(declared), wiring.connect, journal, time.time, lambda _: None, 10.0
+                )
+                return await _measured(at_work, journal)
+
+
+async def _measured(at_work: Reconciler, journal: Journal) -> Scale:
+    begin = time.perf_counter()
+    outcome = await at_work.settle()
+    bring_up = time.perf_counter() - begin
+    if not outcome.plan.in_sync:
+        raise RuntimeError(f"the deployment did not come up: {outcome.plan.holds}")
+    looks, plans, passes = [], [], []
+    for _ in range(PASSES):
+        begin = time.perf_counter()
+        observed, planned = await at_work.look()
+        looks.append(time.perf_counter() - begin)
+        begin = time.process_time()
+        await at_work.reconcile_once()
+        passes.append(time.process_time() - begin)
+        plans.append(_pure(at_work, observed))
+        if not planned.in_sync:
+            raise RuntimeError("the deployment did not stay in sync")
+    median = statistics.median
+    entries = sum(1 for _ in read(journal.path))
+    return Scale(1e3 * median(looks), 1e3 * median(plans), 1e3 * median(passes), bring_up, entries)
+
+
+def _pure(at_work: Reconciler, observed: Observed) -> float:
+    """Return the seconds of planning alone."""
+    if at_work.declared is None:
+        raise RuntimeError("there is no declaration")
+    begin = time.perf_counter()
+    plan(at_work.declared.desired, observed, observed.at)
+    return time.perf_counter() - begin
+
+
+@contextmanager
+def stubs() -> Iterator[tuple[str, ...]]:
+    """Run the replicas until the block ends and give their addresses."""
+    command = [sys.executable, "-m", "benchmarks.plan.stubs", str(REPLICAS)]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None  # it is a pipe
+        yield tuple(json.loads(process.stdout.readline()))
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def _declare(directory: Path, at: Addresses, names: list[str]) -> Declared:
+    declared = declare(directory, at, "r1", names[0], names[1], names[2])
+    more = tuple(adapter(directory, name, Role.EXPERIMENT) for name in names[3:])
+    adapters = (*declared.desired.adapters, *more)
+    desired = replace(declared.desired, adapters=adapters, library={a.served: a for a in adapters})
+    return replace(declared, desired=desired)
