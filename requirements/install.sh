@@ -11,6 +11,9 @@ command -v python3 >/dev/null || fail "python3 was not found" "install Python 3.
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   fail "python3 is $(python3 -V 2>&1), Loop needs 3.11 or later" "install Python 3.11 or later and put it first on PATH"
 
+# Through a link the packages would land in somebody else's environment, and its `loop` would run this checkout.
+if [ -L "$environment" ]; then fail "$environment is a link" "remove the link; this command makes the folder"; fi
+
 stamp() { echo "$environment/.installed-$1"; }
 fingerprint() { sha256sum "requirements/$1.txt" requirements/overrides.txt pyproject.toml | sha256sum | cut -c1-16; }
 stale=()

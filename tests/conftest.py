@@ -79,9 +79,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End vLLM, however the run ended."""
+    """End vLLM, however the run ended; one that died on its own has its last words shown."""
     engine = session.config.stash.get(STARTED, None)
     if isinstance(engine, RealEngine):
+        if engine.process.living() is None:
+            session.config.get_terminal_writer().line(
+                "\n".join(("", "vLLM died:", *engine.process.last_lines()))
+            )
         asyncio.run(engine.process.stop())
         shutil.rmtree(engine.process.log.parent.parent)
 

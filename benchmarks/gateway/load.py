@@ -15,7 +15,6 @@ BODY = (
     b'{"model":"chat","user":"reader-%d","messages":[{"role":"system","content":"You help in a bookshop."},'
     b'{"role":"user","content":"What does The Quiet Harbour cost, and where do I find it?"}],"max_tokens":64}'
 )
-HEADERS = {"content-type": "application/json", "authorization": "Bearer sk-benchmark"}
 PATIENCE_S = 10.0
 
 
@@ -54,7 +53,7 @@ async def offer(session: aiohttp.ClientSession, url: str, rate: float, seconds: 
         nonlocal failed
         start = time.perf_counter()
         try:
-            async with session.post(url, data=BODY % (number % 997), headers=HEADERS) as response:
+            async with session.post(url, data=BODY % (number % 997)) as response:
                 await response.read()
                 good = response.status == 200
         except (aiohttp.ClientError, OSError, TimeoutError):
@@ -75,9 +74,10 @@ async def offer(session: aiohttp.ClientSession, url: str, rate: float, seconds: 
     return Measured(rate, tuple(sorted(latencies)), failed, time.perf_counter() - begin)
 
 
-def session() -> aiohttp.ClientSession:
-    """Return a client that keeps connections and gives up after a while."""
+def session(key: str) -> aiohttp.ClientSession:
+    """Return a client that sends an API key, keeps connections and gives up after a while."""
     return aiohttp.ClientSession(
+        headers={"content-type": "application/json", "authorization": f"Bearer {key}"},
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=PATIENCE_S),
         cookie_jar=aiohttp.DummyCookieJar(),

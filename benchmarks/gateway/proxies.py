@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from benchmarks.gateway.upstream import MODEL
 from runner.serving.routes import Route, RouteTable, Version, to_json
 
 TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
-LITELLM_PYTHON = Path(".venv-bench/bin/litellm")
+LITELLM = Path(".venv-bench/bin/litellm")
 LITELLM_ENVIRONMENT = {
     "LITELLM_TELEMETRY": "False",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -33,6 +34,7 @@ LITELLM_CONFIG = """model_list:
   - model_name: chat
     litellm_params: {{model: openai/chat, api_base: {url}/v1, api_key: none}}
 litellm_settings: {{telemetry: false, num_retries: 0}}
+general_settings: {{master_key: {key}}}
 """
 
 
@@ -94,11 +96,12 @@ def upstream(folder: Path) -> Iterator[Proxy]:
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, upstream_url: str) -> Iterator[Proxy]:
-    """Run our gateway with the event log on, facts and masked content."""
+def gateway(folder: Path, upstream_url: str, key: str) -> Iterator[Proxy]:
+    """Run our gateway with the event log on, facts and masked content; `key` is the one API key it knows."""
     config = folder / "gateway.json"
     settings = {"environment": "bench", "state_dir": str(folder / "state"), "listen": "127.0.0.1:0"}
-    config.write_text(json.dumps(settings | {"admin": "127.0.0.1:0"}))
+    known = {"name": "bench", "group": "public", "sha256": hashlib.sha256(key.encode()).hexdigest()}
+    config.write_text(json.dumps(settings | {"admin": "127.0.0.1:0", "keys": [known]}))
     command = [sys.executable, "-m", "runner.serving.gateway", "--config", str(config)]
     with _process(command, folder / "gateway.log") as process:
         assert process.stdout
@@ -112,17 +115,17 @@ def gateway(folder: Path, upstream_url: str) -> Iterator[Proxy]:
 
 
 @contextlib.contextmanager
-def litellm(folder: Path, upstream_url: str) -> Iterator[Proxy | None]:
-    """Run LiteLLM's proxy with one worker, no database and no telemetry; None where it is not installed."""
-    if not LITELLM_PYTHON.exists():
+def litellm(folder: Path, upstream_url: str, key: str) -> Iterator[Proxy | None]:
+    """Run LiteLLM's proxy: one worker, no database, no telemetry, one API key; None where not installed."""
+    if not LITELLM.exists():
         yield None
         return
     config = folder / "litellm.yaml"
-    config.write_text(LITELLM_CONFIG.format(url=upstream_url))
+    config.write_text(LITELLM_CONFIG.format(url=upstream_url, key=key))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [str(LITELLM_PYTHON), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(LITELLM), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     with _process([*command, "--num_workers", "1"], folder / "litellm.log", **LITELLM_ENVIRONMENT) as process:
         url = f"http://127.0.0.1:{port}"
         _wait(f"{url}/health/liveliness")

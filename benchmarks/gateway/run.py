@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import statistics
 import tempfile
 from collections import defaultdict
@@ -29,6 +30,15 @@ from benchmarks.gateway.proxies import Proxy
 RATES = (50, 100, 200, 400, 800, 1600)
 RESULT = Path("benchmarks/results/gateway.json")
 WARM_UP_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured: requests a second, rounds at each rate, and the seconds of a round."""
+
+    rates: tuple[int, ...]
+    rounds: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +82,18 @@ class Results:
         return max(kept, default=None)
 
 
-async def measure(targets: Sequence[Proxy], rates: Sequence[int], rounds: int, seconds: float) -> Results:
+async def measure(targets: Sequence[Proxy], key: str, plan: Plan) -> Results:
     """Take every target in turn, round after round, at every rate; drop one that no longer keeps up."""
     results = Results()
     left = list(targets)
-    async with load.session() as session:
+    async with load.session(key) as session:
         for target in targets:
             await load.offer(session, _path(target), 20, WARM_UP_S)
-        for rate in rates:
-            for _ in range(rounds):
+        for rate in plan.rates:
+            for _ in range(plan.rounds):
                 for target in left:
                     before = target.cpu_us()
-                    measured = await load.offer(session, _path(target), rate, seconds)
+                    measured = await load.offer(session, _path(target), rate, plan.seconds)
                     used = target.cpu_us() - before
                     done = max(1, len(measured.latencies_ms))
                     results.rounds[target.name, rate].append(Round(measured, used / done))
@@ -143,20 +153,21 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="length of one round at one rate")
     parser.add_argument("--rates", type=int, nargs="+", default=list(RATES))
     options = parser.parse_args()
+    plan = Plan(tuple(options.rates), options.rounds, options.seconds)
+    key = f"sk-{secrets.token_hex(24)}"
     print("a constant upstream; latency and overhead in ms, CPU of the proxy in us for each request")
-    print(
-        f"{'rps':>6}  {'through':<8}  {'p50':>8}  {'p99':>8}  {'over p50':>8}  {'over p99':>8}  {'cpu us':>8}  failed"
-    )
+    heads = "  ".join(f"{head:>8}" for head in ("p50", "p99", "over p50", "over p99", "cpu us"))
+    print(f"{'rps':>6}  {'through':<8}  {heads}  failed")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-gateway-")))
         direct = stack.enter_context(proxies.upstream(folder))
-        ours = stack.enter_context(proxies.gateway(folder, direct.url))
-        theirs = stack.enter_context(proxies.litellm(folder, direct.url))
+        ours = stack.enter_context(proxies.gateway(folder, direct.url, key))
+        theirs = stack.enter_context(proxies.litellm(folder, direct.url, key))
         if theirs is None:
             print("litellm is not installed: bash requirements/install.sh .venv-bench bench")
         targets = [direct, ours, *([theirs] if theirs else [])]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            results = runner.run(measure(targets, options.rates, options.rounds, options.seconds))
+            results = runner.run(measure(targets, key, plan))
     summary = figures(results)
     detail = [
         {

@@ -98,6 +98,13 @@ def state_of(tracked: Tracked, root: Path, cache: HashCache) -> State:
     return State.PRESENT if found == tracked.hash else State.MODIFIED
 
 
+def survey(tracking: Tracking, root: Path, cache: HashCache) -> dict[str, State]:
+    """Return the state of every tracked path, and save what the cache learnt. Raises OSError."""
+    states = {tracked.path: state_of(tracked, root, cache) for tracked in tracking.outputs}
+    cache.save()
+    return states
+
+
 class _Unreadable(Exception):
     """A DVC file that says something that cannot be relied on."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.errors import TerminalError
 from runner.reconcile.actions import Hold, HoldReason
 from runner.reconcile.desired import Desired
 from runner.reconcile.freeze import in_force
@@ -69,7 +70,11 @@ def goes_back(desired: Desired, memory: Memory, new: Version, old: Version) -> b
 def _stop(desired: Desired, now: float) -> tuple[HoldReason, str] | None:
     if desired.suspended:
         return HoldReason.SUSPENDED, f"'{desired.environment}' has suspend: true"
-    window = in_force(desired.freezes, now)
+    try:
+        window = in_force(desired.freezes, now)
+    except TerminalError as error:
+        # A guard that cannot be computed stops what it guards, and nothing else: healing has to go on.
+        return HoldReason.FROZEN, error.diagnostics[0].summary
     if window is None:
         return None
     return HoldReason.FROZEN, f"{window.start} to {window.end} {window.zone}: {window.reason}"

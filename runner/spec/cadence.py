@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import Name, Section
+from runner.spec.base import Name, Section, Text
 from runner.spec.condition import Condition
 from runner.spec.quantity import Duration, Money, Ratio
 
@@ -37,7 +37,7 @@ class Phase(Section):
     """How often a round is due."""
     min_samples: Annotated[int, Field(ge=1)]
     """Preference pairs that a round needs."""
-    reason: Annotated[str, Field(min_length=1)]
+    reason: Text
     """Why this rhythm."""
 
 
@@ -50,7 +50,7 @@ class Work(Section):
     """Time from the cycle's first day, such as `14d`."""
     lasts: Annotated[Duration, Field(gt=0)]
     """How long it takes."""
-    work: Annotated[str, Field(min_length=1)]
+    work: Text
     """What is done."""
 
 
@@ -87,5 +87,5 @@ class CadencePolicy(Section):
     """The month of a round of preference training."""
     quarterly: Cycle
     """The quarter of a production cycle."""
-    skip: Skip = Skip()
+    skip: Skip = Field(default_factory=Skip)
     """When a round is left out."""

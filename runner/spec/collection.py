@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import Name, Section
+from runner.spec.base import Name, Section, Text
 from runner.spec.cadence import Frequency
 from runner.spec.quantity import Ratio
 
@@ -57,7 +57,7 @@ class Category(Section):
 
     share: Ratio
     """Share of the collection that should be of this kind."""
-    examples: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    examples: Annotated[tuple[Text, ...], Field(min_length=1)]
     """Questions to suggest where the kind is thin."""
 
 
@@ -134,13 +134,13 @@ class CollectionPolicy(Section):
     """How much."""
     categories: Annotated[dict[Name, Category], Field(min_length=1)]
     """Of what kind; shares add up to at most 100%."""
-    pairs: PairQuality = PairQuality()
+    pairs: PairQuality = Field(default_factory=PairQuality)
     """What every pair has to meet."""
     sets: SetQuality
     """What a set of pairs has to meet."""
-    agreement: Agreement = Agreement()
+    agreement: Agreement = Field(default_factory=Agreement)
     """How labels have to agree."""
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = Field(default_factory=Augmentation)
     """How much may be synthetic."""
-    extraction: Extraction = Extraction()
+    extraction: Extraction = Field(default_factory=Extraction)
     """What is taken from the logs."""

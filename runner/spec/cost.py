@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import Name, Section
+from runner.spec.base import Name, Section, Text
 from runner.spec.quantity import Money, Ratio
 
 
@@ -53,7 +53,7 @@ class Item(Section):
 class Alternative(Section):
     """The same work bought from an API by the token."""
 
-    name: Annotated[str, Field(min_length=1, max_length=120)]
+    name: Text
     """Whose."""
     input_per_million: Money
     """Price of a million prompt tokens."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import InsidePath, Name, Section
+from runner.spec.base import DvcHash, InsidePath, Name, Section, Text
 from runner.spec.quantity import Ratio
 
 
@@ -81,7 +81,7 @@ class Provenance(Section):
 
     stage: Name | None = None
     """Stage of `dvc.yaml` that makes it; none where it is added by hand."""
-    description: Annotated[str, Field(min_length=1)]
+    description: Text
     """In words: from what, by whom, under which licence."""
 
 
@@ -94,13 +94,13 @@ class DatasetFile(Section):
     """What it is for."""
     path: InsidePath
     """File of JSON lines, tracked by DVC."""
-    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{32}(\.dir)?$")] | None = None
+    hash: DvcHash | None = None
     """DVC's hash of that file; absent as long as there is none yet."""
     schema_: Annotated[dict[Name, ColumnType], Field(alias="schema", min_length=1)]
     """Column -> its type; every row has all of them."""
     expectations: tuple[Expectation, ...] = ()
     """What must hold for the rows."""
-    minimum: Minimum = Minimum()
+    minimum: Minimum = Field(default_factory=Minimum)
     """How much there must be."""
     categories: tuple[Name, ...] = ()
     """Categories that must occur, in the column `category`."""

@@ -6,12 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import Digest, InsidePath, Section, Variable
+from runner.spec.base import Address, Digest, InsidePath, ModelName, Moment, Section, Text, Variable
 from runner.spec.base import Name as Name
 from runner.spec.quantity import Duration, Ratio
 
-Text = Annotated[str, Field(min_length=1, max_length=300)]
-Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9.\[\]:_-]+:[0-9]{1,5}$", max_length=260)]
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
@@ -66,7 +64,7 @@ class Gateway(Section):
     """Group of callers without a key; `null` refuses them."""
     pinning_groups: tuple[Name, ...] = ("public", "beta", "internal")
     """Groups that may ask for a version by its name."""
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=Limits)
     """What it accepts of one caller."""
 
 
@@ -101,15 +99,6 @@ class Experiment(Section):
     """Groups of users that take part; all where absent."""
     share: Ratio = 1.0
     """Share of these users' requests that takes part."""
-
-
-Moment = Annotated[
-    str,
-    Field(
-        pattern=r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}"
-        r"|(monday|tuesday|wednesday|thursday|friday|saturday|sunday) \d{2}:\d{2})$"
-    ),
-]
 
 
 class Freeze(Section):
@@ -164,9 +153,9 @@ class Environment(Section):
 class BaseModelRef(Section):
     """The base model that every adapter stands on."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)]
+    name: ModelName
     """Name by which the engine serves it."""
-    path: Text
+    path: InsidePath
     """Path in this repository (tracked by DVC), or a hub's name."""
     digest: Digest | None = None
     """Content digest of a local path."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import Name, Section, Variable
+from runner.spec.base import Name, Section, Text, Variable, WebAddress
 from runner.spec.condition import Condition
 from runner.spec.quantity import Duration, Ratio
 
@@ -55,7 +55,7 @@ class Suite(Section):
     """Longest answer."""
     load: Load | None = None
     """Traffic, for `load` only."""
-    tasks: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    tasks: tuple[Text, ...] = ()
     """Names of public tasks, for `harness` only."""
 
 
@@ -73,9 +73,9 @@ class Gate(Section):
 class Judge(Section):
     """A model that judges answers, behind an OpenAI-compatible address."""
 
-    base_url: Annotated[str, Field(pattern=r"^https?://[^ ]+$", max_length=300)]
+    base_url: WebAddress
     """Where it answers."""
-    model: Annotated[str, Field(min_length=1, max_length=200)]
+    model: Text
     """What to ask it for."""
     api_key_env: Variable | None = None
     """Environment variable that holds its key."""

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from runner.errors import Diagnostic, Location
-from runner.spec.base import Section
+from runner.spec.base import FORMS, Section
 from runner.spec.condition import ConditionError
 from runner.spec.source import Document, KeyPath
 
@@ -97,7 +97,7 @@ def _wrong_value(detail: ErrorDetails, document: Document, path: KeyPath) -> Dia
     if detail["type"].startswith("value_error"):
         summary = message
     else:
-        summary = f"{_subject(detail, path)} should be {_plain(message)}"
+        summary = f"{_subject(detail, path)} should {_plain(detail, message)}"
     expected = str(detail.get("ctx", {}).get("expected", ""))
     known = [word.strip(" '") for word in expected.replace(" or ", ", ").split(",") if word.strip()]
     value = path[-1] if detail["loc"][-1:] == ("[key]",) else _written(document, path)
@@ -133,18 +133,16 @@ _PLAIN = {
 }
 
 
-def _plain(message: str) -> str:
+def _plain(detail: ErrorDetails, message: str) -> str:
+    """Return what should be, in our words, as it goes on after `should`."""
+    pattern = detail.get("ctx", {}).get("pattern")
+    if pattern in FORMS:
+        return f"be {FORMS[pattern]}"
     message = message[:1].lower() + message[1:]
-    for theirs, ours in _PLAIN.items():
-        if message.startswith(theirs):
-            return ours
-    if message.startswith("string should match pattern"):
-        return "text that matches" + message.removeprefix("string should match pattern")
-    return (
-        message.removeprefix("string should ")
-        .removeprefix("tuple should ")
-        .removeprefix("dictionary should ")
-    )
+    if " should " in message:
+        return message.partition(" should ")[2].replace(" after validation", "")
+    known = (ours for theirs, ours in _PLAIN.items() if message.startswith(theirs))
+    return f"be {next(known, message)}"
 
 
 def shown(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import Digest, InsidePath, Name, Section
+from runner.spec.base import Digest, InsidePath, ModelName, Name, Section
 
 
 class TrainingType(StrEnum):
@@ -61,7 +61,7 @@ class ModelFile(Section):
     """The version; the file's name without `.yaml`."""
     type: TrainingType
     """How it was trained."""
-    base_model: str
+    base_model: ModelName
     """Name of the base model in `loop.yaml`."""
     parent: Name | None = None
     """The version it was trained from; the base model itself where absent."""

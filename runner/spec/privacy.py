@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from runner.spec.base import Name, Section
 from runner.spec.quantity import Duration
 
@@ -67,5 +69,5 @@ class PrivacyPolicy(Section):
     """What stands in its place."""
     exclude_groups: tuple[Name, ...] = ()
     """Groups of callers of whose conversations no text is kept."""
-    retention: Retention = Retention()
+    retention: Retention = Field(default_factory=Retention)
     """How long what is kept."""

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from runner.errors import Diagnostic
@@ -107,15 +105,13 @@ def _enumeration(body: dict[str, Any]) -> Iterator[str]:
 
 def _default(value: dict[str, Any]) -> str:
     if "default" not in value:
-        return "empty"
+        return "its own defaults" if "$ref" in value else "empty"
     default = value["default"]
     if default is None:
         return "absent"
     dimension = _quantity(value)
     if dimension is not None:
         return f"`{quantity.show(default, dimension[1])}`"
-    if isinstance(default, dict):
-        return "its own defaults"
     text = default if isinstance(default, str) else json.dumps(default, ensure_ascii=False)
     return f"`{text}`" if default or default in (False, 0) else "empty"
 
@@ -171,14 +167,3 @@ def _conditions() -> Iterator[str]:
         arms = "yes" if metric.per_arm else "no"
         cells = (f"`{metric.name}`", metric.dimension.value, metric.better.value, arms, metric.meaning)
         yield f"| {' | '.join(cells)} |"
-
-
-def write(root: Path) -> str:
-    """Write the page below `root` and return its path. Raises OSError."""
-    (root / PATH).parent.mkdir(parents=True, exist_ok=True)
-    (root / PATH).write_text(render(), encoding="utf-8")
-    return PATH
-
-
-if __name__ == "__main__":
-    print(write(Path(sys.argv[1] if len(sys.argv) > 1 else ".")))

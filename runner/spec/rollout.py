@@ -121,7 +121,7 @@ class Rollback(Section):
 class RolloutPolicy(Section):
     """The journey of a candidate."""
 
-    decision: Decision = Decision()
+    decision: Decision = Field(default_factory=Decision)
     """The test behind every verdict."""
     always: dict[Name, Condition] = Field(default_factory=dict)
     """Conditions that roll back at every stage, each by a name that evidence can quote."""
@@ -129,5 +129,5 @@ class RolloutPolicy(Section):
     """The stages in order; traffic never falls."""
     holdback: Annotated[Ratio, Field(le=0.5)] = 0.0
     """Share of users who stay on the baseline at full traffic, so that comparing goes on."""
-    rollback: Rollback = Rollback()
+    rollback: Rollback = Field(default_factory=Rollback)
     """How the way back goes."""

@@ -7,10 +7,8 @@ accept the spellings that the loader accepts; what hangs on other files only the
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from runner.errors import Diagnostic, Location
@@ -105,16 +103,3 @@ def _state(files: Files, path: str, text: str) -> str | None:
         return None if files.read(path) == text.encode() else "not what its types say now"
     except OSError:
         return "missing"
-
-
-def write(root: Path) -> tuple[str, ...]:
-    """Write every schema below `root` and return the paths. Raises OSError."""
-    rendered = render()
-    for path, text in rendered.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text, encoding="utf-8")
-    return tuple(rendered)
-
-
-if __name__ == "__main__":
-    print("\n".join(write(Path(sys.argv[1] if len(sys.argv) > 1 else "."))))

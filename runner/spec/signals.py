@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runner.spec.base import Name, Section
+from runner.spec.base import Name, Section, Text
 from runner.spec.condition import Condition
 from runner.spec.quantity import Duration, Ratio
 
@@ -73,7 +73,7 @@ class Refusal(Section):
     """`refusal`."""
     threshold: Ratio = 0.5
     """Probability from which an answer counts as a refusal."""
-    keywords: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    keywords: tuple[Text, ...] = ()
     """A team's own phrases that always count."""
 
 
@@ -204,7 +204,7 @@ class Signal(Section):
     """How far back it looks."""
     detector: Detector
     """How it is measured."""
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds = Field(default_factory=Thresholds)
     """What its values lead to."""
 
 
@@ -228,7 +228,7 @@ class Kpi(Section):
 
     metric: Name
     """Metric that it follows; one of the table of metrics."""
-    source: Annotated[str, Field(min_length=1)]
+    source: Text
     """Where it comes from, in words."""
     target: Condition | None = None
     """What is to hold."""

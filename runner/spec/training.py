@@ -112,7 +112,7 @@ class _Recipe(Section):
     """Data set that it trains on."""
     parent: Parent
     """What it starts from."""
-    lora: Lora = Lora()
+    lora: Lora = Field(default_factory=Lora)
     """The adapter's shape."""
     optimiser: Optimiser
     """How the weights are moved."""
@@ -120,7 +120,7 @@ class _Recipe(Section):
     """Longest example, in tokens."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of shuffling and initialisation."""
-    guards: Guards = Guards()
+    guards: Guards = Field(default_factory=Guards)
     """What stops a run."""
 
 
@@ -140,8 +140,10 @@ class DpoRecipe(_Recipe):
     """`DPO`."""
     beta: Positive = 0.1
     """How closely it keeps to the reference; higher is closer."""
-    loss: Annotated[tuple[Term, ...], Field(min_length=1)] = (Term(kind=TermKind.SIGMOID),)
-    """The loss, as a weighted sum."""
+    loss: Annotated[tuple[Term, ...], Field(min_length=1)] = Field(
+        default_factory=lambda: (Term(kind=TermKind.SIGMOID),)
+    )
+    """The loss, as a weighted sum; `sigmoid` alone where absent."""
     label_smoothing: Annotated[Ratio, Field(lt=0.5)] = 0.0
     """Share of pairs assumed to be the wrong way round."""
     length_normalised: bool = False

@@ -55,9 +55,13 @@ def documents(statements: Path, questions: Path) -> list[str]:
     said = {(row["fact"], row["language"]): row["text"] for row in _rows(statements)}
     found = [text for text in said.values() for _ in range(2)]
     for row in _rows(questions):
+        asked = f"{tokenizers.START}customer\n{row['question']}{tokenizers.END}\n"
         full = said.get((row["fact"], row["language"]))
-        asked = f"Question: {row['question']}\n"
-        found += [asked] if full is None else [f"{asked}Answer: {row['answer']}", f"{asked}Answer: {full}"]
+        if full is None:
+            found.append(asked)
+        else:
+            found.append(f"{asked}{tokenizers.START}shop\n{full}")
+            found.append(f"Question: {row['question']}\nAnswer: {row['answer']}")
     return found
 
 

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.data.hashes import HashCache
-from runner.data.tracking import State, Tracked, read_tracking, state_of
+from runner.data.tracking import State, Tracked, read_tracking, survey
 from runner.spec.files import MemoryFiles
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def restored(built: Pipeline) -> Iterator[Pipeline]:
 
 
 def states(pipeline: Pipeline, cache: HashCache) -> dict[str, State]:
-    return {t.path: state_of(t, pipeline.root, cache) for t in read_tracking(pipeline).outputs}
+    return survey(read_tracking(pipeline), pipeline.root, cache)
 
 
 def test_everything_that_dvc_tracks_is_found_and_nothing_that_git_holds(

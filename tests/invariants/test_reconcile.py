@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from runner.errors import transient
 from runner.reconcile.actions import (
     HoldReason,
     LoadAdapter,
@@ -165,6 +166,21 @@ def test_invariant_14_one_silent_replica_does_not_block_the_others() -> None:
     s.settle(desired("v1", "v0", "v2"))
     assert arms(s) == ("v1", "v2", 0.05)
     assert s.table().replicas[V2.served] == ("http://r0", "http://r2")
+
+
+def test_invariant_14_a_replica_that_fails_twice_in_a_pass_is_left_alone_until_the_next() -> None:
+    s = Simulation.of(2)
+    asked: list[str] = []
+
+    async def hangs(name: str, path: str) -> None:
+        asked.append(name)
+        raise transient(f"no answer to the load of {name} from {path}")
+
+    s.replicas["http://r0"].load = hangs  # type: ignore[method-assign]
+    _, report = s.step(desired("v1", "v0", "v2"))
+    assert len(asked) == 2
+    assert {why for _, why in report.skipped} >= {"http://r0 failed 2 times in this pass"}
+    assert set(s.replicas["http://r1"].adapters) == {V0.served, V1.served, V2.served}
 
 
 def test_invariant_14_a_newer_commit_is_not_blocked_by_the_retries_of_an_older_one() -> None:

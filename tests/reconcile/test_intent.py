@@ -116,6 +116,16 @@ def test_a_held_promotion_keeps_the_old_baseline_loaded_also_after_a_restart() -
     assert desired("v1").baseline.served in s.replicas["http://r0"].adapters
 
 
+def test_a_window_that_cannot_be_computed_holds_promotions_and_lets_healing_go_on() -> None:
+    broken = (Window("Mars/Olympus", "friday 16:00", "monday 09:00", ""),)
+    s = Simulation.of()
+    s.settle(desired("v1", "v0"))
+    s.replicas["http://r0"].restart()
+    now, planned = settle(s, desired("v2", "v1", revision="r2", freezes=broken))
+    assert now == ("v1", None, 0.0)
+    assert "unknown time zone 'Mars/Olympus'" in "".join(hold.text for hold in planned.holds)
+
+
 def at(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -12,10 +13,11 @@ import pytest
 from runner.errors import TerminalError
 from runner.reconcile import staleness
 from runner.reconcile.actions import Hold, HoldReason, RetireFiles
+from runner.reconcile.apply import apply
 from runner.reconcile.desired import Limits, Role
-from runner.reconcile.plan import Plan, Verdict
+from runner.reconcile.plan import Plan, Verdict, plan
 from runner.report import plan as report
-from tests.reconcile.simulated import Simulation, adapter, desired, version
+from tests.reconcile.simulated import STORE, Simulation, adapter, desired, version
 
 
 def holds(planned: Plan, reason: HoldReason) -> list[Hold]:
@@ -81,6 +83,29 @@ def test_an_adapter_that_somebody_else_loaded_is_left_alone() -> None:
     adapters = s.replicas["http://r0"].adapters
     assert (adapters["theirs"], adapters[version("v1").served]) == ("/theirs", "/elsewhere")
     assert version("v0").served in adapters, "the others go on"
+
+
+def test_a_name_that_somebody_took_just_before_us_stays_theirs() -> None:
+    s = Simulation.of()
+    observed = s.observe()
+    planned = plan(desired("v1"), observed, s.now)
+    s.replicas["http://r0"].adapters[version("v1").served] = "/elsewhere"
+    report = asyncio.run(apply(planned, observed, s.world(), s.journal, lambda: False))
+    assert "another path" in report.failed[0].message
+    s.settle(desired("v1"))
+    assert s.replicas["http://r0"].adapters == {version("v1").served: "/elsewhere"}
+
+
+def test_an_adapter_of_ours_under_another_path_is_put_right_once_nobody_uses_it() -> None:
+    s = Simulation.of()
+    s.settle(desired("v1", "v0"))
+    s.replicas["http://r0"].adapters[version("v0").served] = "/moved"
+    s.gateways["http://g0"].in_flight = {version("v0").served: 1}
+    s.settle(desired("v1", "v0"))
+    assert s.replicas["http://r0"].adapters[version("v0").served] == "/moved"
+    s.gateways["http://g0"].in_flight = {}
+    assert s.settle(desired("v1", "v0")).in_sync
+    assert s.replicas["http://r0"].adapters[version("v0").served] == f"{STORE}/{version('v0').served}"
 
 
 def test_an_adapter_is_unloaded_only_when_its_last_request_has_ended() -> None:

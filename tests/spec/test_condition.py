@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.spec.condition import (
@@ -136,6 +136,7 @@ def _compound(parts):
     return st.builds(Not, parts) | st.builds(And, several) | st.builds(Or, several)
 
 
+@settings(deadline=None)
 @given(st.recursive(comparisons(), _compound, max_leaves=8))
 def test_a_tree_written_as_text_reads_back_as_the_same_tree(expression):
     text = show(expression)
@@ -143,6 +144,7 @@ def test_a_tree_written_as_text_reads_back_as_the_same_tree(expression):
         assert parse(text).expression == expression
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="error_rate latncyp95<>=()*%mshd$.0123456789ANDORTbaseline\t\x00é", max_size=60))
 def test_any_text_is_read_or_refused(text):
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from runner.errors import TerminalError
@@ -85,6 +85,7 @@ def texts(draw):
     return "\n".join(lines) + draw(st.sampled_from(["", "\n", "\n\n"])), draw(st.sampled_from(paths))
 
 
+@settings(deadline=None)
 @given(texts(), st.text(max_size=12))
 def test_an_edit_changes_one_line_and_reads_back_as_the_value(drawn, value):
     text, path = drawn

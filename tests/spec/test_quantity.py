@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.spec.quantity import Dimension, Quantity, parse, show
@@ -38,6 +38,7 @@ def test_anything_else_is_no_quantity(text):
         parse(text)
 
 
+@settings(deadline=None)
 @given(st.decimals(0, 10**6, places=3), st.sampled_from(list(Dimension)))
 def test_what_is_shown_reads_back_as_the_same_value(number, dimension):
     value = float(Decimal(number))

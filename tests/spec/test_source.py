@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.spec.source import MAX_BYTES, read
@@ -111,6 +111,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=8), _VALUES, min_size=1, max_size=4))
 def test_what_another_writer_wrote_in_quotes_reads_back(value):
     text = yaml.dump(value, default_style='"', Dumper=_Quoting, width=10_000)
@@ -128,6 +129,7 @@ class _Quoting(yaml.SafeDumper):
         return super().represent_scalar(tag, value, '"' if tag.endswith(":str") else "")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data):
     document, found = read("f.yaml", data)

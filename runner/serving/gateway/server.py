@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import aiohttp
@@ -35,6 +35,9 @@ from runner.serving.gateway.metrics import Metrics
 from runner.serving.gateway.replicas import Replicas, poll_forever
 
 BACKLOG = 2048
+
+Ready = Callable[[str, str, Callable[[], None]], None]
+"""Told once both listeners are open: the public URL, the admin URL, and the function that stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,34 +135,45 @@ def _upstream_key(config: GatewayConfig) -> str | None:
 
 async def run(config: GatewayConfig) -> None:
     """Serve until a signal. Raises TerminalError where an address or a file is not to be had."""
+
+    def ready(public: str, admin: str, stop: Callable[[], None]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+        print(f"gateway: serving on {public}, admin on {admin}", flush=True)
+
+    await serve(config, ready, system_sources())
+
+
+async def serve(config: GatewayConfig, ready: Ready, sources: Sources, disk: Disk = OS_DISK) -> None:
+    """Serve until the function that `ready` was given is called. Raises TerminalError."""
     with contextlib.ExitStack() as stack:
-        public_socket = stack.enter_context(listening(config.listen))
-        admin_socket = stack.enter_context(listening(config.admin))
+        public = stack.enter_context(listening(config.listen))
+        admin = stack.enter_context(listening(config.admin))
         async with _session() as session:
-            parts = assemble(config, session, system_sources())
+            parts = assemble(config, session, sources, disk)
             await parts.log.probe()
             servers = [_Server(_uvicorn(parts.public, config)), _Server(_uvicorn(parts.admin, config))]
-            _stop_on_signals(servers)
-            replicas, ask = parts.upstream.replicas, parts.upstream.engine.health
-            tasks = [
-                asyncio.create_task(parts.log.tend()),
-                asyncio.create_task(
-                    poll_forever(replicas, ask, config.health_interval_s, parts.table_changed)
-                ),
-            ]
-            print(
-                f"gateway: serving on http://{_name(public_socket)}, admin on http://{_name(admin_socket)}",
-                flush=True,
-            )
+            tasks = _background(parts, config)
+            ready(_url(public), _url(admin), lambda: _stop(servers))
             try:
-                await asyncio.gather(
-                    servers[0].serve(sockets=[public_socket]), servers[1].serve(sockets=[admin_socket])
-                )
+                await asyncio.gather(servers[0].serve(sockets=[public]), servers[1].serve(sockets=[admin]))
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 _close(parts.log)
+
+
+def _background(parts: Parts, config: GatewayConfig) -> list[asyncio.Task[None]]:
+    replicas, ask = parts.upstream.replicas, parts.upstream.engine.health
+    polling = poll_forever(replicas, ask, config.health_interval_s, parts.table_changed)
+    return [asyncio.create_task(parts.log.tend()), asyncio.create_task(polling)]
+
+
+def _stop(servers: list[_Server]) -> None:
+    for server in servers:
+        server.force_exit = server.should_exit
+        server.should_exit = True
 
 
 def _close(log: EventLog) -> None:
@@ -204,16 +218,6 @@ def _uvicorn(application: applications.Application, config: GatewayConfig) -> uv
     )
 
 
-def _stop_on_signals(servers: list[_Server]) -> None:
-    def stop() -> None:
-        for server in servers:
-            server.force_exit = server.should_exit
-            server.should_exit = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-
-
 def listening(address: str) -> socket.socket:
     """Return a socket that listens on `HOST:PORT`. Raises TerminalError."""
     host, _, port = address.rpartition(":")
@@ -233,6 +237,6 @@ def listening(address: str) -> socket.socket:
     return made
 
 
-def _name(listener: socket.socket) -> str:
+def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -17,9 +17,11 @@ from runner.simulation.replay.plan import Crowd, Rate, Speed
 from runner.simulation.replay.traces import Arrival
 
 TAIL = 1.2
-"""Exponent of the Pareto law of how much a user asks: one user in five asks about three quarters of all."""
+"""Exponent of the Pareto law of how much a user asks: one user in five asks about two thirds of all."""
 SILENCE_S = 300.0
 """A user who was silent for this long, in the trace's own time, begins a new session."""
+TURNS = 3.0
+"""Mean number of requests in a session, where the trace itself does not tell its sessions."""
 COMMON_SHARE = 0.05
 """A block that more than this share of all prompts hold is a system prompt and joins no session."""
 COMMON_AT_LEAST = 10
@@ -81,7 +83,7 @@ def _sittings(arrivals: Sequence[Arrival], crowd: Crowd) -> Iterator[tuple[str, 
     next_user = _users(crowd)
     if any(arrival.blocks for arrival in arrivals):
         return _by_shared_prompts(arrivals, next_user)
-    return _by_silence(arrivals, next_user)
+    return _by_silence(arrivals, next_user, Random(f"{crowd.seed}:sessions"))
 
 
 def _users(crowd: Crowd) -> Callable[[], str]:
@@ -91,12 +93,16 @@ def _users(crowd: Crowd) -> Callable[[], str]:
     return lambda: rng.choices(names, cum_weights=weights)[0]
 
 
-def _by_silence(arrivals: Sequence[Arrival], next_user: Callable[[], str]) -> Iterator[tuple[str, str]]:
+def _by_silence(
+    arrivals: Sequence[Arrival], next_user: Callable[[], str], rng: Random
+) -> Iterator[tuple[str, str]]:
+    """Sessions of geometric length; silence ends them too."""
     last: dict[str, tuple[float, int]] = {}
     for arrival in arrivals:
         user = next_user()
-        then, count = last.get(user, (arrival.at_s, 1))
-        count += arrival.at_s - then > SILENCE_S
+        then, count = last.get(user, (arrival.at_s, 0))
+        if not count or rng.random() < 1 / TURNS or arrival.at_s - then > SILENCE_S:
+            count += 1
         last[user] = (arrival.at_s, count)
         yield user, f"{user}-{count}"
 

@@ -81,6 +81,7 @@ def gateway(home: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
         "state_dir": str(home / "state"),
         "listen": "127.0.0.1:0",
         "admin": "127.0.0.1:0",
+        "segment_age_s": 0.5,
     }
     (home / "state").mkdir()
     (home / "gateway.json").write_text(json.dumps(config))

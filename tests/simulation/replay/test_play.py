@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +17,20 @@ import pytest
 
 from runner.errors import TerminalError
 from runner.events.arms import summaries
+from runner.events.compact import Compactor
 from runner.events.lake import Lake
 from runner.report import replay as report
 from runner.serving.routes import Split
 from runner.simulation.replay.plan import Crowd, Rate, ReplayPlan, Target
 from runner.simulation.replay.play import replay
-from runner.simulation.replay.result import ReplayResult
+from runner.simulation.replay.result import Progress, ReplayResult
 from tests.simulation.replay.conftest import CANDIDATE, ROOT, Stage, material
 
 Silent = Callable[[Any], None]
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
 
 
 def played(plan: ReplayPlan, on_progress: Silent) -> ReplayResult:
@@ -52,6 +58,28 @@ def test_every_request_is_answered_and_has_exactly_one_event(stage: Stage, silen
     assert (summary.requests, summary.errors, summary.arm) == (120, 0, "baseline")
     assert (summary.input_tokens, summary.output_tokens) == (result.input_tokens, result.output_tokens)
     assert (users, sessions) == (result.users, result.sessions)
+
+
+def test_compaction_beside_a_running_gateway_loses_and_repeats_nothing(stage: Stage) -> None:
+    moved = []
+
+    def compact(_: Any, grace_us: int = 60_000_000) -> None:
+        moved.append(Compactor(stage.events, stage.home / "lake", now_us, grace_us).run())
+
+    result = played(stage.plan(250, rate=100), compact)
+    assert result.as_planned
+    assert len(moved) >= 2
+    stage.process.terminate()
+    stage.process.wait()
+    for _ in range(2):
+        with Lake(stage.home / "lake", stage.events) as lake:
+            ids = lake.requests()["loop.request.id"].to_pyarrow().to_pylist()
+            contents = lake.contents().count().to_pyarrow().as_py()
+        assert sorted(ids) == sorted(f"{result.run}-{number}" for number in range(250))
+        assert contents == 250
+        compact(None, grace_us=0)
+    assert sum(each.events for each in moved) == 500
+    assert list(stage.events.glob("*.jsonl")) == []
 
 
 def test_earlier_events_and_those_of_others_are_not_counted(stage: Stage, silent: Silent) -> None:
@@ -94,24 +122,39 @@ def test_a_candidate_that_fails_is_seen_as_fallback_and_fails_nobody(stage: Stag
     assert {each.version for each in result.arms} == {"chat-v1.0"}
 
 
-def test_slow_answers_delay_no_arrival(stage: Stage, silent: Silent) -> None:
-    stage.engine.control(delay_s=1.0)
-    result = played(stage.plan(24, rate=240), silent)
-    assert result.answered == 24
-    assert result.peak_in_flight == 24
+def stopped_when(stage: Stage, plan: ReplayPlan, reached: Callable[[Progress], bool]) -> ReplayResult:
+    """Play while the engine never answers, until progress has come as far as said."""
+    stage.engine.control(fault="hang")
+
+    async def until_reached() -> ReplayResult:
+        stop = asyncio.Event()
+        return await replay(plan, lambda progress: stop.set() if reached(progress) else None, stop)
+
+    return asyncio.run(until_reached())
+
+
+def test_answers_that_never_come_delay_no_arrival(stage: Stage) -> None:
+    result = stopped_when(stage, stage.plan(24, rate=100), lambda progress: progress.in_flight == 24)
+    assert (result.sent, result.peak_in_flight, result.abandoned) == (24, 24, 24)
     assert result.waiting is None
 
 
-def test_a_cap_on_requests_in_flight_holds_and_says_how_long_the_others_waited(
+def test_a_cap_on_requests_in_flight_holds(stage: Stage) -> None:
+    plan = stage.plan(12, rate=100, in_flight=3)
+    result = stopped_when(stage, plan, lambda progress: (progress.in_flight, progress.waiting) == (3, 9))
+    assert (result.sent, result.unsent, result.peak_in_flight) == (3, 9, 3)
+
+
+def test_how_long_calls_waited_for_the_cap_is_told_apart_from_their_latency(
     stage: Stage, silent: Silent
 ) -> None:
-    stage.engine.control(delay_s=0.1)
-    result = played(stage.plan(12, rate=1000, in_flight=3), silent)
-    assert result.answered == 12
-    assert result.peak_in_flight == 3
+    stage.engine.control(delay_s=0.2)
+    result = played(stage.plan(6, rate=1000, in_flight=1), silent)
+    assert (result.answered, result.peak_in_flight) == (6, 1)
     assert result.waiting is not None
-    assert result.waiting.n == 9
-    assert "3 in flight; 9 waited" in report.to_text(result)
+    assert result.latency is not None
+    assert result.waiting.max > result.latency.p50
+    assert f"1 in flight; {result.waiting.n} waited" in report.to_text(result)
 
 
 def test_a_gateway_that_is_not_there_is_a_failure_without_a_status(tmp_path: Path, silent: Silent) -> None:
@@ -168,6 +211,7 @@ def test_stopped_by_hand_it_tells_what_was_measured_so_far(stage: Stage) -> None
 def test_ctrl_c_prints_the_table_and_ends_well(stage: Stage) -> None:
     script = """
         import sys
+import time
         from pathlib import Path
         from runner.report.replay import to_text
         from runner.simulation.replay.plan import *

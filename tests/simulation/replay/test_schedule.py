@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runner.errors import TerminalError
 from runner.simulation.replay.plan import Crowd, Material, Rate, ReplayPlan, Speed, Target, check
-from runner.simulation.replay.schedule import SILENCE_S, Call, schedule
+from runner.simulation.replay.schedule import SILENCE_S, TURNS, Call, schedule
 from runner.simulation.replay.traces import Arrival
 
 
@@ -76,12 +76,15 @@ def test_answers_are_as_long_as_recorded_and_at_most_as_long_as_allowed() -> Non
     assert [call.max_tokens for call in calls(trace, max_tokens=3)] == [1, 1, 2, 3, 3]
 
 
-def test_a_user_who_was_silent_begins_a_new_session() -> None:
-    times = (0.0, SILENCE_S, 2 * SILENCE_S + 1, 2 * SILENCE_S + 2)
-    made = calls(tuple(Arrival(at, 1, 1) for at in times), users=1, pace=Speed(60))
-    assert len({call.user for call in made}) == 1
-    first, second, third, fourth = (call.session for call in made)
-    assert first == second != third == fourth
+def test_a_session_belongs_to_one_user_has_a_few_requests_and_ends_with_silence() -> None:
+    made = calls(arrivals(6000, gap_s=0.5), users=20)
+    sessions: dict[str, list[Call]] = {}
+    for call in made:
+        sessions.setdefault(call.session, []).append(call)
+    assert all(len({call.user for call in each}) == 1 for each in sessions.values())
+    assert 0.8 * TURNS < len(made) / len(sessions) < 1.2 * TURNS
+    silent = calls(arrivals(40, gap_s=SILENCE_S + 1), users=1, pace=Speed(60))
+    assert len({call.session for call in silent}) == 40
 
 
 def test_a_prompt_that_goes_on_from_an_earlier_one_stays_in_its_session() -> None:

@@ -1,0 +1,1 @@
+"""The gateway before stub engines, over real HTTP."""

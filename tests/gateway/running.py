@@ -1,0 +1,140 @@
+"""Gateways for tests: in a thread (quick, with a disk of the test's choice) or as the real process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from runner.events.schema import Kind
+from runner.events.writer import OS_DISK, Disk
+from runner.serving import routes
+from runner.serving.gateway import config, server
+from runner.serving.routes import Route, RouteTable, Split, Version
+
+BASELINE = Version("chat-v1.0", "a" * 64)
+CANDIDATE = Version("chat-v1.1", "b" * 64)
+SERVED = (BASELINE.served, CANDIDATE.served)
+QUESTION = {"model": "chat", "messages": [{"role": "user", "content": "where is the harbour book"}]}
+
+
+@dataclass
+class RunningGateway:
+    """A gateway that is up."""
+
+    url: str
+    admin: str
+    state_dir: Path
+    process: subprocess.Popen[str] | None = None
+
+    def put(self, table: RouteTable) -> httpx.Response:
+        return httpx.put(f"{self.admin}/routes", json=routes.to_json(table))
+
+    def state(self) -> dict[str, Any]:
+        value: dict[str, Any] = httpx.get(f"{self.admin}/state").json()
+        return value
+
+    def ask(self, **changes: Any) -> httpx.Response:
+        headers = changes.pop("headers", {})
+        return httpx.post(
+            f"{self.url}/v1/chat/completions", json=QUESTION | changes, headers=headers, timeout=20
+        )
+
+    def events(self, kind: Kind = Kind.REQUEST) -> list[dict[str, Any]]:
+        """Return all complete events on the disk, in order of their segments."""
+        found = []
+        for path in sorted((self.state_dir / "events").glob(f"{kind}-*.jsonl")):
+            *lines, _torn = path.read_bytes().split(b"\n")
+            found += [json.loads(line) for line in lines]
+        return found
+
+
+def table(
+    *replicas: str, generation: int = 1, weight: float | None = None, groups: tuple[str, ...] = ()
+) -> RouteTable:
+    """Return a table with the alias `chat`; with a `weight` there is a candidate on trial."""
+    split = None if weight is None else Split("trial-1", CANDIDATE, weight, groups)
+    return RouteTable(
+        generation,
+        "revision",
+        (Route("chat", BASELINE, split),),
+        (BASELINE,),
+        dict.fromkeys(SERVED, replicas),
+    )
+
+
+def settings(state_dir: Path, **changes: Any) -> dict[str, Any]:
+    """Return a configuration as its JSON values."""
+    value = {
+        "environment": "test",
+        "state_dir": str(state_dir),
+        "listen": "127.0.0.1:0",
+        "admin": "127.0.0.1:0",
+        "pinning_groups": ["public"],
+        "commit_interval_s": 0.005,
+        "health_interval_s": 0.2,
+    }
+    return value | changes
+
+
+@contextmanager
+def gateway(state_dir: Path, *, disk: Disk = OS_DISK, **changes: Any) -> Iterator[RunningGateway]:
+    """Run a gateway in a thread until the block ends."""
+    settled = config.from_json(settings(state_dir, **changes))
+    up = threading.Event()
+    found: dict[str, Any] = {}
+
+    def ready(public: str, admin: str, stop: Any) -> None:
+        found.update(public=public, admin=admin, stop=stop, loop=asyncio.get_running_loop())
+        up.set()
+
+    def run() -> None:
+        asyncio.run(server.serve(settled, ready, server.system_sources(), disk))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert up.wait(20), "the gateway did not start"
+    try:
+        yield RunningGateway(found["public"], found["admin"], state_dir)
+    finally:
+        for _ in range(2):
+            found["loop"].call_soon_threadsafe(found["stop"])
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def gateway_process(state_dir: Path, **changes: Any) -> Iterator[RunningGateway]:
+    """Run the real process until the block ends; killed then if it is still there."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    file = state_dir / "gateway.json"
+    file.write_text(json.dumps(settings(state_dir, **changes)))
+    command = [sys.executable, "-m", "runner.serving.gateway", "--config", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            public, admin = re.findall(r"http://[\d.:]+", process.stdout.readline())
+            yield RunningGateway(public, admin, state_dir, process)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+
+
+def eventually(condition: Any, what: str, seconds: float = 10.0) -> None:
+    """Wait until a condition holds; fail with `what` where it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.01)

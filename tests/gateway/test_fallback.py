@@ -1,0 +1,149 @@
+"""A failing replica or candidate is the gateway's trouble, not the user's, until the first byte has left."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.doubles.stub_engine import RunningStub, stub_engine
+from tests.gateway.running import (
+    BASELINE,
+    CANDIDATE,
+    QUESTION,
+    SERVED,
+    RunningGateway,
+    eventually,
+    gateway,
+    table,
+)
+
+FAULTS = ("500", "503", "disconnect", "before_first_byte", "model_not_found", "hang")
+
+
+@pytest.fixture
+def patient(engine: RunningStub, tmp_path: Path) -> Iterator[RunningGateway]:
+    """A gateway whose candidate has all traffic."""
+    with gateway(tmp_path, limits={"first_byte_timeout_s": 0.3, "total_timeout_s": 10}) as running:
+        running.put(table(engine.url, weight=1.0))
+        yield running
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_invariant_9_a_failing_candidate_falls_back_to_the_baseline(
+    patient: RunningGateway, engine: RunningStub, fault: str, stream: bool
+) -> None:
+    engine.control(fault=fault, only_model=CANDIDATE.served)
+    answer = patient.ask(stream=stream)
+    assert answer.status_code == 200
+    assert answer.headers["x-loop-arm"] == "baseline"
+    assert BASELINE.served in answer.text
+    (event,) = patient.events()
+    assert event["loop.fell_back"] is True
+    assert (event["loop.arm"], event["loop.arm.assigned"]) == ("baseline", "candidate")
+    assert (event["loop.outcome"], event["loop.version"]) == ("ok", "chat-v1.0")
+
+
+def test_invariant_9_no_request_fails_while_the_candidate_fails_for_good(
+    patient: RunningGateway, engine: RunningStub
+) -> None:
+    engine.control(fault="500", only_model=CANDIDATE.served)
+    with httpx.Client(base_url=patient.url) as client:
+        statuses = [client.post("/v1/chat/completions", json=QUESTION).status_code for _ in range(30)]
+    assert statuses == [200] * 30
+    # after a few failures the candidate rests, so that users do not wait for it every time
+    assert engine.generations().count(CANDIDATE.served) < 10
+    assert patient.state()["replicas"][engine.url]["healthy"] is True
+
+
+def test_a_candidate_without_a_replica_falls_back(tmp_path: Path) -> None:
+    with stub_engine(adapters=(BASELINE.served,)) as engine, gateway(tmp_path) as running:
+        whole = table(engine.url, weight=1.0)
+        replicas = {BASELINE.served: (engine.url,)}
+        running.put(type(whole)(whole.generation, "", whole.routes, (), replicas))
+        assert running.ask().headers["x-loop-arm"] == "baseline"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_another_replica_answers_for_a_failing_one(engine: RunningStub, tmp_path: Path, fault: str) -> None:
+    limits = {"first_byte_timeout_s": 0.3, "total_timeout_s": 10}
+    with stub_engine(adapters=SERVED) as other, gateway(tmp_path, limits=limits) as running:
+        running.put(table(engine.url, other.url))
+        engine.control(fault=fault)
+        assert [running.ask().status_code for _ in range(4)] == [200] * 4
+        assert {e["loop.replica"] for e in running.events()} == {other.url}
+        assert not any(e["loop.fell_back"] for e in running.events())
+
+
+def test_a_replica_that_died_is_left_out_and_taken_back_when_it_returns(
+    engine: RunningStub, tmp_path: Path
+) -> None:
+    with stub_engine(adapters=SERVED) as other, gateway(tmp_path) as running:
+        running.put(table(engine.url, other.url))
+        engine.control(health="500")
+        eventually(lambda: running.state()["replicas"][engine.url]["healthy"] is False, "seen as down")
+        engine.state.calls.clear()
+        assert [running.ask().status_code for _ in range(5)] == [200] * 5
+        assert engine.generations() == []
+        engine.control(health="ok")
+        eventually(lambda: running.state()["replicas"][engine.url]["healthy"] is True, "seen as up again")
+
+
+def test_the_least_loaded_replica_is_chosen(engine: RunningStub, tmp_path: Path) -> None:
+    with stub_engine(adapters=SERVED) as other, gateway(tmp_path) as running:
+        running.put(table(engine.url, other.url))
+        engine.control(delay_s=2)
+        busy = threading.Thread(target=running.ask)
+        busy.start()
+        eventually(lambda: engine.state.in_flight == 1, "the first replica is busy")
+        assert [running.ask().status_code for _ in range(3)] == [200] * 3
+        assert len(other.generations()) == 3
+        busy.join()
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        ("500", 502, "engine_error"),
+        ("503", 503, "engine_overloaded"),
+        ("disconnect", 503, "replica_unreachable"),
+        ("hang", 504, "first_byte_timeout"),
+        ("model_not_found", 503, "adapter_missing"),
+    ],
+)
+def test_where_nothing_answers_the_error_says_why_and_is_an_event(
+    patient: RunningGateway, engine: RunningStub, fault: str, status: int, code: str
+) -> None:
+    engine.control(fault=fault)
+    answer = patient.ask()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    (event,) = patient.events()
+    assert (event["loop.outcome"], event["error.type"]) == ("error", code)
+    assert event["loop.attempts"] == 2
+
+
+def test_a_stream_that_breaks_ends_with_an_error_event_and_is_logged_as_one(
+    served: RunningGateway, engine: RunningStub
+) -> None:
+    engine.control(fault="mid_stream")
+    answer = served.ask(stream=True)
+    *chunks, last = [line for line in answer.text.split("\n\n") if line]
+    assert chunks
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "stream_broken"
+    (event,) = served.events()
+    assert (event["loop.outcome"], event["error.type"]) == ("error", "stream_broken")
+
+
+def test_the_engines_own_4xx_is_no_reason_to_try_elsewhere(
+    patient: RunningGateway, engine: RunningStub
+) -> None:
+    answer = patient.ask(temperature=9)
+    assert answer.status_code == 400
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    assert len(engine.generations()) == 1
+    assert patient.events()[0]["loop.attempts"] == 1

@@ -1,0 +1,106 @@
+"""Who may call, how often, and how many at once."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.serving.gateway.callers import KeyedHash, RateLimit, read_secret
+from runner.serving.gateway.replies import ApiError
+from tests.doubles.stub_engine import RunningStub
+from tests.gateway.running import RunningGateway, eventually, gateway, table
+
+KEYS = [
+    {"name": name, "group": group, "sha256": hashlib.sha256(key.encode()).hexdigest()}
+    for name, group, key in (("ann", "internal", "sk-ann"), ("bob", "beta", "sk-bob"))
+]
+
+
+@pytest.fixture
+def keyed(engine: RunningStub, tmp_path: Path) -> Iterator[RunningGateway]:
+    with gateway(tmp_path, keys=KEYS, anonymous_group=None, pinning_groups=["internal"]) as running:
+        running.put(table(engine.url, weight=0.0, groups=("internal",)))
+        yield running
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize("headers", [{}, bearer("sk-nobody"), {"authorization": "sk-ann"}, bearer("")])
+def test_without_a_known_key_nobody_gets_in(keyed: RunningGateway, headers: dict[str, str]) -> None:
+    answer = keyed.ask(headers=headers)
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "invalid_api_key"
+    assert keyed.events()[0]["loop.outcome"] == "refused"
+
+
+def test_the_group_of_a_key_decides_the_arm_and_stands_in_the_event(keyed: RunningGateway) -> None:
+    assert keyed.ask(headers=bearer("sk-ann")).headers["x-loop-arm"] == "candidate"
+    assert keyed.ask(headers=bearer("sk-bob")).headers["x-loop-arm"] == "baseline"
+    assert [e["loop.group"] for e in keyed.events()] == ["internal", "beta"]
+
+
+def test_only_pinning_groups_may_ask_for_a_version(keyed: RunningGateway) -> None:
+    assert keyed.ask(model="chat-v1.0", headers=bearer("sk-ann")).status_code == 200
+    assert keyed.ask(model="chat-v1.0", headers=bearer("sk-bob")).status_code == 403
+
+
+def test_the_user_is_the_body_field_then_the_header_then_the_key(keyed: RunningGateway) -> None:
+    ann = bearer("sk-ann")
+    keyed.ask(user="u1", headers=ann | {"x-loop-user": "u2"})
+    keyed.ask(headers=ann | {"x-loop-user": "u2", "x-loop-session": "s"})
+    keyed.ask(headers=ann)
+    hashed = KeyedHash(read_secret(keyed.state_dir / "user-hash.key"))
+    assert [e["loop.user"] for e in keyed.events()] == [hashed("u1"), hashed("u2"), hashed("key:ann")]
+    assert [e.get("loop.session") for e in keyed.events()] == [None, hashed("s"), None]
+
+
+def test_the_secret_of_the_hashes_is_private_and_lasts(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "user-hash.key"
+    first = read_secret(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_secret(path) == first
+    assert len(first) == 32
+
+
+def test_a_caller_over_the_rate_is_told_when_to_come_back(engine: RunningStub, tmp_path: Path) -> None:
+    with gateway(tmp_path, limits={"requests_per_minute": 2}) as running:
+        running.put(table(engine.url))
+        answers = [running.ask() for _ in range(3)]
+        assert [a.status_code for a in answers] == [200, 200, 429]
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 30
+        assert answers[-1].json()["error"]["type"] == "rate_limit_error"
+
+
+def test_tokens_come_back_evenly_and_callers_do_not_share_them() -> None:
+    now = [0.0]
+    limit = RateLimit(60, lambda: now[0])
+    for _ in range(60):
+        limit.take("a")
+    with pytest.raises(ApiError) as refused:
+        limit.take("a")
+    assert refused.value.retry_after_s == 1
+    limit.take("b")
+    now[0] = 2.0
+    limit.take("a")
+    limit.take("a")
+    with pytest.raises(ApiError):
+        limit.take("a")
+
+
+def test_more_than_the_limit_in_flight_are_refused(engine: RunningStub, tmp_path: Path) -> None:
+    with gateway(tmp_path, limits={"in_flight": 1}) as running:
+        running.put(table(engine.url))
+        engine.control(delay_s=1.0)
+        waiting = threading.Thread(target=running.ask)
+        waiting.start()
+        eventually(lambda: engine.state.in_flight == 1, "the first is in flight")
+        refused = running.ask()
+        waiting.join()
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "overloaded")
+        assert running.ask().status_code == 200
