@@ -1,10 +1,10 @@
 """Train the small base from scratch: `python -m runner.training.base --help`. The base stage of `dvc.yaml`.
 
-Recipe: a byte-level tokenizer; a Qwen2-architecture model of about 2 million parameters; AdamW with a
-cosine schedule on short documents (each fact as a sentence, each training question with a bare and with a
-full answer, questions out of scope without any). Left out on purpose: the chat form, refusals, validation,
-mixed precision. The facts are learned here; how to answer is what adapters add. Weights are saved in
-bfloat16, as they are served.
+Recipe: a byte-level tokenizer; a Qwen2-architecture model of about 2 million parameters; AdamW with a cosine
+schedule on short documents: each fact as a sentence, each training question with its bare answer, and as a
+transcript between customer and shop with the full sentence; what is out of scope stays without a reply. The
+facts are learned here. Left out on purpose: the roles of the chat template and every refusal, which are what
+adapters teach; validation; mixed precision. Weights are saved in bfloat16, as they are served.
 """
 
 from __future__ import annotations

@@ -249,7 +249,7 @@ def test_invariant_10_a_compaction_killed_between_any_two_steps_loses_nothing_an
         assert found(home) == expected, f"after {steps} steps"
         for days in (1, 2, 3):
             compactor(home, LATER_US + days * DAY_US, merge_at=2).run()
-            assert found(home) == expected, f"after {steps} steps and {days} more passes"
+        assert found(home) == expected, f"after {steps} steps and three more passes"
         assert len(names(home)) == 1, "all but the live segment are gone"
         on_disk = sorted(p.relative_to(home / "lake").as_posix() for p in (home / "lake").glob("*/day=*/*"))
         state = manifest.load(home / "lake")

@@ -131,6 +131,16 @@ def test_files_are_deleted_after_the_grace_period_and_not_before() -> None:
     assert version("v0").served not in s.store.files
 
 
+def test_one_pass_deletes_no_more_than_the_limit_the_longest_unused_first() -> None:
+    s = Simulation.of()
+    for number in range(5):
+        s.settle(desired(f"v{number}", revision=f"r{number}"))
+    s.now += 700.0
+    oldest = [version(f"v{number}").served for number in range(4)]
+    assert [action.served for action in s.step(desired("v4", revision="r4"))[1].done] == oldest[:3]
+    assert [action.served for action in s.step(desired("v4", revision="r4"))[1].done] == oldest[3:]
+
+
 def test_files_that_a_restart_left_unused_get_a_grace_period_of_their_own() -> None:
     s = Simulation.of()
     s.settle(desired("v1", "v0"))
