@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 from benchmarks.plan import recovery, scale
-from runner.reconcile.journal import Journal, read
+from runner.reconcile.journal import ROTATE_AT, Journal, read
 from runner.reconcile.memory import Kind
 from runner.reconcile.state import write_json
 
@@ -61,7 +61,7 @@ def say(text: str) -> None:
 
 
 def journal_figures(path: Path) -> tuple[float, float, float]:
-    """Return microseconds for an append, seconds to open a journal of many entries, and to read all of it.
+    """Return microseconds for an append, seconds to open a journal just before it is put aside, and to read all.
 
     Only the first entries wait for the disk, as every entry does in use; the rest only has to be there.
     """
@@ -71,8 +71,11 @@ def journal_figures(path: Path) -> tuple[float, float, float]:
         each = (time.perf_counter() - begin) / SYNCED
         with mock.patch("runner.reconcile.journal.os.fsync"):
             append(journal, range(SYNCED, ENTRIES))
+    longest = path.parent / "longest" / path.name
+    with Journal(longest, time.time) as journal, mock.patch("runner.reconcile.journal.os.fsync"):
+        append(journal, range(ROTATE_AT - 1))
     begin = time.perf_counter()
-    with Journal(path, time.time) as journal:
+    with Journal(longest, time.time) as journal:
         journal.memory()
     opened = time.perf_counter() - begin
     begin = time.perf_counter()

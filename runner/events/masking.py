@@ -55,7 +55,7 @@ def _card(match: re.Match[str]) -> int | None:
     ends = [place for place in range(len(match[0]), 12, -1) if not match[0][place : place + 1].isdigit()]
     for place in ends:
         digits = re.sub(r"\D", "", match[0][:place])
-        if 13 <= len(digits) <= 19 and len(set(digits)) > 1 and luhn(digits):
+        if len(digits) in _card_lengths(digits) and luhn(digits):
             return match.start() + len(match[0][:place].rstrip(" -"))
     return None
 
@@ -73,6 +73,23 @@ def _iban(match: re.Match[str]) -> int | None:
     return None
 
 
+def _card_lengths(digits: str) -> tuple[int, ...]:
+    """Return how many digits a card that begins so may have, by the issuers' ranges of ISO/IEC 7812."""
+    match digits[0], digits[1]:
+        case "3", "4" | "7":
+            return (15,)
+        case "3", "0" | "6" | "8" | "9":
+            return (14,)
+        case "4", _:
+            return (13, 16, 19)
+        case "6", _:
+            return (16, 17, 18, 19)
+        case "3" | "5" | "2", _:
+            return (16,)
+        case _:
+            return ()
+
+
 def _resident(match: re.Match[str]) -> int | None:
     month, day = int(match[0][2:4]), int(match[0][4:6])
     return match.end() if 1 <= month <= 12 and 1 <= day <= 31 else None
@@ -88,7 +105,8 @@ def _address(match: re.Match[str]) -> int | None:
         ipaddress.ip_address(text)
     except ValueError:
         return None
-    return match.start() + len(text) if len(text) > 2 else None
+    # `a::b` is an address to the letter, and a name in C++ in fact
+    return match.start() + len(text) if any(c.isdigit() for c in text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +121,7 @@ class Recogniser:
 
 _KOREAN = r"0(?:2|1[016789]|[3-6][1-5]|50\d|70|80)[-. )]{0,2}\d{3,4}[-. ]?\d{4}|1[5-8]\d{2}[- ]\d{4}"
 _ABROAD = r"\+\d{1,3}(?:[-. ]?\(?\d{1,4}\)?){2,5}|\(\d{3}\) ?\d{3}[-. ]\d{4}|\d{3}[-. ]\d{3}[-. ]\d{4}"
-_BRITISH = r"0\d{2,4} \d{3,4} ?\d{3,4}|0\d{9,10}"
+_BRITISH = r"0[1-9]\d{1,3} \d{3,4} ?\d{3,4}|0[1-9]\d{8,9}"
 _NUMBERS = f"{_KOREAN}|{_ABROAD}|{_BRITISH}"
 _IPV4 = r"(?<![\w:.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)"
 _IPV6 = (
@@ -127,7 +145,9 @@ def _recogniser(
 RECOGNISERS = (
     _recogniser("URL", "@", _URL),
     _recogniser("EMAIL", "@", _EMAIL),
-    _recogniser("IBAN", _DIGITS, rf"(?<![A-Za-z0-9])(?:{_COUNTRIES})\d{{2}}(?:[ -]?[A-Za-z0-9]){{11,30}}", _iban),
+    _recogniser(
+        "IBAN", _DIGITS, rf"(?<![A-Za-z0-9])(?:{_COUNTRIES})\d{{2}}(?:[ -]?[A-Za-z0-9]){{11,30}}", _iban
+    ),
     _recogniser("RESIDENT_NUMBER", _DIGITS, r"(?<!\d)\d{6}[- ]?[1-8]\d{6}(?!\d)", _resident),
     _recogniser("CARD", _DIGITS, r"(?<!\d)[2-6]\d{3}(?:[ -]?\d){9,15}(?!\d)", _card),
     _recogniser("IP", ".:", rf"{_IPV4}|{_IPV6}", _address),

@@ -10,6 +10,7 @@ is complete. It never opens an old one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -232,9 +233,14 @@ class SegmentWriter:
 
     def _begin(self) -> _Segment:
         now = self._clock()
+        taken = {segment.path for segment in self._retired}
         while True:
             path = self.directory / f"{self.kind}-{now}-{os.getpid()}.open.jsonl"
             try:
+                if (
+                    path in taken or _final(path).exists()
+                ):  # a clock that was set back must not lead to an old segment's name
+                    raise FileExistsError(path)
                 self._current = _Segment(path, self._disk.create(path), now)
             except FileExistsError:
                 now += 1
@@ -252,14 +258,17 @@ class SegmentWriter:
     def _bring_to_disk(self, current: _Segment | None, retired: list[_Segment]) -> None:
         for segment in retired:
             self._disk.sync(segment.descriptor)
-            final = segment.path.with_name(segment.path.name.replace(".open.jsonl", ".jsonl"))
-            self._disk.complete(segment.descriptor, segment.path, final)
+            self._disk.complete(segment.descriptor, segment.path, _final(segment.path))
         if current:
             self._disk.sync(current.descriptor)
         if retired or (current and not current.named_on_disk):
             self._disk.sync_directory(self.directory)
             if current:
                 current.named_on_disk = True
+
+
+def _final(path: Path) -> Path:
+    return path.with_name(path.name.replace(".open.jsonl", ".jsonl"))
 
 
 def _unwritable(directory: Path, error: OSError) -> LogUnwritable:
@@ -271,14 +280,12 @@ def _unwritable(directory: Path, error: OSError) -> LogUnwritable:
     )
 
 
-RETRY_S = 1.0  # between attempts while the disk refuses
-
-
 @dataclass(slots=True)
 class GroupCommit:
-    """Makes the appends of several writers durable together, in a thread, at most once in `interval_s`.
+    """Makes the appends of several writers durable together, in a thread.
 
-    Belongs to one event loop. `failed` is told of every LogUnwritable that a sync met.
+    Every `interval_s` while there is something to do, and at once when somebody waits; what is appended meanwhile goes
+    with the next group. Belongs to one event loop. `failed` is told of every LogUnwritable that a sync met.
     """
 
     writers: tuple[SegmentWriter, ...]
@@ -286,6 +293,7 @@ class GroupCommit:
     failed: Callable[[LogUnwritable], None]
     _running: asyncio.Task[None] | None = None
     _waiting: list[tuple[SegmentWriter, int, asyncio.Future[None]]] = field(default_factory=list)
+    _urgent: asyncio.Event = field(default_factory=asyncio.Event)
 
     def request(self) -> None:
         """Ask that what was appended until now becomes durable soon."""
@@ -296,25 +304,28 @@ class GroupCommit:
         """Return when all that was appended to `writer` until now is on the disk. Raises LogUnwritable."""
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((writer, writer.appended, future))
+        self._urgent.set()
         self.request()
         await future
 
     async def _commit(self) -> None:
-        pause = self.interval_s
+        loop = asyncio.get_running_loop()
         try:
-            while self._behind() or self._waiting:
-                await asyncio.sleep(pause)
+            while (behind := self._behind()) or self._waiting:
+                await self._pause()
+                self._urgent.clear()
                 try:
-                    for writer in self._behind():
-                        await asyncio.get_running_loop().run_in_executor(None, writer.sync)
-                    pause = self.interval_s
+                    await loop.run_in_executor(None, _sync_all, self._behind() or behind)
                 except LogUnwritable as error:
                     self.failed(error)
                     self._tell(error)
-                    pause = RETRY_S
                 self._tell(None)
         finally:
             self._running = None
+
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._urgent.wait(), self.interval_s)
 
     def _behind(self) -> list[SegmentWriter]:
         return [w for w in self.writers if w.durable < w.appended]
@@ -331,3 +342,8 @@ class GroupCommit:
             else:
                 still_waiting.append((writer, goal, future))
         self._waiting = still_waiting
+
+
+def _sync_all(writers: list[SegmentWriter]) -> None:
+    for writer in writers:
+        writer.sync()

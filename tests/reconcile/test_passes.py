@@ -12,6 +12,7 @@ import pytest
 
 from runner.errors import TerminalError, Unknown, terminal, transient
 from runner.reconcile import status
+from runner.reconcile.apply import apply
 from runner.reconcile.desired import Desired
 from runner.reconcile.distil import Declared
 from runner.reconcile.journal import Journal, read
@@ -19,6 +20,8 @@ from runner.reconcile.loop import Outcome, Reconciler
 from runner.reconcile.memory import Kind
 from runner.reconcile.observe import observe
 from runner.reconcile.observed import Memory, Replica
+from runner.reconcile.plan import plan
+from runner.reconcile.ports import Proof
 from runner.reconcile.state import write_json
 from runner.spec.environment import Engine, Environment, Gateway
 from tests.reconcile.simulated import Simulation, desired, version
@@ -205,6 +208,51 @@ def test_what_an_action_raises_by_mistake_is_written_down_and_stops_no_other(tmp
     failed = [entry for entry in read(tmp_path / "journal.jsonl") if entry.kind is Kind.FAILED]
     assert [entry.body["message"] for entry in failed] == ["ZeroDivisionError: a fault of ours"]
     assert s.table().routes[0].baseline == version("v1")
+
+
+def test_a_bad_commit_that_was_taken_back_is_not_told_any_more(tmp_path: Path) -> None:
+    s = Simulation.of()
+    source = ListedSource(good=desired("v1"), bad=terminal("unknown key"))
+
+    async def work(reconciler: Reconciler) -> None:
+        for source.current in ("good", "bad", "good"):
+            await reconciler.settle()
+
+    told = at_work(s, source, tmp_path, work)
+    assert any(outcome.refusal for outcome in told)
+    assert told[-1].refusal is None
+
+
+def test_a_proof_does_not_count_for_a_process_that_was_replaced_meanwhile() -> None:
+    s = Simulation.of()
+    replica = s.replicas["http://r0"]
+    world = s.world()
+
+    async def probe(url: str, served: str, path: str) -> Proof:
+        proof = await world.probe(url, served, path)
+        loaded = dict(replica.adapters)
+        replica.restart()
+        replica.adapters.update(loaded)
+        return proof
+
+    observed = s.observe()
+    planned = plan(desired("v1"), observed, s.now)
+    report = asyncio.run(apply(planned, observed, replace(world, probe=probe), s.journal, lambda: False))
+    assert "the replica restarted meanwhile" in report.failed[0].message
+    assert s.journal.memory().verified == {}
+
+
+def test_a_load_counts_only_where_the_engine_then_serves_the_declared_path() -> None:
+    s = Simulation.of()
+    replica = s.replicas["http://r0"]
+
+    async def elsewhere(name: str, path: str) -> None:
+        replica.adapters[name] = f"{path}-old"
+
+    replica.load = elsewhere  # type: ignore[method-assign]
+    _, report = s.step(desired("v1"))
+    assert "does not serve it from" in report.failed[0].message
+    assert "probe_adapter" not in {action.kind for action in report.done}
 
 
 def test_a_damaged_copy_is_deleted_and_placed_again_before_it_is_loaded() -> None:

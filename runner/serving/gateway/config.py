@@ -69,7 +69,7 @@ class GatewayConfig(_Strict):
     """Environment variable that holds the key which the replicas ask for."""
     content: Content = Content.MASKED
     health_interval_s: float = 1.0
-    commit_interval_s: float = 0.05
+    commit_interval_s: float = 0.2
     """Events are with the operating system at once, and on the disk after this time at the latest."""
     segment_bytes: int = 64 * 1024 * 1024
     segment_age_s: float = 60.0
