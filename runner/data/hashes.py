@@ -18,8 +18,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from runner import digest
-
 # A file changed as recently as this may change again without its time of change moving on.
 _RACY_NS = 1_000_000_000
 _Entry = tuple[int, int, int, str]
@@ -50,15 +48,6 @@ class HashCache:
             self._entries[key] = (*facts, found)
             self._changed = True
         return found
-
-    def content_digest(self, directory: Path) -> str | None:
-        """Return what `runner.digest.of_directory` does, or None where there is none. Raises OSError."""
-        if not directory.is_dir():
-            return None
-        files = sorted(path for path in directory.rglob("*") if path.is_file())
-        return digest.of_value(
-            [[path.relative_to(directory).as_posix(), self.of_file(path, "sha256")] for path in files]
-        )
 
     def dvc_hash(self, path: Path, ignore: Sequence[str] = ()) -> str | None:
         """Return the hash that DVC 3 gives a file or a directory (ending in `.dir`); None where it is absent.

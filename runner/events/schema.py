@@ -116,7 +116,7 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("loop.replica", Type.TEXT, "base URL of the replica", required=True),
         Field("loop.version", Type.TEXT, "adapter version", required=True),
         Field("loop.adapter.digest", Type.TEXT, "digest of the adapter", required=True),
-        Field("loop.probe.verdict", Type.TEXT, "PASS, FAIL, INCONCLUSIVE or ERROR", required=True),
+        Field("loop.probe.verdict", Type.TEXT, "PASS, FAIL or ERROR", required=True),
         Field(
             "loop.probe.base_difference",
             Type.REAL,

@@ -51,10 +51,9 @@ class GatewayView:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Paths tracked by DVC: those whose bytes are not in the working tree, and those that were changed."""
+    """Paths tracked by DVC whose bytes are not in the working tree; what bytes are there is proven when placed."""
 
     missing: frozenset[str] = frozenset()
-    modified: frozenset[str] = frozenset()
 
 
 class FailureKind(StrEnum):

@@ -6,6 +6,7 @@ It makes no decisions.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from runner.errors import terminal
 from runner.reconcile.distil import Declared
 from runner.reconcile.observed import Data, GatewayView
 from runner.reconcile.ports import Proof, World
+from runner.reconcile.probe_log import ProbeLog
 from runner.reconcile.state import StatePaths
 from runner.serving import adapters, discovery, probe
 from runner.serving.engine import EngineClient
@@ -51,8 +53,12 @@ class Wiring:
         async def replicas() -> Sequence[str]:
             return await discovery.replicas(environment.engine)
 
+        log = ProbeLog(StatePaths(self.root, name).events, name)
+        digests = {version: adapter.version.digest for version, adapter in declared.desired.library.items()}
+
         async def prove(url: str, served: str, path: str) -> Proof:
             found = await probe.probe(engine(url), declared.base_model, served, probe.read_record(Path(path)))
+            await asyncio.to_thread(log.record, url, served, digests[served], found)
             return _proof(found)
 
         admin = f"http://{environment.gateway.admin}"

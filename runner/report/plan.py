@@ -160,7 +160,7 @@ def _arms(route: Values | None) -> str:
     text, split = _served(route["baseline"]), route["split"]
     if split is not None:
         groups = f" and all of {', '.join(split['groups'])}" if split["groups"] else ""
-        text += f", {split['weight']:.4g} of users{groups} to {_served(split['candidate'])}"
+        text += f", {100 * split['weight']:.4g}% of users{groups} to {_served(split['candidate'])}"
     return f"{text}, shadow {_served(route['shadow'])}" if route["shadow"] else text
 
 

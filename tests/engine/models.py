@@ -17,7 +17,7 @@ from runner.spec.environment import BaseModelRef, Engine
 
 BASE = "bookshop-base"
 CHECKOUT = Path(__file__).parents[2]
-MODELS = Path(os.environ.get("LOOP_TEST_MODELS", CHECKOUT / "models"))
+MODELS = Path(os.environ.get("LOOP_TEST_MODELS", CHECKOUT / "models")).absolute()
 """Where the base (`base`) and the first adapter (`chat-v1.0`) are."""
 WEIGHTS, CONFIG, RECORD = "adapter_model.safetensors", "adapter_config.json", "probe.json"
 
@@ -25,8 +25,8 @@ WEIGHTS, CONFIG, RECORD = "adapter_model.safetensors", "adapter_config.json", "p
 def engine_program(port: int) -> Program:
     """Return the program of a vLLM on this port that serves the test base."""
     spec = Engine(managed=True, listen=f"127.0.0.1:{port}", max_loras=4, max_cpu_loras=4, max_lora_rank=16)
-    base = BaseModelRef(name=BASE, path=str(MODELS / "base"))
-    return launcher.vllm(spec, base, CHECKOUT, launcher.installed(), os.environ)
+    base = BaseModelRef(name=BASE, path=f"{MODELS.name}/base")
+    return launcher.vllm(spec, base, MODELS.parent, launcher.installed(), os.environ)
 
 
 def perturbed(source: Path, target: Path, seed: int, *, rank: int | None = None, scale: float = 1.0) -> Path:

@@ -26,6 +26,8 @@ from tests.engine.models import MODELS
 from tests.reconcile.crash_server import ListedSource
 from tests.reconcile.real_parts import Addresses, declare, free_addresses, gateway_process, make_adapter
 
+SHIPPED = (MODELS / "chat-v1.0").absolute()
+
 
 def settled(root: Path, declared: Declared, replica_seconds: float = 2.0) -> Outcome:
     """Return the last of the passes that a runner started now makes."""
@@ -153,7 +155,7 @@ def test_the_shipped_adapter_is_served_by_the_real_engine_and_healed_there(
 ) -> None:
     root, (admin, listen) = tmp_path / "checkout", free_addresses(2)
     (root / "adapters").mkdir(parents=True)
-    (root / "adapters" / "chat-v1.0").symlink_to(MODELS / "chat-v1.0")
+    (root / "adapters" / "chat-v1.0").symlink_to(SHIPPED)
     at = Addresses((engine.url,), admin)
     declared = _of_the_real_base(declare(root, at, "r1", "chat-v1.0"), engine.base)
     with gateway_process(tmp_path / "gateway", admin, listen):
@@ -167,7 +169,7 @@ def test_the_shipped_adapter_is_served_by_the_real_engine_and_healed_there(
 
 
 def _of_the_real_base(declared: Declared, base: str) -> Declared:
-    source = str(MODELS / "chat-v1.0")
+    source = str(SHIPPED)
     adapters = tuple(replace(a, source=source) for a in declared.desired.adapters)
     desired = replace(declared.desired, adapters=adapters, library={a.served: a for a in adapters})
     return replace(declared, desired=desired, base_model=base)

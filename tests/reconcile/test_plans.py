@@ -279,7 +279,7 @@ def test_the_text_shows_adapters_routes_actions_and_holds() -> None:
         "production at abcabcabcabc: 3 changes pending",
         "  3 of 8 slots used",
         f"  - chat -> {v1}",
-        f"  + chat -> {v1}, 0.05 of users to {v2}",
+        f"  + chat -> {v1}, 5% of users to {v2}",
         f"  + load {v2} on http://r0: declared and not there",
         "held: replica http://r1: did not answer: the engine cannot be reached",
         "  next: nothing of it is pruned",

@@ -101,7 +101,7 @@ class Engine:
         try:
             async with asyncio.timeout(timeout_s):
                 url = request.url + PATHS[request.operation]
-                response = await self._session.post(url, data=request.body, headers=self._headers)
+                response = await self._post(url, request.body)
                 try:
                     return await self._first_bytes(response, request.stream)
                 except BaseException:
@@ -125,6 +125,14 @@ class Engine:
             return "/health gave no answer within 2 s"
         except (aiohttp.ClientError, OSError) as error:
             return f"/health failed: {error!r}"
+
+    async def _post(self, url: str, body: bytes) -> aiohttp.ClientResponse:
+        try:
+            return await self._session.post(url, data=body, headers=self._headers)
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+            # The replica closed an idle connection in the instant in which it was taken from the pool; of the
+            # answer nothing had come, so a fresh connection may ask again.
+            return await self._session.post(url, data=body, headers=self._headers)
 
     async def _first_bytes(self, response: aiohttp.ClientResponse, stream: bool) -> Whole | Stream:
         if response.status == 200 and stream:
