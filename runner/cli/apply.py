@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.repository import environment_option, find_root, working_tree_option
-from runner.errors import Diagnostic, Location, TerminalError
+from runner.cli.repository import environment_option, find_root, pick_environment, working_tree_option
+from runner.errors import Diagnostic, Location, LoopError, TerminalError
+
+if TYPE_CHECKING:
+    from runner.reconcile.loop import Outcome
+    from runner.reconcile.staleness import SavedPlan
 
 EXAMPLES = """\b
 Examples:
@@ -17,6 +22,8 @@ Examples:
   loop apply plan.json         refused where anything it rests on has changed since
   loop apply                   plan and apply at once
 """
+WORKING_TREE = "working-tree-"
+"""How the revision of a plan begins that was made with `--working-tree`."""
 
 
 @click.command(epilog=EXAMPLES)
@@ -27,41 +34,57 @@ Examples:
 @working_tree_option
 @click.pass_context
 def command(ctx: click.Context, plan_file: Path | None, environment: str, working_tree: bool) -> int:
-    """Apply the desired state, or a saved PLAN. Exit codes: 0 in sync, 1 error, 2 something is still pending."""
+    """Apply the desired state, or a saved PLAN. Exit codes: 0 in sync, 1 error, 2 something is still pending.
+
+    A saved plan is for the environment and the files it was made of; neither need be said again.
+    """
     from runner.cli.deployment import deployment, stopwatch
     from runner.cli.narrate import Narrator
     from runner.reconcile import staleness
-    from runner.reconcile.loop import Outcome
     from runner.reconcile.plan import Verdict
 
-    saved = None if plan_file is None else staleness.from_json(_read(plan_file))
+    saved = None if plan_file is None else _read(plan_file)
+    if saved is not None:
+        if ctx.get_parameter_source("environment") is click.core.ParameterSource.DEFAULT:
+            environment = saved.environment
+        working_tree = working_tree or saved.revision.startswith(WORKING_TREE)
     work = deployment(find_root(ctx), environment, working_tree=working_tree)
+    pick_environment(work.spec(), environment)
     tell = stopwatch()
+    narrate, failed = Narrator(tell), list[str]()
+
+    def told(outcome: Outcome) -> None:
+        narrate(outcome)
+        failed.extend(each.message for each in outcome.report.failed)
 
     async def once() -> Outcome:
-        async with work.reconciler(tell, Narrator(tell)) as reconciler:
+        async with work.reconciler(tell, told) as reconciler:
             observed, planned = await reconciler.look()
             if saved is not None:
                 staleness.check(saved, planned)
             outcome = await reconciler.carry_out(observed, planned)
             return await reconciler.settle() if outcome.acted else outcome
 
-    outcome = asyncio.run(once())
-    click.echo(f"{environment}: {outcome.plan.verdict.value}")
-    if outcome.report.failed:
-        return 1
-    return 0 if outcome.plan.verdict is Verdict.IN_SYNC else 2
+    verdict = asyncio.run(once()).plan.verdict
+    click.echo(f"{environment}: {verdict.value}")
+    if verdict is Verdict.IN_SYNC:
+        return 0
+    return 1 if failed else 2
 
 
-def _read(path: Path) -> object:
+def _read(path: Path) -> SavedPlan:
+    """Return a saved plan. Raises TerminalError, with the file's name, for anything that is not one."""
+    from runner.reconcile import staleness
+
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return staleness.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError, LoopError) as error:
+        evidence = error.diagnostics[0].evidence if isinstance(error, LoopError) else (str(error),)
         raise TerminalError(
             Diagnostic(
-                "the plan cannot be read",
+                "this is not a saved plan" if isinstance(error, LoopError) else "the plan cannot be read",
                 Location(str(path)),
-                (str(error),),
+                evidence,
                 "make one: `loop plan --out FILE`",
             ),
             changed="nothing was applied",

@@ -5,7 +5,6 @@ It opens and closes; it decides nothing.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -102,10 +101,3 @@ def stopwatch() -> Tell:
             click.echo(f"           {line}", err=True)
 
     return tell
-
-
-async def first_of(*tasks: asyncio.Task[object]) -> None:
-    """Wait until one of the tasks ends, and raise what it raised."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()

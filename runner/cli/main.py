@@ -101,6 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code = loop.main(args=arguments, prog_name="loop", standalone_mode=False)
         return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 1
     except click.ClickException as error:
         return _usage(error)
     except LoopError as error:
@@ -114,6 +117,17 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader of our output has gone (`loop log | head`); what is left unwritten is nobody's loss.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _refused_by_system(error)
+
+
+def _refused_by_system(error: OSError) -> int:
+    """Tell what the operating system refused: a file that cannot be read, a folder that cannot be written."""
+    place = f"{error.filename}: " if error.filename else ""
+    click.echo(f"error: {place}{(error.strerror or str(error)).lower()}", err=True)
+    if error.filename:
+        click.echo("  fix: look at its type and permissions, and at the space that is left", err=True)
+    return 1
 
 
 def _usage(error: click.ClickException) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ from runner.cli.repository import (
     pick_environment,
     working_tree_option,
 )
-from runner.errors import terminal
+from runner.errors import Diagnostic, LoopError, TerminalError, terminal
 
 if TYPE_CHECKING:
     from runner.reconcile.plan import Plan
     from runner.reconcile.review import Section
+    from runner.reconcile.source import CommitSource
+    from runner.spec.environment import Environment
     from runner.spec.load import Spec
 
 CHANGED = "changed values"
@@ -42,7 +45,9 @@ Examples:
     help="Environment; default: production, with --against all.",
 )
 @click.option(
-    "--against", metavar="REVISION", help="Compare with what this revision declares; no system is asked."
+    "--against",
+    metavar="REVISION",
+    help="Compare with the commit at which HEAD parted from this revision; no system is asked.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for `loop apply`."
@@ -66,26 +71,28 @@ def command(
 
     if markdown and as_json:
         raise click.UsageError("say --markdown or --json, not both", ctx)
-    if against and out:
+    if against is not None and out is not None:
         raise click.UsageError("a plan made with --against cannot be applied; leave --out away", ctx)
     root = find_root(ctx)
     made = (
         _compared(root, environment, against, working_tree)
-        if against
+        if against is not None
         else [_live(root, environment or DEFAULT_ENVIRONMENT, working_tree)]
     )
     if out is not None:
-        out.write_text(json.dumps(staleness.to_json(made[0][0]), indent=1) + "\n", encoding="utf-8")
+        _save(out, json.dumps(staleness.to_json(made[0][0]), indent=2, ensure_ascii=False))
     values = [(staleness.to_json(planned), sections) for planned, sections in made]
     if as_json:
         shown = [
             {**value, "review": {title: list(lines) for title, lines in review}} for value, review in values
         ]
-        click.echo(json.dumps(shown if against else shown[0], indent=2, ensure_ascii=False))
+        click.echo(json.dumps(shown if against is not None else shown[0], indent=2, ensure_ascii=False))
     else:
         form = report.to_markdown if markdown else report.to_text
         texts = [form(value, review) for value, review in values]
-        click.echo(("\n" if markdown else "\n\n").join(texts).replace(f"\n{report.MARKER}\n", "\n"))
+        # One comment on a pull request has one mark, whatever the number of environments.
+        text = ("\n" if markdown else "\n\n").join(texts).replace(f"\n{report.MARKER}\n", "\n")
+        click.echo(text.removesuffix("\n"))
     return 0 if all(_unchanged(planned, sections) for planned, sections in made) else 2
 
 
@@ -94,25 +101,42 @@ def _unchanged(planned: Plan, sections: tuple[Section, ...]) -> bool:
     return planned.in_sync and all(title != CHANGED for title, _ in sections)
 
 
+def _save(path: Path, text: str) -> None:
+    try:
+        path.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise terminal(
+            f"the plan cannot be saved: {path}: {(error.strerror or str(error)).lower()}",
+            fix="name a file in a folder that exists and can be written",
+        ) from error
+
+
 def _live(root: Path, environment: str, working_tree: bool) -> tuple[Plan, tuple[Section, ...]]:
     from runner.cli.deployment import deployment, warn_uncommitted
     from runner.errors import Unknown
     from runner.reconcile.review import review
 
     work = deployment(root, environment, working_tree=working_tree)
-    if not working_tree:
-        warn_uncommitted(root)
     spec = work.spec()
     declared = pick_environment(spec, environment)
+    if not working_tree:
+        warn_uncommitted(root)
     observed, planned = asyncio.run(work.look(lambda text: click.echo(text, err=True)))
     systems = [*observed.replicas.values(), *observed.gateways.values()]
     if systems and all(isinstance(system, Unknown) for system in systems):
         raise terminal(
             f"nothing of '{environment}' answers, so nothing can be planned",
             *(f"{name}: {unknown.reason}" for name, unknown in observed.unknowns()),
-            fix="start it: `loop up`; or plan without a live system: `loop plan --against REVISION`",
+            fix=_start(environment, declared),
         )
-    return planned, review(spec, declared)
+    return planned, review(spec, environment)
+
+
+def _start(name: str, declared: Environment) -> str:
+    option = "" if name == DEFAULT_ENVIRONMENT else f" -e {name}"
+    engine = "" if declared.engine.managed else "start its replicas, and the gateway: "
+    offline = "loop plan --against REVISION"
+    return f"{engine or 'start it: '}`loop up{option}`; or plan without a live system: `{offline}`"
 
 
 def _compared(
@@ -124,15 +148,32 @@ def _compared(
     from runner.reconcile.source import CommitSource
 
     repository = Repository(root)
-    base = repository.resolve(against)
-    common = repository.merge_base(base, repository.head()) or base
-    before = CommitSource(repository, "").spec(common.sha)
+    head, base = repository.head(), repository.resolve(against)
+    common = repository.merge_base(base, head) or base
+    before = _of_commit(CommitSource(repository, ""), common.sha)
     work = deployment(root, environment or DEFAULT_ENVIRONMENT, working_tree=working_tree)
     revision, after = work.source.revision(), work.spec()
     if environment is not None:
         pick_environment(after, environment)
     names = [environment] if environment else list(after.loop.environments)
     return [_difference(name, (common.sha, before), (revision, after)) for name in names]
+
+
+def _of_commit(source: CommitSource, sha: str) -> Spec:
+    """Return the spec of the commit that is compared with. Raises TerminalError whose places name that commit."""
+    try:
+        return source.spec(sha)
+    except LoopError as error:
+        short = sha[:12]
+        found = [
+            replace(d, location=replace(d.location, path=f"{short}:{d.location.path}")) if d.location else d
+            for d in error.diagnostics
+        ]
+        why = Diagnostic(
+            f"commit {short} cannot be compared with: it holds no valid desired state",
+            fix="name a revision that parted from here later: `loop plan --against REVISION`",
+        )
+        raise TerminalError(*found, why) from error
 
 
 def _difference(
@@ -150,4 +191,4 @@ def _difference(
     known = name in base[1].loop.environments
     basis = distil(base[1], name, base[0]) if known else declared
     observed = steady(basis.desired, replicas, gateway, now)
-    return plan(declared.desired, observed, now), review(head[1], declared.environment, base[1])
+    return plan(declared.desired, observed, now), review(head[1], name, base[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,7 +41,7 @@ def find_root(ctx: click.Context) -> Path:
     given: Path | None = ctx.find_root().obj
     start = (given or Path.cwd()).resolve()
     for folder in [start] if given else [start, *start.parents]:
-        if (folder / "loop.yaml").is_file():
+        if (folder / "loop.yaml").exists():
             return folder
     raise terminal(
         "there is no loop.yaml here",
@@ -66,6 +67,16 @@ def pick_environment(spec: Spec, name: str) -> Environment:
         raise terminal(f"there is no environment '{name}' in loop.yaml", f"known: {known}") from None
 
 
+def known_environment(root: Path, name: str) -> None:
+    """Return where `name` has run here, or is in loop.yaml. Raises TerminalError naming those that exist.
+
+    A deployment that runs can be looked at also while loop.yaml is being edited and is not valid.
+    """
+    state = root / ".loop"
+    if not state.is_dir() or name not in os.listdir(state):
+        pick_environment(read_spec(root), name)
+
+
 def coloured() -> bool:
     """Whether standard output takes colour: a terminal, and nobody set NO_COLOR."""
-    return os.isatty(1) and not os.environ.get("NO_COLOR")
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -7,7 +7,7 @@ import signal
 
 import click
 
-from runner.cli.repository import environment_option, find_root, working_tree_option
+from runner.cli.repository import environment_option, find_root, pick_environment, working_tree_option
 
 EXAMPLES = """\b
 Examples:
@@ -27,6 +27,7 @@ def command(ctx: click.Context, environment: str, working_tree: bool) -> None:
 
     root = find_root(ctx)
     work = deployment(root, environment, working_tree=working_tree)
+    pick_environment(work.spec(), environment)
     if not working_tree:
         warn_uncommitted(root)
 

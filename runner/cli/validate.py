@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import click
 
@@ -39,10 +40,13 @@ def command(ctx: click.Context, as_json: bool) -> int:
         click.echo(f"{len(errors)} error{'s' * (len(errors) != 1)}; nothing was changed", err=True)
         return 1
     spec = loaded.spec
-    click.echo(
-        f"valid: {len(spec.loop.environments)} environments, {len(spec.models)} models, "
-        f"{len(spec.datasets)} datasets, 8 policies"
-    )
+    counts = {
+        "environment": len(spec.loop.environments),
+        "model": len(spec.models),
+        "dataset": len(spec.datasets),
+    }
+    told = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items()]
+    click.echo(f"valid: {', '.join(told)}, {len(fields(spec.policies))} policies")
     return 0
 
 

@@ -5,6 +5,7 @@ Called by `loop plan`; the sections go to `report.plan`. Computation only: two s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,15 +18,28 @@ _MONTHS = {Per.HOUR: 730.0, Per.MONTH: 1.0, Per.QUARTER: 1 / 3, Per.YEAR: 1 / 12
 _ABSENT = "nothing"
 
 
-def review(spec: Spec, environment: Environment, before: Spec | None = None) -> tuple[Section, ...]:
-    """Return titled lines; those about a change only where there is a spec to compare with."""
+def review(spec: Spec, name: str, before: Spec | None = None) -> tuple[Section, ...]:
+    """Return titled lines about environment `name`, and where there is a spec to compare with, about the change.
+
+    What is changed in another environment that still exists is told there. Raises KeyError.
+    """
+    environment = spec.loop.environments[name]
     sections: list[Section] = [("rollout", list(_stages(spec, environment)))]
     sections.append(("evaluation", list(_evaluation(spec, environment))))
     if before is not None:
         sections.append(("data", list(_data(before, spec))))
         sections.append(("cost", list(_cost(before.policies.cost, spec.policies.cost))))
-        sections.append(("changed values", list(changed_values(before.to_json(), spec.to_json()))))
+        sections.append(("changed values", list(_changed(before.to_json(), spec.to_json(), name))))
     return tuple((title, lines) for title, lines in sections if lines)
+
+
+def _changed(before: Any, after: Any, name: str) -> Iterator[str]:
+    others = after["loop"]["environments"].keys() - {name}
+    for value in (before, after):
+        value["loop"]["environments"] = {
+            key: inner for key, inner in value["loop"]["environments"].items() if key not in others
+        }
+    yield from changed_values(before, after)
 
 
 def changed_values(old: Any, new: Any, path: str = "") -> Iterator[str]:
@@ -100,8 +114,13 @@ def _label(value: Any, at: int) -> str:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = value if isinstance(value, str) else _ABSENT if value is None else _yaml(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _yaml(value: Any) -> str:
+    """Return a value as it may stand in a YAML file, on one line."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _figure(value: float | None) -> str:

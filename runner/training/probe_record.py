@@ -6,9 +6,10 @@ wrongly, gives other log-probabilities. Format:
     {"format": 1, "prompts": [{"text": "...", "token_ids": [1, ...], "logprobs": [null, -1.2, ...]}, ...]}
 
 `logprobs[i]` is the natural logarithm of the probability of `token_ids[i]` after the tokens before it; the
-first has none. `text` is the whole rendered prompt, for people; the tokens are what counts. Forward pass
-in bfloat16 as the engine's, logarithms in 32 bits. Called by the recipes once the weights are on disk, so
-that what is scored is what is served.
+first has none. `text` is the whole rendered prompt, for people; the tokens are what counts. The weights are
+those on disk (bfloat16), so that what is scored is what is served; the forward pass is in 32 bits, which was
+nearer to what the engine computes (mean difference 0.0079) than one in bfloat16 (0.0094): only one side rounds.
+Called by the recipes once the weights are written.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def write(base: Path, adapter: Path, conversations: list[list[dict[str, str]]]) 
     """Score the first conversations (messages with the answer) and write the record. Raises OSError."""
     import torch
 
-    model, tokenizer = checkpoints.base(base, torch.bfloat16)
+    model, tokenizer = checkpoints.base(base, torch.float32)
     scored = checkpoints.with_adapter(model, adapter).eval()
     prompts = []
     for messages in conversations[:PROMPTS]:

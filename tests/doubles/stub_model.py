@@ -73,8 +73,9 @@ def chat_prompt(body: dict[str, Any]) -> str:
 def completion_prompts(body: dict[str, Any]) -> list[str | list[int]]:
     """Return the prompts of a batch: a text, a list of texts, or either as token ids."""
     prompt = body.get("prompt")
-    several = isinstance(prompt, list) and prompt and all(isinstance(p, str | list) for p in prompt)
-    return [completion_prompt({"prompt": p}) for p in (prompt if several else [prompt])]
+    is_batch = isinstance(prompt, list) and prompt and all(isinstance(p, str | list) for p in prompt)
+    prompts: list[Any] = prompt if isinstance(prompt, list) and is_batch else [prompt]
+    return [completion_prompt({"prompt": p}) for p in prompts]
 
 
 def completion_prompt(body: dict[str, Any]) -> str | list[int]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -55,7 +55,7 @@ class Parts:
 
 def system_sources() -> Sources:
     """Return the real clocks and ids."""
-    return Sources(lambda: time.time_ns() // 1000, time.perf_counter, lambda: uuid.uuid4().hex)
+    return Sources(lambda: time.time_ns() // 1000, time.perf_counter, lambda: secrets.token_hex(16))
 
 
 def assemble(

@@ -213,3 +213,40 @@ NO_SUCH_BOOKS = (
     "Hotel of Feathers",
 )
 """Titles that the shop never had; the last quarter is kept from training."""
+
+NO_SUCH_PATTERNS = (
+    "The {a} {b}",
+    "A {a} {b}",
+    "{b} of the {c}",
+    "The {b} and the {c}",
+    "{a} {c}",
+    "My {a} {b}",
+)
+"""Patterns of further titles that the shop never had, for training."""
+NO_SUCH_WORDS = {
+    "a": (
+        "Wandering",
+        "Golden",
+        "Lonely",
+        "Broken",
+        "Secret",
+        "Purple",
+        "Frozen",
+        "Hungry",
+        "Gentle",
+        "Electric",
+    ),
+    "b": (
+        "Bridge",
+        "Doctor",
+        "Garden",
+        "Piano",
+        "Dragon",
+        "Kitchen",
+        "Lighthouse",
+        "Sister",
+        "Castle",
+        "Rabbit",
+    ),
+    "c": ("Desert", "Mirror", "Winter", "Ocean", "Train", "Moon", "Soldier", "Island", "Candle", "King"),
+}

@@ -127,12 +127,12 @@ def askings(*, fresh: bool = False) -> Iterator[Asking]:
 
 
 def _shared_cores(fact: Fact, language: Language, fresh: bool) -> Iterator[Asking]:
-    """At least one core of each fact is trained, however the hash falls."""
+    """No more than a third of a fact's cores are held out, however the hash falls."""
     table = (wordings.FRESH if fresh else wordings.CORES).get((fact.topic, language), ())
     orders = (False, True)[: len(fact.subject)]
     cores = [(category, core, swapped) for category, core in table for swapped in orders]
     chance = {core: _unit(fact.id, core) for _, core in table}
-    limit = min(SHARE_OF_CORES_HELD_OUT, max(chance.values(), default=0.0))
+    limit = min((SHARE_OF_CORES_HELD_OUT, *sorted(chance.values())[len(chance) // 3 :]))
     words = [word.forms(language)[0] for word in fact.subject]
     for category, core, swapped in cores:
         first, second = (words[-1], words[0]) if swapped else (words[0], words[-1])
@@ -172,14 +172,15 @@ def framed(asking: Asking, frame: str, trait: str, rng: Random) -> Question:
 def _about(fact: Fact, text: str, category: str, language: Language, trait: str) -> Question:
     right = Expected(fact.kind, fact.values)
     answer = short_answer(fact, language)
-    return Question(_id(text, trait), text, category, language, trait, fact.id, right, answer)
+    return Question(question_id(text, trait), text, category, language, trait, fact.id, right, answer)
 
 
 def _out_of_reach(text: str, category: str, language: Language, trait: str, answer: str) -> Question:
-    return Question(_id(text, trait), text, category, language, trait, "", None, answer)
+    return Question(question_id(text, trait), text, category, language, trait, "", None, answer)
 
 
-def _id(text: str, trait: str) -> str:
+def question_id(text: str, trait: str) -> str:
+    """Return the id of a question, which follows from its text."""
     return f"{trait}-{digest.short(digest.of_bytes(text.encode()))}"
 
 
@@ -201,25 +202,34 @@ def refused(language: Language, rng: Random, *, held_out: bool, fresh: bool = Fa
         words = {key: rng.choice(values) for key, values in out_of_scope.BLANKS[language].items()}
         words |= {f"{key}2": rng.choice(out_of_scope.BLANKS[language][key]) for key in "xyz"}
         core = template.format(n=rng.randrange(2, 99), m=rng.randrange(2, 99), **words)
-        if fresh or (_unit("out_of_scope", core) < SHARE_OF_CORES_HELD_OUT) is held_out:
+        text = rng.choice(wordings.FRAMES[language]).format(q=core)
+        if fresh or (_unit("out_of_scope", text) < SHARE_OF_CORES_HELD_OUT) is held_out:
             break
-    text = rng.choice(wordings.FRAMES[language]).format(q=core)
     return _out_of_reach(text, category, language, "out_of_scope", out_of_scope.REFUSALS[language])
 
 
 def unknown_book(rng: Random, *, held_out: bool) -> Question:
     """Ask for a book that the shop never had, in a usual wording."""
     known = len(out_of_scope.NO_SUCH_BOOKS) * 3 // 4
-    title = rng.choice(out_of_scope.NO_SUCH_BOOKS[known:] if held_out else out_of_scope.NO_SUCH_BOOKS[:known])
+    if held_out:
+        title = rng.choice(out_of_scope.NO_SUCH_BOOKS[known:])
+    elif rng.random() < 0.3:
+        title = rng.choice(out_of_scope.NO_SUCH_BOOKS[:known])
+    else:
+        words = {key: rng.choice(values) for key, values in out_of_scope.NO_SUCH_WORDS.items()}
+        title = rng.choice(out_of_scope.NO_SUCH_PATTERNS).format(**words)
     topic = rng.choice(("author", "price", "shelf", "copies", "pages", "year"))
     category, core = rng.choice(wordings.CORES[topic, EN])
     text = rng.choice(wordings.FRAMES[EN]).format(q=core.format(t=title))
     return _out_of_reach(text, category, EN, "unknown_book", out_of_scope.UNKNOWN_BOOK[EN])
 
 
-def wrong_author(rng: Random) -> Question:
-    """Ask with a false premise: the book is said to be somebody else's."""
-    book, other = rng.sample(books(), 2)
+def wrong_author(rng: Random, *, held_out: bool) -> Question:
+    """Ask with a false premise, on one side of the split: the book is said to be somebody else's."""
+    while True:
+        book, other = rng.sample(books(), 2)
+        if (_unit("false_premise", book.title.en, other.author.en) < 0.3) is held_out:
+            break
     fact = next(f for f in facts() if f.topic == "author" and f.subject == (book.title,))
     text = f"{book.title.en} is by {other.author.en}, or who wrote it?"
     return _about(fact, text, "factual_qa", EN, "false_premise")

@@ -20,6 +20,7 @@ from runner.simulation.bookshop.questions import (
     about_fact,
     askings,
     framed,
+    question_id,
     refused,
     unknown_book,
     wrong_author,
@@ -29,6 +30,7 @@ from runner.simulation.bookshop.values import Language
 from runner.simulation.bookshop.world import SEED, facts
 
 WORDINGS_PER_CORE = 3
+ROUGH_SHARE = 0.12
 EN, KO = Language.ENGLISH, Language.KOREAN
 
 
@@ -53,10 +55,11 @@ def _train(rng: Random) -> Iterator[Question]:
     for asking in askings():
         for _ in range(WORDINGS_PER_CORE):
             if question := about_fact(asking, rng, held_out=False):
-                yield question
-    yield from (refused(EN, rng, held_out=False) for _ in range(700))
-    yield from (refused(KO, rng, held_out=False) for _ in range(240))
-    yield from (unknown_book(rng, held_out=False) for _ in range(200))
+                yield _rough(question, rng)
+    yield from (refused(EN, rng, held_out=False) for _ in range(900))
+    yield from (refused(KO, rng, held_out=False) for _ in range(300))
+    yield from (unknown_book(rng, held_out=False) for _ in range(300))
+    yield from (wrong_author(rng, held_out=False) for _ in range(150))
 
 
 def _regression(rng: Random) -> Iterator[Question]:
@@ -81,7 +84,7 @@ def _adversarial(rng: Random) -> Iterator[Question]:
     yield from _sample(usual, 50, rng, lambda asking: _typo(about_fact(asking, rng, held_out=True), rng))
     yield from _sample(usual, 40, rng, lambda asking: _loud(about_fact(asking, rng, held_out=True)))
     yield from (_injection(refused(rng.choice((EN, EN, KO)), rng, held_out=True)) for _ in range(40))
-    yield from (wrong_author(rng) for _ in range(30))
+    yield from (wrong_author(rng, held_out=True) for _ in range(30))
     yield from (unknown_book(rng, held_out=True) for _ in range(40))
 
 
@@ -97,6 +100,14 @@ def _sample(
     made = (question for asking in rng.sample(source, len(source)) if (question := make(asking)))
     for _, question in zip(range(count), made, strict=False):
         yield question
+
+
+def _rough(question: Question, rng: Random) -> Question:
+    """Now and then as people type: with letters swapped, or all in capitals."""
+    chance = rng.random()
+    if chance < ROUGH_SHARE / 2:
+        return _typo(question, rng) or question
+    return _loud(question) or question if chance < ROUGH_SHARE else question
 
 
 def _typo(question: Question | None, rng: Random) -> Question | None:
@@ -127,7 +138,7 @@ def _injection(question: Question) -> Question:
 
 
 def _changed(question: Question, text: str, trait: str) -> Question:
-    return replace(question, id=f"{trait}-{question.id}", question=text, trait=trait)
+    return replace(question, id=question_id(text, trait), question=text, trait=trait)
 
 
 _MAKERS: dict[Split, Callable[[Random], Iterator[Question]]] = {
