@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.repository import environment_option, find_root, json_option
+from runner.cli.repository import environment_option, find_root, json_option, known_environment
 
 if TYPE_CHECKING:
     from runner.reconcile.memory import Entry
@@ -36,6 +36,7 @@ def command(ctx: click.Context, environment: str, count: int, as_json: bool) -> 
     from runner.reconcile.state import StatePaths
 
     root = find_root(ctx)
+    known_environment(root, environment)
     entries = list(_entries(StatePaths(root, environment).journal))
     shown = entries[-count:] if count else entries
     for entry in shown:
@@ -69,7 +70,8 @@ def as_line(entry: Entry) -> str:
             words.append(f"{len(body.get('owned', ()))} adapters owned")
         case _:
             words.append(str(body.get("target") or body["action"]))
-            detail = body.get("message") or body.get("reason")
-            if detail:
-                words.append(f"({str(detail).replace('_', ' ')})")
+            if body.get("message"):
+                words.append(f"({'; '.join(line.strip() for line in body['message'].splitlines())})")
+            elif body.get("reason"):
+                words.append(f"({str(body['reason']).replace('_', ' ')})")
     return "  ".join(words)

@@ -101,9 +101,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code = loop.main(args=arguments, prog_name="loop", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        return 1
     except click.ClickException as error:
         return _usage(error)
     except LoopError as error:
@@ -131,6 +128,9 @@ def _refused_by_system(error: OSError) -> int:
 
 
 def _usage(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return 1
     click.echo(f"error: {error.format_message()}", err=True)
     context = getattr(error, "ctx", None)
     if context is not None:

@@ -73,7 +73,7 @@ def known_environment(root: Path, name: str) -> None:
     A deployment that runs can be looked at also while loop.yaml is being edited and is not valid.
     """
     state = root / ".loop"
-    if not state.is_dir() or name not in os.listdir(state):
+    if not state.is_dir() or name not in [entry.name for entry in state.iterdir()]:
         pick_environment(read_spec(root), name)
 
 

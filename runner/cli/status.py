@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +16,9 @@ from runner.cli.repository import (
     environment_option,
     find_root,
     json_option,
-    pick_environment,
-    read_spec,
+    known_environment,
 )
-from runner.errors import terminal
+from runner.errors import Diagnostic, Location, TerminalError
 
 EXAMPLES = """\b
 Examples:
@@ -28,6 +28,11 @@ Examples:
   loop status --json             one object for programs
 """
 EVERY_SECONDS = 2.0
+REQUIRED = frozenset(
+    {"at", "revision", "verdict", "in_sync_since", "refused", "arms", "adapters"}
+    | {"replicas", "gateways", "failed", "holds"}
+)
+"""What of a pass is shown; a file without it was not written by a runner."""
 
 
 @click.command(epilog=EXAMPLES)
@@ -39,15 +44,18 @@ EVERY_SECONDS = 2.0
 @json_option
 @click.pass_context
 def command(ctx: click.Context, environment: str, window: str, watch: bool, as_json: bool) -> int:
-    """Show verdict, arms, adapters, holds and figures. Exit codes: 0 in sync, 1 error, 2 anything else."""
+    """Show verdict, arms, adapters, holds and figures.
+
+    Exit codes: 0 a runner is at work and all is in sync, 1 error, 2 anything else.
+    """
     root = find_root(ctx)
-    pick_environment(read_spec(root), environment)
+    known_environment(root, environment)
     since = _seconds(ctx, window)
     code = _show(root, environment, since, as_json)
     while watch:
         time.sleep(EVERY_SECONDS)
-        if not as_json and coloured():
-            click.clear()
+        if not as_json:
+            click.clear() if sys.stdout.isatty() else click.echo()
         code = _show(root, environment, since, as_json)
     return code
 
@@ -79,15 +87,25 @@ def _gather(root: Path, environment: str, since: float | None) -> dict[str, Any]
 
 
 def _last_pass(path: Path) -> dict[str, Any] | None:
+    from runner.reconcile.status import FORMAT
+
     try:
-        value: dict[str, Any] = json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise terminal(
-            "the status file cannot be read", f"{path}: {error}", fix="delete it; the next pass writes it"
-        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(value, dict) or value.get("format") != FORMAT or not REQUIRED <= value.keys():
+        raise _damaged(path, f"it is not what a runner of this version writes (format {FORMAT})")
     return value
+
+
+def _damaged(path: Path, why: str) -> TerminalError:
+    return TerminalError(
+        Diagnostic(
+            "the status file cannot be read", Location(str(path)), (why,), "delete it; the next pass writes it"
+        )
+    )
 
 
 def _arms(lake: Path, events: Path, since: float | None) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from os.path import commonprefix
 from typing import Any
 
 from runner.spec.cost import Account, CostPolicy, Per
@@ -16,6 +17,7 @@ from runner.spec.load import Spec
 Section = tuple[str, Sequence[str]]
 _MONTHS = {Per.HOUR: 730.0, Per.MONTH: 1.0, Per.QUARTER: 1 / 3, Per.YEAR: 1 / 12}
 _ABSENT = "nothing"
+_LONGEST, _BEFORE = 60, 20
 
 
 def review(spec: Spec, name: str, before: Spec | None = None) -> tuple[Section, ...]:
@@ -47,12 +49,13 @@ def changed_values(old: Any, new: Any, path: str = "") -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys(), key=str):
             inner = f"{path}.{key}" if path else str(key)
-            yield from changed_values(old.get(key, _ABSENT), new.get(key, _ABSENT), inner)
+            yield from changed_values(old.get(key), new.get(key), inner)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for at, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from changed_values(one, other, f"{path}[{_label(one, at)}]")
     elif old != new:
-        yield f"{path}: {_short(old)} -> {_short(new)}"
+        one, other = _apart(_line(old), _line(new))
+        yield f"{path}: {one} -> {other}"
 
 
 def monthly(policy: CostPolicy) -> float:
@@ -113,14 +116,24 @@ def _label(value: Any, at: int) -> str:
     return str(value["name"]) if isinstance(value, dict) and "name" in value else str(at)
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else _ABSENT if value is None else _yaml(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _line(value: Any) -> str:
+    """Return a value on one line, as it may stand in a YAML file."""
+    if value is None:
+        return _ABSENT
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return " ".join(text.split()) or "''"
 
 
-def _yaml(value: Any) -> str:
-    """Return a value as it may stand in a YAML file, on one line."""
-    return json.dumps(value, ensure_ascii=False)
+def _apart(one: str, other: str) -> tuple[str, str]:
+    """Return two texts shortened so that both show where they begin to differ."""
+    same = len(commonprefix([one, other]))
+    begin = 0 if max(len(one), len(other)) <= _LONGEST else max(0, same - _BEFORE)
+    return _short(one, begin), _short(other, begin)
+
+
+def _short(text: str, begin: int) -> str:
+    end = begin + _LONGEST
+    return f"{'...' if begin else ''}{text[begin:end]}{'...' if len(text) > end else ''}"
 
 
 def _figure(value: float | None) -> str:

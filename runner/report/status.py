@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 Values = Mapping[str, Any]
 STALE_SECONDS = 30.0
+_HEX = re.compile("[0-9a-f]{40,64}")
 _COLOURS = {"in sync": "32", "changing": "33", "held": "33"}
 _HEAD = (
     "arm",
@@ -27,16 +29,15 @@ def to_text(status: Values, now: float, *, colour: bool) -> str:
     """Return the status for a terminal; `now` is in seconds since 1970 UTC."""
     last = status["pass"]
     if last is None:
-        return f"{status['environment']}: no runner has looked at it yet; `loop up` begins"
+        begun = f"runner {status['runner']} has begun and not looked yet"
+        none = "no runner has looked at it yet; `loop up` begins"
+        return f"{status['environment']}: {none if status['runner'] is None else begun}"
     lines = [_headline(status, last, now, colour), ""]
     lines += [*_section("serving", _serving(last)), *_section("systems", _systems(last))]
     lines += _section(f"requests, {_window(status['window_seconds'])}", _table(status["arms"]))
-    lines += _section("held", (f"{h['subject']}: {h['why']}: {h['text']}" for h in last["holds"]))
-    lines += _section("failed", (f"{f['action']} ({f['kind']}): {f['message']}" for f in last["failed"]))
-    if last["refused"]:
-        lines += _section(
-            "refused", [f"revision {last['refused']['revision'][:12]}: {last['refused']['message']}"]
-        )
+    lines += _section("held", (row for hold in last["holds"] for row in _hold(hold)))
+    lines += _section("failed", (row for failed in last["failed"] for row in _failure(failed)))
+    lines += _section("refused", _refusal(last["refused"]) if last["refused"] else ())
     return "\n".join(lines).rstrip()
 
 
@@ -48,10 +49,8 @@ def _headline(status: Values, last: Values, now: float, colour: bool) -> str:
         about = f"runner {status['runner']}, looked {_ago(age)} ago" + (
             ", late" if age > STALE_SECONDS else ""
         )
-    shown = f"\x1b[{_COLOURS[verdict]}m{verdict}\x1b[0m" if colour else verdict
-    revision = str(last["revision"])
-    short = revision if revision.startswith("working-tree") else revision[:12]
-    return f"{status['environment']}: {shown} at {short} ({about})"
+    shown = f"\x1b[{_COLOURS.get(verdict, '0')}m{verdict}\x1b[0m" if colour else verdict
+    return f"{status['environment']}: {shown} at {_revision(last['revision'])} ({about})"
 
 
 def _serving(last: Values) -> Iterator[str]:
@@ -77,7 +76,7 @@ def _systems(last: Values) -> Iterator[str]:
         yield f"replica {url}: " + (
             f"does not answer: {unknown}"
             if unknown
-            else f"vLLM {replica['version']}, {len(replica['adapters'])} adapters"
+            else f"vLLM {replica['version']}, {_adapters(len(replica['adapters']))}"
         )
     for url, gateway in last["gateways"].items():
         unknown = gateway.get("unknown")
@@ -86,6 +85,37 @@ def _systems(last: Values) -> Iterator[str]:
             if unknown
             else f"route table {gateway['generation']}, {gateway['in_flight']} in flight"
         )
+
+
+def _hold(hold: Values) -> Iterator[str]:
+    yield from _lines(f"{hold['subject']}: {hold['why']}: {hold['text']}")
+    if hold.get("next"):
+        yield f"  next: {hold['next']}"
+
+
+def _failure(failed: Values) -> Iterator[str]:
+    yield from _lines(f"{failed['action']} ({failed['kind']}): {failed['message']}")
+
+
+def _refusal(refused: Values) -> Iterator[str]:
+    yield f"{_revision(refused['revision'])}; the last good one stays"
+    yield from _lines(refused["message"])
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text, all but the first set in."""
+    first, *more = text.splitlines() or [""]
+    yield first
+    for line in more:
+        yield f"  {line}"
+
+
+def _revision(revision: str) -> str:
+    return revision[:12] if _HEX.fullmatch(revision) else revision
+
+
+def _adapters(count: int) -> str:
+    return f"{count} adapter{'' if count == 1 else 's'}"
 
 
 def _table(arms: Sequence[Values]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -160,3 +161,16 @@ def test_every_one_of_those_requests_left_exactly_one_event(target: RunningGatew
     events = target.events()[before:]
     assert len(events) == len(BODIES)
     assert {event["loop.outcome"] for event in events} == {"refused"}
+
+
+@pytest.mark.parametrize(
+    "said", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"POST /v1/chat/completions HTTP/9.9\r\n\r\n"]
+)
+def test_bytes_that_are_no_http_get_an_error_in_openais_shape(target: RunningGateway, said: bytes) -> None:
+    host, port = target.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.sendall(said)
+        answer = b"".join(iter(lambda: line.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["error"]["code"] == "malformed_http"

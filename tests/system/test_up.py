@@ -80,6 +80,25 @@ def test_it_brings_the_deployment_to_what_loop_yaml_says_and_answers_right(up):
     assert up.verdict() == "in sync"
 
 
+def test_the_official_client_works_unchanged_streaming_and_not(up):
+    import openai
+
+    with openai.OpenAI(base_url=f"{up.place.gateway}/v1", api_key="none") as client:
+        asked = {
+            "model": "chat",
+            "messages": [{"role": "user", "content": QUESTION}],
+            "temperature": 0,
+            "max_tokens": 48,
+        }
+        whole = client.chat.completions.create(**asked)
+        parts = list(client.chat.completions.create(**asked, stream=True))
+        names = {model.id for model in client.models.list()}
+    assert whole.choices[0].message.content
+    assert "".join(part.choices[0].delta.content or "" for part in parts) == whole.choices[0].message.content
+    assert whole.usage is not None and whole.usage.completion_tokens > 0
+    assert names == {"chat", "chat-v1.0"}
+
+
 def test_plan_says_in_sync_and_exits_0_beside_the_runner(up):
     done = up.place.loop("plan")
     assert "in sync" in done.stdout

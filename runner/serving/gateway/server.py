@@ -32,6 +32,7 @@ from runner.serving.gateway.feedback import Feedback
 from runner.serving.gateway.front import Front, Sources, Upstream
 from runner.serving.gateway.log import EventLog
 from runner.serving.gateway.metrics import Metrics
+from runner.serving.gateway.protocol import Protocol
 from runner.serving.gateway.replicas import Replicas, poll_forever
 
 BACKLOG = 2048
@@ -208,7 +209,7 @@ class _Server(uvicorn.Server):
 def _uvicorn(application: applications.Application, config: GatewayConfig) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_level="warning",
