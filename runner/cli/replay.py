@@ -6,12 +6,16 @@ import json
 import math
 import os
 import sys
+import urllib.error
+import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from runner.cli.repository import environment_option, find_root, json_option, pick_environment, read_spec
+from runner.errors import terminal, transient
 
 if TYPE_CHECKING:
     from runner.simulation.replay.plan import ReplayPlan
@@ -26,6 +30,7 @@ Examples:
 Exit codes: 0 every request answered and logged exactly once, 1 otherwise.
 """
 NOTE_SECONDS = 10
+REACH_SECONDS = 10.0
 TRACES = "azure-conv, azure-code, mooncake-conversation, mooncake-synthetic, or a path"
 
 
@@ -67,7 +72,11 @@ def command(ctx: click.Context, /, **options: Any) -> int:
     from runner.simulation.replay import play
 
     plan = _plan(ctx, options)
-    result = play.run(plan, _show if sys.stderr.isatty() else _note)
+    _reach(plan.target.url)
+    watched = sys.stderr.isatty()
+    result = play.run(plan, _show if watched else _note)
+    if watched:
+        click.echo(err=True)
     click.echo(json.dumps(report.to_json(result), indent=2) if options["as_json"] else report.to_text(result))
     return 0 if result.as_planned else 1
 
@@ -84,25 +93,47 @@ def _plan(ctx: click.Context, options: dict[str, Any]) -> ReplayPlan:
     target = plan.Target(
         url=options["url"] or f"http://{gateway.listen}",
         model=gateway.alias,
-        api_key=os.environ.get(options["key_env"]) if options["key_env"] else None,
+        api_key=_key(options["key_env"]),
         # Another gateway writes its log somewhere that cannot be known from here.
         events=None if options["url"] else StatePaths(root, environment).events,
         in_flight=options["in_flight"],
     )
-    return plan.ReplayPlan(
+    speed = 1.0 if options["speed"] is None else options["speed"]
+    made = plan.ReplayPlan(
         plan.Material(options["trace"], options["questions"], data, options["limit"]),
-        plan.Rate(options["rate"]) if options["rate"] is not None else plan.Speed(options["speed"] or 1.0),
+        plan.Speed(speed) if options["rate"] is None else plan.Rate(options["rate"]),
         plan.Crowd(options["users"], options["seed"], options["stream_share"], options["max_tokens"]),
         target,
     )
+    plan.check(made)
+    return made
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    if not os.environ.get(variable):
+        raise terminal(f"the API key is missing: {variable} is not set", fix=f"export {variable}")
+    return os.environ[variable]
+
+
+def _reach(url: str) -> None:
+    """Return where anything answers at `url`. Raises TransientError, so that nobody replays an hour of refusals."""
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/healthz", timeout=REACH_SECONDS):  # noqa: S310 - checked
+            return
+    except urllib.error.HTTPError as answered:
+        answered.close()
+    except (OSError, ValueError, HTTPException) as error:
+        why = getattr(error, "reason", error)
+        raise transient(f"no gateway answers at {url}", str(why), fix="start it: `loop up`") from error
 
 
 def _show(progress: Progress) -> None:
     """Overwrite one line of a terminal."""
     from runner.report import replay as report
 
-    end = "\n" if progress.sent == progress.planned and not progress.in_flight else "\r"
-    click.echo(f"\x1b[2K{report.progress_line(progress)}{end}", nl=False, err=True)
+    click.echo(f"\r\x1b[2K{report.progress_line(progress)}", nl=False, err=True)
 
 
 def _note(progress: Progress) -> None:

@@ -103,7 +103,10 @@ def _last_pass(path: Path) -> dict[str, Any] | None:
 def _damaged(path: Path, why: str) -> TerminalError:
     return TerminalError(
         Diagnostic(
-            "the status file cannot be read", Location(str(path)), (why,), "delete it; the next pass writes it"
+            "the status file cannot be read",
+            Location(str(path)),
+            (why,),
+            "delete it; the next pass writes it",
         )
     )
 

@@ -46,16 +46,22 @@ class Stack:
         self.members = members
 
     async def keep(self, progress: Progress, served: Callable[[], None]) -> None:
-        """Keep every member serving until cancelled; `served` is told whenever one begins to. Never returns."""
+        """Keep every member serving until cancelled; `served` is told whenever one begins to. Never returns.
+
+        Raises OSError where a process cannot have its log or its record on the disk.
+        """
 
         def tell(text: str) -> None:
             progress(text)
             if text.endswith(": serving"):
                 served()
 
-        async with asyncio.TaskGroup() as group:
-            for one in self.members:
-                group.create_task(keep(one.process, one.ready, tell, timeout_s=one.timeout))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for one in self.members:
+                    group.create_task(keep(one.process, one.ready, tell, timeout_s=one.timeout))
+        except ExceptionGroup as failed:  # callers tell one error to a user, the others would say the same
+            raise failed.exceptions[0] from failed
 
     async def stop(self) -> None:
         """End every member, the gateway first so that it can finish what it has under way."""
@@ -114,7 +120,7 @@ def gateway_config(local: Local) -> GatewayConfig:
             "total_timeout_s": limits.total_timeout,
         },
         "keys": _keys(gateway, local.root),
-        "anonymous_group": None if gateway.keys_file and not gateway.anonymous else gateway.anonymous,
+        "anonymous_group": gateway.anonymous,
         "pinning_groups": gateway.pinning_groups,
         "upstream_key_env": environment.engine.api_key_env,
         "content": local.content.value,
@@ -128,13 +134,17 @@ def _keys(gateway: Gateway, root: Path) -> list[Any]:
     place = Location(gateway.keys_file)
     try:
         value = yaml.safe_load((root / gateway.keys_file).read_bytes())
-    except (OSError, yaml.YAMLError, ValueError) as error:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         fix = "write a list of {name, group, sha256}, or take `keys_file` out of loop.yaml"
         raise TerminalError(
             Diagnostic("the file of API keys cannot be read", place, (str(error),), fix)
         ) from error
     if not isinstance(value, list):
-        raise TerminalError(Diagnostic("a list of {name, group, sha256} is expected here", place))
+        found = f"found: {type(value).__name__}"
+        fix = "write one entry for each key: `- {name: ada, group: internal, sha256: ...}`"
+        raise TerminalError(
+            Diagnostic("a list of {name, group, sha256} is expected here", place, (found,), fix)
+        )
     return value
 
 
@@ -143,6 +153,7 @@ def _gateway(local: Local, session: aiohttp.ClientSession) -> Member:
     path = local.state.absolute() / "gateway.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
     temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(value, indent=1) + "\n")
     temporary.replace(path)

@@ -127,7 +127,11 @@ class Bench:
 
 def git(root: Path, *arguments: str) -> str:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    who = {f"GIT_{role}_{what}": "ada@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    who = {
+        f"GIT_{role}_{what}": "ada@example.com"
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
     done = subprocess.run(
         ["git", "-C", str(root), *arguments],
         env={**kept, **who, "GIT_CONFIG_GLOBAL": os.devnull},
