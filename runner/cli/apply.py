@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.repository import environment_option, find_root, pick_environment, working_tree_option
+from runner.cli.repository import (
+    environment_option,
+    find_root,
+    in_words,
+    pick_environment,
+    working_tree_option,
+)
 from runner.errors import Diagnostic, Location, LoopError, TerminalError
 
 if TYPE_CHECKING:
@@ -79,7 +85,7 @@ def _read(path: Path) -> SavedPlan:
     try:
         return staleness.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError, LoopError) as error:
-        evidence = error.diagnostics[0].evidence if isinstance(error, LoopError) else (str(error),)
+        evidence = error.diagnostics[0].evidence if isinstance(error, LoopError) else (in_words(error),)
         raise TerminalError(
             Diagnostic(
                 "this is not a saved plan" if isinstance(error, LoopError) else "the plan cannot be read",

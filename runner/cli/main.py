@@ -120,8 +120,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _refused_by_system(error: OSError) -> int:
     """Tell what the operating system refused: a file that cannot be read, a folder that cannot be written."""
+    from runner.cli.repository import in_words
+
     place = f"{error.filename}: " if error.filename else ""
-    click.echo(f"error: {place}{(error.strerror or str(error)).lower()}", err=True)
+    click.echo(f"error: {place}{in_words(error)}", err=True)
     if error.filename:
         click.echo("  fix: look at its type and permissions, and at the space that is left", err=True)
     return 1

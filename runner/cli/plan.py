@@ -14,6 +14,7 @@ import click
 from runner.cli.repository import (
     DEFAULT_ENVIRONMENT,
     find_root,
+    in_words,
     json_option,
     pick_environment,
     working_tree_option,
@@ -106,7 +107,7 @@ def _save(path: Path, text: str) -> None:
         path.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise terminal(
-            f"the plan cannot be saved: {path}: {(error.strerror or str(error)).lower()}",
+            f"the plan cannot be saved: {path}: {in_words(error)}",
             fix="name a file in a folder that exists and can be written",
         ) from error
 

@@ -77,6 +77,13 @@ def known_environment(root: Path, name: str) -> None:
         pick_environment(read_spec(root), name)
 
 
+def in_words(error: Exception) -> str:
+    """Return what went wrong with a file, without the number and the path that Python adds."""
+    return (
+        error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+    ) or "unknown"
+
+
 def coloured() -> bool:
     """Whether standard output takes colour: a terminal, and nobody set NO_COLOR."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -15,6 +15,7 @@ from runner.cli.repository import (
     coloured,
     environment_option,
     find_root,
+    in_words,
     json_option,
     known_environment,
 )
@@ -94,8 +95,8 @@ def _last_pass(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, str(error)) from error
-    if not isinstance(value, dict) or value.get("format") != FORMAT or not REQUIRED <= value.keys():
+        raise _damaged(path, in_words(error)) from error
+    if not isinstance(value, dict) or value.get("format") != FORMAT or not value.keys() >= REQUIRED:
         raise _damaged(path, f"it is not what a runner of this version writes (format {FORMAT})")
     return value
 

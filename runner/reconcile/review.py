@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from os.path import commonprefix
 from typing import Any
 
 from runner.spec.cost import Account, CostPolicy, Per
@@ -126,7 +125,8 @@ def _line(value: Any) -> str:
 
 def _apart(one: str, other: str) -> tuple[str, str]:
     """Return two texts shortened so that both show where they begin to differ."""
-    same = len(commonprefix([one, other]))
+    pairs = enumerate(zip(one, other, strict=False))
+    same = next((at for at, (mark, mark_) in pairs if mark != mark_), min(len(one), len(other)))
     begin = 0 if max(len(one), len(other)) <= _LONGEST else max(0, same - _BEFORE)
     return _short(one, begin), _short(other, begin)
 

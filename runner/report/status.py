@@ -60,7 +60,7 @@ def _serving(last: Values) -> Iterator[str]:
         return
     yield f"{arms['alias']} -> {arms['baseline']} (route table {arms['generation']})"
     if arms["candidate"]:
-        yield f"candidate {arms['candidate']}: {arms['weight']:.4g} of users"
+        yield f"candidate {arms['candidate']}: {100 * arms['weight']:.4g}% of users"
     if arms["shadow"]:
         yield f"shadow {arms['shadow']}"
     for each in last["adapters"]:

@@ -28,7 +28,7 @@ def call(*arguments: str, cwd: Path | None = None, **environment: str) -> subpro
     )
 
 
-def test_help_lists_every_command_and_imports_nothing_heavy():
+def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
     code = f"""
 import sys
 from runner.cli.main import main
@@ -43,7 +43,7 @@ print([name for name in {HEAVY} if name in sys.modules])
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_with_examples(name):
+def test_every_command_has_help_with_examples(name: str) -> None:
     group = loop
     assert isinstance(group, Commands)
     command = group.get_command(click.Context(group), name)
@@ -63,14 +63,16 @@ def test_every_command_has_help_with_examples(name):
         (["plan", "-e"], "requires an argument"),
     ],
 )
-def test_a_wrong_command_line_is_an_error_with_a_way_out_and_never_means_changes_pending(arguments, message):
+def test_a_wrong_command_line_is_an_error_with_a_way_out_and_never_means_changes_pending(
+    arguments: list[str], message: str
+) -> None:
     done = call(*arguments)
     assert done.returncode == 1
     assert message.lower() in done.stderr.lower()
     assert "Traceback" not in done.stderr
 
 
-def test_outside_a_repository_every_looking_command_says_where_it_looked(tmp_path):
+def test_outside_a_repository_every_looking_command_says_where_it_looked(tmp_path: Path) -> None:
     for name in ("validate", "plan", "status", "log"):
         done = call(name, cwd=tmp_path)
         assert done.returncode == 1, name
@@ -79,25 +81,25 @@ def test_outside_a_repository_every_looking_command_says_where_it_looked(tmp_pat
         assert "nothing was changed" in done.stderr
 
 
-def test_an_unknown_environment_names_the_known_ones():
-    done = call("plan", "-e", "prodution")
-    assert done.returncode == 1
-    assert "production" in done.stderr and "staging" in done.stderr
+def test_without_a_command_it_shows_what_there_is_and_is_no_success() -> None:
+    done = call()
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("Usage: loop ") and "loop up" in done.stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script_for_each_shell(shell):
+def test_completion_prints_a_script_for_each_shell(shell: str) -> None:
     done = call("completion", shell)
     assert done.returncode == 0
     assert "_LOOP_COMPLETE" in done.stdout
 
 
-def test_completion_completes_commands():
+def test_completion_completes_commands() -> None:
     done = call(_LOOP_COMPLETE="bash_complete", COMP_WORDS="loop val", COMP_CWORD="1")
     assert "validate" in done.stdout
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def test_a_reader_that_goes_away_is_no_error() -> None:
     done = subprocess.run(
         f"{sys.executable} -m runner.cli.main --help | head -1",
         shell=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -150,8 +151,6 @@ class Live:
     engine: RunningStub
 
     def gateway_state(self) -> dict[str, Any]:
-        import json
-
         with urllib.request.urlopen(f"http://{self.bench.admin}/state", timeout=5.0) as answer:
             value: dict[str, Any] = json.loads(answer.read())
         return value
@@ -165,3 +164,11 @@ def live(root: Path) -> Iterator[Live]:
         bench = Bench(root, engine.url, admin, listen)
         with gateway_process(bench.state("gateway.json").parent, admin, listen):
             yield Live(bench, engine)
+
+
+def post(url: str, value: Any) -> dict[str, Any]:
+    """Send JSON and return the JSON that came back. Raises urllib's errors."""
+    request = urllib.request.Request(url, json.dumps(value).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30.0) as answer:
+        read: dict[str, Any] = json.loads(answer.read())
+    return read
