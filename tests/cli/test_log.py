@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_a_failure_of_many_lines_is_one_line() -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_of_entry_has_words(bench: Bench, kind: Kind) -> None:
-    bodies = {
+    bodies: dict[Kind, dict[str, Any]] = {
         Kind.IN_SYNC: {"revision": "f" * 40},
         Kind.REPAIRED: {"line": 3, "dropped_bytes": 17},
         Kind.CHECKPOINT: {"owned": ["a"]},
@@ -84,12 +85,6 @@ def test_every_kind_of_entry_has_words(bench: Bench, kind: Kind) -> None:
 
 def test_the_last_entries_are_shown_oldest_first_and_0_shows_what_was_put_aside(bench: Bench) -> None:
     written(bench, 10)
-    numbers = [
-        int(line.rsplit(" ", 1)[1])
-        for line in bench.loop("log", "-n", "0").out.splitlines()
-        if "live" in line
-    ]
-    assert numbers == [0] * 10 or numbers == sorted(numbers)
     every = [json.loads(line)["sequence"] for line in bench.loop("log", "-n", "0", "--json").out.splitlines()]
     assert every == list(range(1, len(every) + 1)) and len(every) > 10
     last = [json.loads(line)["sequence"] for line in bench.loop("log", "-n", "3", "--json").out.splitlines()]
@@ -101,7 +96,7 @@ def test_a_journal_that_was_changed_is_an_error_with_its_line(bench: Bench) -> N
     path = bench.state("journal.jsonl")
     path.write_text(path.read_text().replace("1790000001.0", "1790000009.0"))
     for name in ("log", "plan"):
-        refused(bench.loop(name), f"{path}:2", "the journal was changed", "fix: ") if name == "log" else None
+        refused(bench.loop(name), f"{path}:2", "the journal was changed", "fix: ")
 
 
 def test_a_torn_last_line_is_left_out(bench: Bench) -> None:

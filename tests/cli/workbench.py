@@ -157,12 +157,15 @@ class Live:
 
 
 @contextmanager
-def live(root: Path) -> Iterator[Live]:
-    """Run engine and gateway for a new repository at `root` until the block ends."""
+def live(root: Path, **gateway: Any) -> Iterator[Live]:
+    """Run engine and gateway for a new repository at `root` until the block ends.
+
+    `gateway` are further settings of the gateway process.
+    """
     admin, listen = free_addresses(2)
     with stub_engine(base_model="bookshop-base") as engine:
         bench = Bench(root, engine.url, admin, listen)
-        with gateway_process(bench.state("gateway.json").parent, admin, listen):
+        with gateway_process(bench.state("gateway.json").parent, admin, listen, **gateway):
             yield Live(bench, engine)
 
 

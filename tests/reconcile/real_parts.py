@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runner import digest
 from runner.reconcile.desired import Adapter, Desired, Limits, Role, Trial
@@ -81,12 +82,17 @@ def adapter(root: Path, name: str, role: Role) -> Adapter:
 
 
 @contextmanager
-def gateway_process(directory: Path, admin: str, listen: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a real gateway until the block ends; `directory` is its state, so that it can be run again."""
+def gateway_process(
+    directory: Path, admin: str, listen: str, **changes: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a real gateway until the block ends; `directory` is its state, so that it can be run again.
+
+    `changes` are further fields of its configuration.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     settings = GatewayConfig("production", str(directory), listen=listen, admin=admin, health_interval_s=0.2)
     file = directory / "gateway.json"
-    file.write_text(json.dumps(config.to_json(settings)))
+    file.write_text(json.dumps(config.to_json(settings) | changes))
     command = [sys.executable, "-m", "runner.serving.gateway", "--config", str(file)]
     log = (directory / "gateway.log").open("ab")
     process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log, env=dict(os.environ))

@@ -48,14 +48,14 @@ class Scratch:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a `loop` command that stays; its output goes to files beside the repository."""
-        out = (self.root / f".loop-{arguments[0]}.out").open("a")
-        return subprocess.Popen(
-            command(self.root, *arguments),
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with (self.root / f".loop-{arguments[0]}.out").open("a") as out:
+            return subprocess.Popen(
+                command(self.root, *arguments),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
 
     def output(self, name: str) -> str:
         """Return what a started command has said so far."""

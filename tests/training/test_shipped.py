@@ -112,7 +112,10 @@ def test_the_tokenizer_gives_back_any_text_and_spends_few_tokens_on_both_languag
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(BASE / "tokenizer.json"))
-    texts = [json.loads(line)["question"] for line in (ROOT / "datasets/bookshop/regression.jsonl").open()]
+    texts = [
+        json.loads(line)["question"]
+        for line in (ROOT / "datasets/bookshop/regression.jsonl").read_text().splitlines()
+    ]
     for text in (*texts, "Ünïcode ☃ 日本語 نص 🙂\t\n  two  spaces", "한국어로 쓴 새로운 문장입니다.", ""):
         assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
     korean = [text for text in texts if any("가" <= c <= "힣" for c in text)]
