@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.repository import environment_option, find_root, json_option, pick_environment, read_spec
+from runner.cli.repository import (
+    environment_option,
+    find_root,
+    in_words,
+    json_option,
+    pick_environment,
+    read_spec,
+)
 from runner.errors import terminal, transient
 
 if TYPE_CHECKING:
@@ -125,8 +132,9 @@ def _reach(url: str) -> None:
     except urllib.error.HTTPError as answered:
         answered.close()
     except (OSError, ValueError, HTTPException) as error:
-        why = getattr(error, "reason", error)
-        raise transient(f"no gateway answers at {url}", str(why), fix="start it: `loop up`") from error
+        why = getattr(error, "reason", error)  # urllib wraps what the system said
+        said = in_words(why) if isinstance(why, Exception) else str(why)
+        raise transient(f"no gateway answers at {url}", said, fix="start it: `loop up`") from error
 
 
 def _show(progress: Progress) -> None:

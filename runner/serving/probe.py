@@ -7,7 +7,7 @@ and before any traffic (invariant 4). It changes nothing.
 
 A difference is the mean over tokens of |difference of natural log-probabilities|. Measured with vLLM 0.32 in
 bfloat16 on a CPU, bases of 1.8 million parameters and LoRA of rank 16:
-- the same adapter in vLLM and in PEFT: 0.0006 to 0.0070 with three bases, 0.08 for the worst token;
+- the same adapter in vLLM and in PEFT: 0.0006 to 0.0087 with four bases, 0.22 for the worst token;
   with 1% too much scale 0.013, 10% 0.088, without its query projections 0.042, half as strong 0.57;
 - adapter and base: 1.38; with a hundredth of its scale 0.014, a thousandth 0.005, which is rounding; none 0.
 """
@@ -29,7 +29,7 @@ RECORD = "probe.json"
 MINIMUM_BASE_DIFFERENCE = 0.01
 """Below it an adapter is taken for the base: twice what rounding makes, a hundredth of a useful adapter."""
 MAXIMUM_TRAINING_DIFFERENCE = 0.02
-"""Above it the weights or their scale are not the trained ones: three times what rounding makes."""
+"""Above it the weights or their scale are not the trained ones: more than twice what rounding makes."""
 
 DEFAULT_PROMPTS: tuple[str, ...] = (
     "When are you open on Sunday, and can I return a book that I bought last week?",

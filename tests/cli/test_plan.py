@@ -173,7 +173,7 @@ def test_one_silent_system_is_told_and_the_rest_is_planned(live: Live) -> None:
 
 def test_where_nothing_answers_it_says_what_and_how_to_go_on(offline: Bench) -> None:
     said = offline.loop("plan")
-    refused(said, "nothing of 'production' answers", "127.0.0.1:8100", "`loop up`", "loop plan --against")
+    refused(said, "nothing of 'production' answers", offline.engine, "`loop up`", "loop plan --against")
     assert not (offline.root / ".loop").exists()
     refused(offline.loop("plan", "-e", "staging"), "`loop up -e staging`")
 
@@ -202,7 +202,7 @@ def test_a_rollout_added_shows_its_stages_its_routes_and_what_would_be_done(offl
     said = offline.loop("plan", "--against", "HEAD^", "-e", "production")
     assert said.code == 2
     assert "canary: 5% of users, at least 24 h, advance auto  <- stands here" in said.out
-    assert f"load {offline.served('chat-v1.1')} on http://127.0.0.1:8100" in said.out
+    assert f"load {offline.served('chat-v1.1')} on {offline.engine}" in said.out
     assert changed_values(said.out) == [
         'loop.environments.production.rollout: nothing -> {"candidate": "chat-v1.1", "stage": "canary"}'
     ]

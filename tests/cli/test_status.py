@@ -299,6 +299,7 @@ def on_terminal(bench: Bench, *arguments: str, until: bytes = b"", **environment
             written += piece
             if until and written.count(until) >= 2:
                 process.send_signal(signal.SIGINT)
+                until = b""
         process.wait(10)
     finally:
         process.kill()

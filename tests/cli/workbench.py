@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -18,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from runner import digest
 from runner.cli.main import main
@@ -28,6 +31,7 @@ from tests.spec.repository import DIGESTS, Repository
 CHECKOUT = Path(__file__).resolve().parents[2]
 PRODUCTION = ("loop.yaml", "environments", "production")
 MODELS = tuple(DIGESTS)
+ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,9 @@ class Bench:
         self.root, self.admin, self.listen = root, admin, listen
         self.files = Repository()
         self.files.remove("loop.yaml", "base_model", "digest")
+        # A deployment of whoever runs the tests may live at the shipped addresses.
+        free = iter(free_addresses(8))
+        self.files.texts["loop.yaml"] = ADDRESS.sub(lambda _: next(free), self.files.texts["loop.yaml"])
         for name in MODELS:
             make_adapter(root, name)
             path = f"adapters/{name}"
@@ -111,6 +118,14 @@ class Bench:
     def roll_out(self, stage: str = "canary") -> None:
         """Put chat-v1.1 on trial in `files`."""
         self.files.set(*PRODUCTION, "rollout", to={"candidate": "chat-v1.1", "stage": stage})
+
+    @property
+    def engine(self) -> str:
+        """The address of production's managed engine."""
+        address: str = yaml.safe_load(self.files.texts["loop.yaml"])["environments"]["production"]["engine"][
+            "listen"
+        ]
+        return f"http://{address}"
 
     def served(self, name: str = "chat-v1.0") -> str:
         """Return the engine's name for a version."""

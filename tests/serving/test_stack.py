@@ -1,0 +1,219 @@
+"""What loop.yaml says of a gateway reaches the process: every field, by value; another value is another program."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from runner.errors import TerminalError
+from runner.serving import stack
+from runner.serving.gateway import config
+from runner.serving.gateway.config import Content
+from runner.serving.processes import ManagedProcess
+from runner.serving.stack import Local, Member, Stack, gateway_config
+from runner.spec.environment import BaseModelRef, Engine, Environment, Gateway, Limits
+from tests.reconcile.real_parts import free_addresses
+
+KEYS = "keys.yaml"
+ADA = f"- {{name: ada, group: internal, sha256: '{'a' * 64}'}}\n"
+
+# Every field of the spec: another value than the default, and where the process is told it.
+GATEWAY: dict[str, tuple[Any, tuple[str, Any]]] = {
+    "listen": ("127.0.0.1:7001", ("listen", "127.0.0.1:7001")),
+    "admin": ("127.0.0.1:7002", ("admin", "127.0.0.1:7002")),
+    "alias": ("talk", ("aliases", ["talk"])),
+    "keys_file": (KEYS, ("keys", [{"name": "ada", "group": "internal", "sha256": "a" * 64}])),
+    "anonymous": (None, ("anonymous_group", None)),
+    "pinning_groups": (("beta",), ("pinning_groups", ["beta"])),
+}
+LIMITS: dict[str, tuple[Any, tuple[str, Any]]] = {
+    "body_bytes": (2048, ("body_bytes", 2048)),
+    "requests_per_minute": (7, ("requests_per_minute", 7)),
+    "in_flight": (3, ("in_flight", 3)),
+    "first_byte_timeout": (1.5, ("first_byte_timeout_s", 1.5)),
+    "total_timeout": (9.0, ("total_timeout_s", 9.0)),
+}
+
+
+def local(root: Path, engine: Engine | None = None, **gateway: Any) -> Local:
+    """Return an environment whose replicas run elsewhere, unless an engine is given."""
+    (root / KEYS).write_text(ADA)
+    away = Engine(replicas=("http://127.0.0.1:9",))
+    environment = Environment(engine=engine or away, gateway=Gateway(**gateway), baseline="chat-v1.0")
+    base = BaseModelRef(name="bookshop-base", path="models/base")
+    return Local("production", environment, base, Content.MASKED, root, root / ".loop" / "production", {})
+
+
+def told(place: Local) -> dict[str, Any]:
+    return config.to_json(gateway_config(place))
+
+
+def members(place: Local) -> tuple[Member, ...]:
+    async def made() -> tuple[Member, ...]:
+        async with aiohttp.ClientSession() as session:
+            return stack.stack(place, session).members
+
+    return asyncio.run(made())
+
+
+def program(place: Local, at: int = 0) -> str:
+    return members(place)[at].process.program.digest
+
+
+def test_every_field_of_the_spec_is_here() -> None:
+    assert Gateway.model_fields.keys() == GATEWAY.keys() | {"limits"}
+    assert Limits.model_fields.keys() == LIMITS.keys()
+
+
+@pytest.mark.parametrize("name", GATEWAY)
+def test_every_field_of_a_gateway_reaches_the_process_and_makes_another_program(
+    tmp_path: Path, name: str
+) -> None:
+    value, (key, wanted) = GATEWAY[name]
+    plain, changed = local(tmp_path), local(tmp_path, **{name: value})
+    assert told(plain)[key] != wanted
+    assert told(changed)[key] == wanted
+    assert {k: v for k, v in told(plain).items() if k != key} == {
+        k: v for k, v in told(changed).items() if k != key
+    }
+    assert program(plain) != program(changed)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_every_limit_reaches_the_process_and_makes_another_program(tmp_path: Path, name: str) -> None:
+    value, (key, wanted) = LIMITS[name]
+    plain, changed = local(tmp_path), local(tmp_path, limits=Limits(**{name: value}))
+    assert told(plain)["limits"][key] != wanted
+    assert told(changed)["limits"] == told(plain)["limits"] | {key: wanted}
+    assert program(plain) != program(changed)
+
+
+def test_defaults_of_the_spec_and_of_the_process_are_the_same(tmp_path: Path) -> None:
+    assert gateway_config(local(tmp_path)).limits == config.Limits()
+    assert {field.name for field in fields(config.Limits)} == {key for _, (key, _) in LIMITS.values()}
+
+
+def test_the_rest_of_the_environment_reaches_it_too(tmp_path: Path) -> None:
+    engine = Engine(replicas=("http://127.0.0.1:9",), api_key_env="ENGINE_KEY")
+    place = replace(local(tmp_path, engine), content=Content.OFF)
+    value = told(place)
+    assert (value["environment"], value["content"]) == ("production", "off")
+    assert value["upstream_key_env"] == "ENGINE_KEY"
+    assert value["state_dir"] == str(tmp_path / ".loop" / "production")
+
+
+def test_the_same_settings_are_the_same_program_so_that_a_running_one_is_adopted(tmp_path: Path) -> None:
+    assert program(local(tmp_path)) == program(local(tmp_path))
+
+
+def test_another_key_in_the_file_is_another_program(tmp_path: Path) -> None:
+    place = local(tmp_path, keys_file=KEYS)
+    before = program(place)
+    (tmp_path / KEYS).write_text(ADA.replace("a" * 64, "b" * 64))
+    assert program(place) != before
+
+
+def test_the_file_that_the_gateway_reads_is_for_its_owner_only_and_says_what_was_meant(
+    tmp_path: Path,
+) -> None:
+    place = local(tmp_path, keys_file=KEYS)
+    place.state.mkdir(parents=True)
+    (place.state / "gateway.tmp").write_text("left by a runner that was killed")
+    (place.state / "gateway.tmp").chmod(0o644)
+    (gateway,) = members(place)
+    path = place.state / "gateway.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert config.read(path) == gateway_config(place)
+    assert str(path) in gateway.process.program.argv
+    assert [entry.name for entry in place.state.iterdir()] == ["gateway.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (None, "cannot be read"),
+        (b"- {name: ada", "cannot be read"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (b"[" * 20_000, "cannot be read"),
+        (b"ada: secret", "found: dict"),
+        (b"", "found: NoneType"),
+        (b"- ada", "keys.0"),
+        (b"- {name: ada, group: internal}", "sha256"),
+        (b"- {name: ada, group: internal, sha256: x, key: y}", "keys.0.key"),
+    ],
+)
+def test_a_keys_file_that_cannot_be_used_is_an_error_in_its_name(
+    tmp_path: Path, content: bytes | None, part: str
+) -> None:
+    place = local(tmp_path, keys_file=KEYS)
+    (tmp_path / KEYS).unlink() if content is None else (tmp_path / KEYS).write_bytes(content)
+    with pytest.raises(TerminalError) as raised:
+        gateway_config(place)
+    assert f"error: {KEYS}: " in str(raised.value)
+    assert part in str(raised.value)
+
+
+def test_a_managed_engine_is_a_second_member_and_its_settings_make_its_program(tmp_path: Path) -> None:
+    (tmp_path / "models" / "base").mkdir(parents=True)
+    one = local(tmp_path, Engine(managed=True))
+    assert [member.process.program.name for member in members(one)] == ["gateway", "engine"]
+    other = local(tmp_path, Engine(managed=True, max_loras=3))
+    assert program(one, 1) != program(other, 1)
+    assert program(one) == program(other), "the gateway goes on"
+
+
+def test_it_keeps_a_gateway_that_is_killed_and_stop_leaves_none(tmp_path: Path) -> None:
+    listen, admin = free_addresses(2)
+    place = replace(local(tmp_path, listen=listen, admin=admin), environ=dict(os.environ))
+    said: list[str] = []
+
+    async def live() -> tuple[int, int, ManagedProcess]:
+        served = asyncio.Queue[None]()
+        async with aiohttp.ClientSession() as session:
+            made = stack.stack(place, session)
+            keeping = asyncio.create_task(made.keep(said.append, lambda: served.put_nowait(None)))
+            process = made.members[0].process
+            pids = []
+            for _ in range(2):
+                await asyncio.wait_for(served.get(), 30)
+                record = process.living()
+                assert record is not None
+                pids.append(record.pid)
+                if len(pids) == 1:
+                    os.kill(record.pid, 9)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            assert process.living() is not None, "cancelling leaves it alive"
+            await made.stop()
+            return pids[0], pids[1], process
+
+    first, second, process = asyncio.run(live())
+    assert first != second and process.living() is None
+    assert "gateway: ended; starting it again" in said
+
+
+def test_a_state_directory_that_cannot_be_written_is_one_plain_error(tmp_path: Path) -> None:
+    listen, admin = free_addresses(2)
+    place = local(tmp_path, listen=listen, admin=admin)
+
+    async def kept() -> None:
+        async with aiohttp.ClientSession() as session:
+            made: Stack = stack.stack(place, session)
+            (place.state / "logs").write_text("no folder")
+            await asyncio.wait_for(made.keep(lambda _: None, lambda: None), 30)
+
+    with pytest.raises(FileExistsError):
+        asyncio.run(kept())
+
+
+def test_what_is_written_is_plain_json(tmp_path: Path) -> None:
+    members(local(tmp_path))
+    assert json.loads((tmp_path / ".loop" / "production" / "gateway.json").read_text())["aliases"] == ["chat"]
