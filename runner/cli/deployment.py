@@ -6,6 +6,7 @@ It opens and closes; it decides nothing.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 import aiohttp
 import click
 
+from runner.data.pull import is_progress
 from runner.git.repository import Repository
 from runner.reconcile import status
 from runner.reconcile.journal import Journal, read
@@ -91,10 +93,15 @@ def warn_uncommitted(root: Path) -> None:
 
 
 def stopwatch() -> Tell:
-    """Return a function that prints a line of progress on standard error, with the seconds since now."""
-    begin = time.monotonic()
+    """Return a function that prints progress on standard error, with the seconds since now.
+
+    The states of a bar are left out where nobody is watching.
+    """
+    begin, watched = time.monotonic(), sys.stderr.isatty()
 
     def tell(text: str) -> None:
+        if is_progress(text) and not watched:
+            return
         first, *more = text.splitlines() or [""]
         click.echo(f"{time.monotonic() - begin:7.1f} s  {first}", err=True)
         for line in more:

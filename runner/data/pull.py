@@ -23,6 +23,7 @@ from runner.errors import LoopError, terminal, transient
 PULL_SECONDS = 3600.0
 _CHANGED = "some files may have been fetched; nothing that was there was overwritten"
 _KEPT_LINES = 20
+_BAR = re.compile(r"\[\d+:\d\d.*\]$|^!$")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 # What DVC says, and what that means for the user; anything else may pass by itself.
@@ -70,6 +71,11 @@ def pull(
         raise transient(f"`dvc pull` did not end within {seconds:g} s", *_shown(paths), changed=_CHANGED)
     if status:
         raise _failure(paths, said)
+
+
+def is_progress(line: str) -> bool:
+    """Return whether a line is one state of a bar, which is of use only to somebody who is watching."""
+    return bool(_BAR.search(line))
 
 
 def _start(root: Path, paths: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:

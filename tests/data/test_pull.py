@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.data.hashes import HashCache
-from runner.data.pull import pull
+from runner.data.pull import is_progress, pull
 from runner.data.tracking import State, read_tracking, state_of
 from runner.errors import TerminalError, TransientError
 
@@ -114,3 +114,17 @@ def _members(group: int) -> list[str]:
         if int(fields[2]) == group and fields[0] != "Z":
             found.append(stat.parent.name)
     return found
+
+
+@pytest.mark.parametrize(
+    ("line", "bar"),
+    [
+        ("Collecting          |7.00 [00:00,  486entry/s]", True),
+        ("!", True),
+        ("A       models/chat-v1.0/", False),
+        ("4 files fetched and 3 files added", False),
+        ("ERROR: failed to pull data from the cloud", False),
+    ],
+)
+def test_the_states_of_a_bar_are_told_from_lines_that_say_something(line: str, bar: bool) -> None:
+    assert is_progress(line) is bar
