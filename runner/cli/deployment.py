@@ -86,10 +86,16 @@ def deployment(root: Path, environment: str, *, working_tree: bool) -> Deploymen
 
 def warn_uncommitted(root: Path) -> None:
     """Say on standard error which files of the desired state differ from the commit that is applied."""
-    dirty = [path for path in Repository(root).dirty() if path.endswith(".yaml") and not path.startswith(".")]
+    dirty = [path for path in Repository(root).dirty() if _is_spec(path)]
     if dirty:
         more = f" and {len(dirty) - 3} more" if len(dirty) > 3 else ""
         click.echo(f"note: not committed, so not applied: {', '.join(dirty[:3])}{more}", err=True)
+
+
+def _is_spec(path: str) -> bool:
+    """Say whether a path may be a file of the desired state: loop.yaml, or a YAML file one folder down."""
+    folder, _, name = path.rpartition("/")
+    return path == "loop.yaml" or (name.endswith(".yaml") and folder != "" and "/" not in folder)
 
 
 def stopwatch() -> Tell:

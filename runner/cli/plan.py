@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from runner.reconcile.plan import Plan
     from runner.reconcile.review import Section
     from runner.reconcile.source import CommitSource
+    from runner.reconcile.state import StatePaths
     from runner.spec.environment import Environment
     from runner.spec.load import Spec
 
-CHANGED = "changed values"
 EXAMPLES = """\b
 Examples:
   loop plan                                exit codes: 0 in sync, 1 error, 2 changes pending
@@ -99,6 +99,8 @@ def command(
 
 def _unchanged(planned: Plan, sections: tuple[Section, ...]) -> bool:
     """Return whether nothing differs: neither the live system nor, where two revisions are compared, any value."""
+    from runner.report.plan import CHANGED
+
     return planned.in_sync and all(title != CHANGED for title, _ in sections)
 
 
@@ -130,7 +132,26 @@ def _live(root: Path, environment: str, working_tree: bool) -> tuple[Plan, tuple
             *(f"{name}: {unknown.reason}" for name, unknown in observed.unknowns()),
             fix=_start(environment, declared),
         )
-    return planned, review(spec, environment)
+    return planned, (*review(spec, environment), *_data(root, work.paths))
+
+
+def _data(root: Path, paths: StatePaths) -> tuple[Section, ...]:
+    """Return what DVC tracks at the commit that is checked out and the working tree lacks or has otherwise."""
+    from runner.data.hashes import HashCache
+    from runner.data.tracking import State, read_tracking, survey
+    from runner.git.repository import Repository
+
+    repository = Repository(root)
+    tracking = read_tracking(repository.files_at(repository.head()))
+    states = survey(tracking, root, HashCache(paths.hashes))
+    fixes = {
+        State.MISSING: "fetch it: `dvc pull`",
+        State.MODIFIED: "keep it: `dvc commit`, or undo: `dvc checkout`",
+    }
+    lines = [
+        f"{path}: {state.value}; {fixes[state]}" for path, state in sorted(states.items()) if state in fixes
+    ]
+    return (("data", [*lines, *map(str, tracking.diagnostics)]),) if lines or tracking.diagnostics else ()
 
 
 def _start(name: str, declared: Environment) -> str:

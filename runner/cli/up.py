@@ -54,7 +54,12 @@ def command(
         warn_uncommitted(root)
     spec = work.spec()
     declared = pick_environment(spec, environment)
-    return asyncio.run(_up(Wish(work, spec, declared, ask, until_ready, stopwatch())))
+    wish = Wish(work, spec, declared, ask, until_ready, stopwatch())
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # until asyncio has its own: ends as Ctrl-C does
+    _fetch_base(wish)
+    return asyncio.run(_up(wish))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,6 @@ async def _up(wish: Wish) -> int:
             agreed.set()
 
     async with aiohttp.ClientSession() as session, wish.work.reconciler(wish.tell, told) as reconciler:
-        _fetch_base(wish)
         processes = _processes(wish, session)
         duties = [
             asyncio.create_task(processes.keep(wish.tell, wake.set)),
@@ -202,11 +206,20 @@ async def _ask(session: aiohttp.ClientSession, url: str, model: str, question: s
         "max_tokens": 64,
     }
     click.echo(f"question: {question}")
-    async with session.post(f"{url}/chat/completions", json=body) as answer:
-        value = await answer.json(content_type=None)
-        if answer.status != 200:
-            click.echo(f"no answer: status {answer.status}: {json.dumps(value)[:300]}", err=True)
-            return False
-        about = f"{value['model']}, {answer.headers.get('x-loop-arm')}"
-        click.echo(f"answer:   {value['choices'][0]['message']['content'].strip()}   ({about})")
-        return True
+    try:
+        async with session.post(f"{url}/chat/completions", json=body) as answer:
+            text, about = await answer.text(), answer.headers.get("x-loop-arm")
+            answer.raise_for_status()
+        value = json.loads(text)
+        said = value["choices"][0]["message"]["content"].strip()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, _client_error()) as error:
+        click.echo(f"no answer: {type(error).__name__}: {error}", err=True)
+        return False
+    click.echo(f"answer:   {said}   ({value.get('model')}, {about})")
+    return True
+
+
+def _client_error() -> type[Exception]:
+    import aiohttp
+
+    return aiohttp.ClientError

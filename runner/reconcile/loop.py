@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from runner.errors import LoopError, TerminalError
@@ -94,6 +94,7 @@ class Reconciler:
         report = await apply(planned, observed, world, self.journal, self._newer.is_set)
         if planned.in_sync:
             self._note_in_sync(planned)
+            observed = replace(observed, memory=self.journal.memory())
         self.journal.rotate_if_long()
         outcome = Outcome(observed, planned, report, self.refusal)
         self.tell(outcome)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from runner.report.plan import CHANGED
 from runner.spec.cost import Account, CostPolicy, Per
 from runner.spec.environment import Environment
 from runner.spec.load import Spec
@@ -30,7 +31,7 @@ def review(spec: Spec, name: str, before: Spec | None = None) -> tuple[Section, 
     if before is not None:
         sections.append(("data", list(_data(before, spec))))
         sections.append(("cost", list(_cost(before.policies.cost, spec.policies.cost))))
-        sections.append(("changed values", list(_changed(before.to_json(), spec.to_json(), name))))
+        sections.append((CHANGED, list(_changed(before.to_json(), spec.to_json(), name))))
     return tuple((title, lines) for title, lines in sections if lines)
 
 

@@ -160,7 +160,7 @@ def _carried(intent: Intent, given: Intent | None, baseline: Version, split: Spl
 
 
 def _unverified(what: str, version: Version, text: str) -> Hold:
-    return Hold(f"{what} {version.name}", HoldReason.UNVERIFIED, f"{version.served} {text}")
+    return Hold(f"{what} {version.name}", HoldReason.UNVERIFIED, f"{version.served}: {text}")
 
 
 def _reason(desired: Desired, observed: Observed, view: GatewayView, routing: Routing) -> Reason:

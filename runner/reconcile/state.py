@@ -35,6 +35,11 @@ class StatePaths:
         return self.directory / "status.json"
 
     @property
+    def hashes(self) -> Path:
+        """Hashes of tracked files that did not change since."""
+        return self.directory / "hashes.json"
+
+    @property
     def adapters(self) -> Path:
         """Placed adapters, one read-only directory for each served name."""
         return self.directory / "adapters"

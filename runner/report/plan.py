@@ -16,6 +16,8 @@ Values = Mapping[str, Any]
 Review = Sequence[tuple[str, Sequence[str]]]
 """Further sections for reviewers, each a title and its lines: stages, evaluation, data, cost."""
 
+CHANGED = "changed values"
+"""Title of the section that says what two revisions have otherwise."""
 MARKER = "<!-- loop plan -->"
 """First line of the Markdown, by which the one comment of a pull request is found again."""
 _SIGNS = {
@@ -33,7 +35,7 @@ _ESCAPED = {"<": "&lt;", ">": "&gt;", "@": "&#64;", **{mark: f"\\{mark}" for mar
 
 def to_text(plan: Values, review: Review = ()) -> str:
     """Return the plan for a terminal, without colour and without a line end."""
-    lines = [headline(plan), ""]
+    lines = [headline(plan, review), ""]
     lines += _section("adapters", _adapters(plan))
     lines += _section("routes", _routes(plan))
     lines += _section("actions", _actions(plan))
@@ -48,7 +50,7 @@ def to_markdown(plan: Values, review: Review = ()) -> str:
 
     Nothing in it can mention a person or become markup.
     """
-    lines = [MARKER, f"### {_plain(headline(plan))}", "", *_table(plan)]
+    lines = [MARKER, f"### {_plain(headline(plan, review))}", "", *_table(plan)]
     lines += _fenced("Routes", _routes(plan), "diff")
     lines += _fenced("Actions", _actions(plan), "diff")
     if plan["holds"]:
@@ -65,11 +67,12 @@ def to_line(plan: Values) -> str:
     return f"{plan['environment']} at {_revision(plan)}: {plan['verdict']} ({counts})"
 
 
-def headline(plan: Values) -> str:
+def headline(plan: Values, review: Review = ()) -> str:
     """Return what a plan comes to, in a few words."""
     actions, holds = len(plan["actions"]), len(plan["holds"])
+    differs = any(title == CHANGED for title, _ in review)
     what = {
-        "in sync": "in sync",
+        "in sync": "values change, nothing that serves does" if differs else "in sync",
         "changing": f"{actions} change{'' if actions == 1 else 's'} pending",
         "held": f"nothing to do now, {holds} held",
     }

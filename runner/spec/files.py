@@ -44,7 +44,9 @@ class DirectoryFiles:
         folder = self.root / directory
         if not folder.is_dir():
             return ()
-        return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_file()))
+        # What is named as a spec file and is none (a folder, a broken link) is listed: reading it tells what is wrong.
+        found = (entry.name for entry in folder.iterdir() if entry.is_file() or entry.suffix == ".yaml")
+        return tuple(sorted(found))
 
     def digest(self, path: str) -> str | None:
         """Return the content digest of a directory, or None where it is absent. Raises OSError."""
