@@ -164,6 +164,7 @@ class SegmentWriter:
         self._lock, self._sync_lock = threading.Lock(), threading.Lock()
         self._current: _Segment | None = None
         self._retired: list[_Segment] = []
+        self._last_opened_us = 0
         self.appended = 0
         """How many events were appended since the start."""
         self.durable = 0
@@ -232,19 +233,18 @@ class SegmentWriter:
             self._retire()  # a torn line may then only ever be the last of its segment
 
     def _begin(self) -> _Segment:
-        now = self._clock()
-        taken = {segment.path for segment in self._retired}
+        # Never a name that this writer has used: `sync` may be renaming that segment in another thread right now.
+        now = max(self._clock(), self._last_opened_us + 1)
         while True:
             path = self.directory / f"{self.kind}-{now}-{os.getpid()}.open.jsonl"
             try:
-                if (
-                    path in taken or _final(path).exists()
-                ):  # a clock that was set back must not lead to an old segment's name
+                if _final(path).exists():  # a clock that was set back must not lead to an old segment's name
                     raise FileExistsError(path)
                 self._current = _Segment(path, self._disk.create(path), now)
             except FileExistsError:
                 now += 1
             else:
+                self._last_opened_us = now
                 return self._current
 
     def _is_due(self, segment: _Segment) -> bool:
