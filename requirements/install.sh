@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 environment=$1; shift
+trap 'printf "\nsetup: interrupted; the same command goes on from here\n" >&2; exit 130' INT
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { printf 'error: %s\n' "$1" >&2; printf '  fix: %s\n' "$2" >&2; exit 1; }
 
@@ -25,7 +26,7 @@ done
 if [ ! -x .venv-uv/bin/uv ] || ! cmp -s requirements/bootstrap.txt .venv-uv/locked.txt; then
   say "installing the installer (uv) into .venv-uv"
   python3 -m venv .venv-uv || fail "python3 cannot make virtual environments" "install Debian's python3-venv or its like"
-  .venv-uv/bin/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
+  .venv-uv/bin/python -m pip install -qq --require-hashes -r requirements/bootstrap.txt
   cp requirements/bootstrap.txt .venv-uv/locked.txt
 fi
 . requirements/find-links.sh

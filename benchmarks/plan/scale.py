@@ -85,6 +85,7 @@ async def measure(directory: Path) -> Scale:
                     journal,
                     time.time,
                     lambda _: None,
+                    lambda _: None,
                     10.0,
                 )
                 return await _measured(at_work, journal)

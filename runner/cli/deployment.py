@@ -68,13 +68,18 @@ class Deployment:
         """
 
         def keep(outcome: Outcome) -> None:
-            write_json(self.paths.status, status.to_json(outcome))
+            try:
+                write_json(self.paths.status, status.to_json(outcome))
+            except OSError as error:  # it is for people to look at; what serves must not end for it
+                tell(
+                    f"{self.paths.status} cannot be written: {error.strerror}; `loop status` shows an older pass"
+                )
             told(outcome)
 
         with Journal(self.paths.journal, time.time) as journal:
             async with aiohttp.ClientSession() as session:
                 wiring = Wiring(self.root, session, os.environ, tell)
-                yield Reconciler(self.source, wiring.connect, journal, time.time, keep)
+                yield Reconciler(self.source, wiring.connect, journal, time.time, keep, tell)
 
 
 def deployment(root: Path, environment: str, *, working_tree: bool) -> Deployment:

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("Look", "show what was done, from the journal"),
     "up": ("Run", "engine, gateway and reconciler together, on this machine"),
     "run": ("Run", "the reconciler alone, for an engine and gateway that run elsewhere"),
+    "down": ("Run", "stop what a killed runner left serving"),
     "apply": ("Run", "bring the live system to the desired state once"),
     "replay": ("Try", "play a recorded traffic trace through the gateway"),
     "schema": ("Write", "JSON Schemas for editors, and the reference of every field"),

@@ -70,7 +70,9 @@ def _show(root: Path, environment: str, since: float | None, as_json: bool) -> i
     else:
         click.echo(report.to_text(value, time.time(), colour=coloured()))
     last = value["pass"]
-    return 0 if last is not None and last["verdict"] == "in sync" and value["runner"] is not None else 2
+    if last is None or value["runner"] is None:
+        return 2
+    return 0 if last["verdict"] == "in sync" and not last["refused"] else 2
 
 
 def _gather(root: Path, environment: str, since: float | None) -> dict[str, Any]:

@@ -83,8 +83,15 @@ async def _up(wish: Wish) -> int:
 
     stop, wake, agreed = asyncio.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    hurry = asyncio.Event()
+
+    def asked_to_stop() -> None:
+        if stop.is_set():
+            hurry.set()
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, asked_to_stop)
     loop.add_signal_handler(signal.SIGHUP, wake.set)
     narrate, settings = Narrator(wish.tell), Settings(wish)
 
@@ -105,7 +112,7 @@ async def _up(wish: Wish) -> int:
         try:
             return await _until(stop, duties)
         finally:
-            await _stop(wish, duties, processes)
+            await _stop(wish, duties, processes, hurry)
 
 
 @dataclass(slots=True)
@@ -140,12 +147,12 @@ async def _until(stop: asyncio.Event, duties: list[asyncio.Task[Any]]) -> int:
     return int(greeting.result()) if greeting.done() else 0
 
 
-async def _stop(wish: Wish, duties: list[asyncio.Task[Any]], processes: Stack) -> None:
-    wish.tell("stopping")
+async def _stop(wish: Wish, duties: list[asyncio.Task[Any]], processes: Stack, hurry: asyncio.Event) -> None:
+    wish.tell("stopping; Ctrl-C again does not wait for requests under way")
     for duty in duties:
         duty.cancel()
     await asyncio.gather(*duties, return_exceptions=True)
-    await processes.stop()
+    await processes.stop(hurry)
     wish.tell("stopped; nothing that was started is left")
 
 

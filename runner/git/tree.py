@@ -21,8 +21,8 @@ _READ_AHEAD = (".yaml", ".yml", ".dvc", ".lock")
 
 
 def digest_of_directory(path: Path) -> str | None:
-    """Return the content digest of a directory of the working tree, or None where there is none."""
-    return digest.of_directory(path) if path.is_dir() else None
+    """Return the content digest of a directory of the working tree; None where it is absent or has no file."""
+    return digest.of_filled_directory(path)
 
 
 class TreeFiles:

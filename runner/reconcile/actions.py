@@ -27,7 +27,7 @@ class Reason(StrEnum):
     WRONG_ROOT = "registered under another path than the one declared"
     PAIR_WITHDRAWN = "routed to a replica where it is not verified"
     ROLLED_BACK = "the spec goes back"
-    PROMOTED = "the spec goes forward"
+    PROMOTED = "the spec gives it traffic"
     REPLICA_READY = "verified on more replicas"
     CHANGED_BY_HAND = "the table is not the one last written"
     GATEWAY_EMPTY = "the gateway has no table"

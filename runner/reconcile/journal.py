@@ -67,12 +67,34 @@ class Journal:
         os.close(self._lock)
 
     def append(self, kind: Kind, body: Mapping[str, Any]) -> Entry:
-        """Write an entry and return once it is on the disk. Raises OSError where the disk fails."""
+        """Write an entry and return once it is on the disk.
+
+        Raises OSError where the disk fails, TerminalError where the journal was taken away while it was open: then
+        another runner may hold the new one, and this one must not act.
+        """
+        self._check_place()
         entry = _sealed(self._sequence + 1, self._clock(), kind, body, self._last)
-        _write(self._file, entry)
+        size = os.fstat(self._file).st_size
+        try:
+            _write(self._file, entry)
+        except OSError:
+            os.ftruncate(self._file, size)  # a part of a line would make every later one unreadable
+            raise
         self._sequence, self._last, self._lines = entry.sequence, entry.digest, self._lines + 1
         self._pending.append(entry)
         return entry
+
+    def _check_place(self) -> None:
+        lock = self.path.with_suffix(".lock")
+        gone = [
+            path for file, path in ((self._file, self.path), (self._lock, lock)) if not _is_still(file, path)
+        ]
+        if gone:
+            raise terminal(
+                "the journal was removed while the runner was at work",
+                *(f"{path} is not the file that was opened" for path in gone),
+                fix="stop this runner and start it again: it then observes everything anew",
+            )
 
     def memory(self) -> Memory:
         """Return what all entries so far add up to."""
@@ -103,6 +125,14 @@ class Journal:
         os.close(self._file)
         self._file, self._lines = file, 1
         self._sequence, self._last = entry.sequence, entry.digest
+
+
+def _is_still(file: int, path: Path) -> bool:
+    """Return whether `path` leads to the open file."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except OSError:
+        return False
 
 
 def read(path: Path) -> Iterator[Entry]:

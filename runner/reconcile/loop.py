@@ -23,7 +23,8 @@ from runner.reconcile.observed import Memory, Observed
 from runner.reconcile.plan import Plan, plan
 from runner.reconcile.ports import World
 
-INTERVAL = 2.0
+FIRST_POLL_S = 2.0
+"""Between looks for a desired state while there is none yet."""
 
 
 class Source(Protocol):
@@ -68,11 +69,13 @@ class Reconciler:
     journal: Journal
     clock: Callable[[], float]
     tell: Callable[[Outcome], None]
+    trouble: Callable[[str], None]
     observe_seconds: float = SECONDS
     declared: Declared | None = None
     world: World | None = None
     refusal: Refusal | None = None
     _newer: asyncio.Event = field(default_factory=asyncio.Event)
+    _told: str = ""
 
     async def look(self) -> tuple[Observed, Plan]:
         """Observe and plan, and do nothing. Raises LoopError where there is no desired state at all."""
@@ -109,19 +112,41 @@ class Reconciler:
             outcome = await self.reconcile_once()
         return outcome
 
-    async def run(self, stop: asyncio.Event, wake: asyncio.Event, interval: float = INTERVAL) -> None:
-        """Make passes until `stop` is set; `wake` begins the next one at once. `interval` is in seconds."""
-        watcher = asyncio.create_task(self._watch(stop, interval))
+    async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
+        """Make passes until `stop` is set; `wake` begins the next one at once, else `poll` of loop.yaml passes.
+
+        What stops a pass (a full disk, say) is told and does not end it: whatever serves goes on serving, nothing
+        is done that cannot be written down, and the next pass tries again. Raises LoopError where there is no
+        desired state at all.
+        """
+        watcher = asyncio.create_task(self._watch(stop))
         try:
             while not stop.is_set():
-                outcome = await self.reconcile_once()
-                if not outcome.acted:
-                    await _first_of(interval, stop, wake, self._newer)
+                if not await self._resident_pass():
+                    await _first_of(self._poll, stop, wake, self._newer)
                     wake.clear()
         finally:
             watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watcher
+
+    @property
+    def _poll(self) -> float:
+        return self.declared.poll if self.declared else FIRST_POLL_S
+
+    async def _resident_pass(self) -> bool:
+        """Make a pass and return whether it acted; what stopped it is told once, until another thing does."""
+        try:
+            acted = (await self.reconcile_once()).acted
+        except (LoopError, OSError) as error:
+            if self.declared is None:
+                raise
+            if str(error) != self._told:
+                self.trouble(f"this pass was given up, nothing more was done: {error}")
+            self._told = str(error)
+            return False
+        self._told = ""
+        return acted
 
     async def _current(self) -> tuple[Declared, World]:
         """Return the newest good declaration; a bad one is told and leaves the last good one in force."""
@@ -158,10 +183,10 @@ class Reconciler:
         self.world = world
         self.declared, self.refusal = declared, None
 
-    async def _watch(self, stop: asyncio.Event, interval: float) -> None:
+    async def _watch(self, stop: asyncio.Event) -> None:
         """Notice a newer revision also during a long pass, so that it need not wait for its end."""
         while not stop.is_set():
-            await asyncio.sleep(interval)
+            await asyncio.sleep(self._poll)
             with contextlib.suppress(LoopError, OSError):
                 revision = await asyncio.to_thread(self.source.revision)
                 if self.declared is not None and revision not in self._seen():

@@ -33,7 +33,8 @@ def to_text(status: Values, now: float, *, colour: bool) -> str:
         none = "no runner has looked at it yet; `loop up` begins"
         return f"{status['environment']}: {none if status['runner'] is None else begun}"
     lines = [_headline(status, last, now, colour), ""]
-    lines += [*_section("serving", _serving(last)), *_section("systems", _systems(last))]
+    was = "" if status["runner"] else " then"
+    lines += [*_section(f"serving{was}", _serving(last)), *_section(f"systems{was}", _systems(last))]
     lines += _section(f"requests, {_window(status['window_seconds'])}", _table(status["arms"]))
     lines += _section("held", (row for hold in last["holds"] for row in _hold(hold)))
     lines += _section("failed", (row for failed in last["failed"] for row in _failure(failed)))
@@ -42,15 +43,17 @@ def to_text(status: Values, now: float, *, colour: bool) -> str:
 
 
 def _headline(status: Values, last: Values, now: float, colour: bool) -> str:
-    verdict, age = str(last["verdict"]), now - last["at"]
-    if status["runner"] is None:
-        about = f"no runner at work; last seen {_ago(age)} ago"
-    else:
-        about = f"runner {status['runner']}, looked {_ago(age)} ago" + (
-            ", late" if age > STALE_SECONDS else ""
-        )
+    verdict, age = str(last["verdict"]), _ago(now - last["at"])
     shown = f"\x1b[{_COLOURS.get(verdict, '0')}m{verdict}\x1b[0m" if colour else verdict
-    return f"{status['environment']}: {shown} at {_revision(last['revision'])} ({about})"
+    found = f"{shown} at {_revision(last['revision'])}"
+    if status["runner"] is None:
+        return f"{status['environment']}: no runner at work; the last one, {age} ago, found it {found}"
+    about = f"runner {status['runner']}, looked {age} ago"
+    if now - last["at"] > STALE_SECONDS:
+        about += ", late"
+    if last["refused"]:
+        about += f"; {_revision(last['refused']['revision'])} is REFUSED, see below"
+    return f"{status['environment']}: {found} ({about})"
 
 
 def _serving(last: Values) -> Iterator[str]:

@@ -14,6 +14,9 @@ from typing import Any
 from runner import digest
 from runner.errors import terminal
 
+MAX_GENERATION = 2**53
+"""What every reader of JSON still holds exactly; a table beyond it could never be replaced."""
+
 
 class ArmName(StrEnum):
     """The two sides of a rollout."""
@@ -131,6 +134,6 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError(f"{value!r} is not a whole number of at least 0")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_GENERATION:
+        raise TypeError(f"{value!r} is not a whole number from 0 to {MAX_GENERATION}")
     return value

@@ -28,6 +28,9 @@ from runner.spec.environment import BaseModelRef, Environment, Gateway
 
 HEALTH_SECONDS = 2.0
 GATEWAY_START_SECONDS = 30.0
+GATEWAY, ENGINE = "gateway", "engine"
+GRACE_S = {GATEWAY: 10.0, ENGINE: 3.0}
+"""The gateway ends what it has under way; vLLM has nothing left to end then, and is deaf while it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,20 @@ class Stack:
         except ExceptionGroup as failed:  # callers tell one error to a user, the others would say the same
             raise failed.exceptions[0] from failed
 
-    async def stop(self) -> None:
-        """End every member, the gateway first so that it can finish what it has under way."""
+    async def stop(self, hurry: asyncio.Event) -> None:
+        """End every member, the gateway first so that it can finish what it has under way; at once with `hurry`."""
+        gently = asyncio.create_task(self._stop(GRACE_S))
+        hurried = asyncio.create_task(hurry.wait())
+        await asyncio.wait({gently, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not gently.done():
+            gently.cancel()
+            gently = asyncio.create_task(self._stop({}))
+        await gently
+
+    async def _stop(self, grace_s: Mapping[str, float]) -> None:
         for one in self.members:
-            await one.process.stop()
+            await one.process.stop(grace_s.get(one.process.program.name, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,21 @@ def stack(local: Local, session: aiohttp.ClientSession) -> Stack:
         process = ManagedProcess(program, local.state, local.environ)
         members.append(Member(process, launcher.serves(client), launcher.START_TIMEOUT_S))
     return Stack(tuple(members))
+
+
+async def stop_left(state: Path, progress: Progress) -> tuple[str, ...]:
+    """End what a killed runner left, by the records in the state directory; return the names of what was there.
+
+    Raises TransientError where something cannot be ended.
+    """
+    stopped = []
+    for name, grace_s in GRACE_S.items():
+        process = ManagedProcess(Program(name, (), "", 0), state, {})
+        if process.record_path.exists():
+            progress(f"stopping {name}")
+            await process.stop(grace_s)
+            stopped.append(name)
+    return tuple(stopped)
 
 
 def gateway_config(local: Local) -> GatewayConfig:
@@ -159,7 +187,7 @@ def _gateway(local: Local, session: aiohttp.ClientSession) -> Member:
     temporary.replace(path)
     host, _, port = gateway.listen.rpartition(":")
     program = Program(
-        name="gateway",
+        name=GATEWAY,
         argv=(sys.executable, "-m", "runner.serving.gateway", "--config", str(path)),
         host=host.strip("[]"),
         port=int(port),

@@ -35,6 +35,8 @@ Name = Annotated[
     str, _text(r"^[a-z0-9][a-z0-9._-]*$", 80, "a name of small letters, digits, '.', '_' and '-'")
 ]
 Digest = Annotated[str, _text(r"^[0-9a-f]{64}$", 64, "a SHA-256 of 64 hex digits")]
+Commit = Annotated[str, _text(r"^[0-9a-f]{40}$", 40, "a Git commit of 40 hex digits")]
+"""In full: a tag or a short form can come to mean another commit."""
 DvcHash = Annotated[str, _text(r"^[0-9a-f]{32}(\.dir)?$", 36, "a hash as DVC writes it")]
 Variable = Annotated[str, _text(r"^[A-Za-z_][A-Za-z0-9_]*$", 120, "the name of an environment variable")]
 """Where a secret is; the secret itself never stands in Git."""

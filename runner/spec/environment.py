@@ -176,8 +176,8 @@ class LoopFile(Section):
     """Folder with one file for every version."""
     datasets: InsidePath = "datasets"
     """Folder with one file for every data set."""
-    poll: Duration = 10.0
-    """How often the runner looks for a new commit and at the live system, in seconds."""
+    poll: Annotated[Duration, Field(gt=0)] = 2.0
+    """Longest time between two looks at the commit that is checked out and at the live system."""
     grace_period: Duration = 600.0
     """How long an unloaded adapter's files stay on the engine's disk, in seconds."""
     prune_limit: Annotated[int, Field(ge=0)] = 3

@@ -25,7 +25,7 @@ class Files(Protocol):
         ...
 
     def digest(self, path: str) -> str | None:
-        """Return a directory's content digest (`digest.of_directory`); None where its bytes are absent."""
+        """Return a directory's content digest (`digest.of_directory`); None where there are no bytes."""
         ...
 
 
@@ -49,9 +49,8 @@ class DirectoryFiles:
         return tuple(sorted(found))
 
     def digest(self, path: str) -> str | None:
-        """Return the content digest of a directory, or None where it is absent. Raises OSError."""
-        folder = self.root / path
-        return digest.of_directory(folder) if folder.is_dir() else None
+        """Return a directory's content digest; None where it is absent or has no file. Raises OSError."""
+        return digest.of_filled_directory(self.root / path)
 
 
 class MemoryFiles:

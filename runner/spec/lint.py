@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.errors import Diagnostic, Severity
-from runner.spec.checks import engines, learning, measures, rollouts, versions
+from runner.spec.checks import adapters, engines, learning, measures, privacy, rollouts, versions
 from runner.spec.files import Files
 from runner.spec.parse import Parsed
 
 SCHEMA_FOLDER = "schemas"
-_CHECKS = (versions.check, engines.check, rollouts.check, measures.check, learning.check)
+_CHECKS = (
+    versions.check,
+    adapters.check,
+    engines.check,
+    rollouts.check,
+    measures.check,
+    learning.check,
+    privacy.check,
+)
 
 
 def lint(parsed: Parsed, files: Files) -> list[Diagnostic]:

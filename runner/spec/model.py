@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import Digest, InsidePath, ModelName, Name, Section
+from runner.spec.base import Commit, Digest, InsidePath, ModelName, Name, Section
 
 
 class TrainingType(StrEnum):
@@ -27,7 +27,7 @@ class Adapter(Section):
     digest: Digest
     """Content digest of that directory."""
     rank: Annotated[int, Field(ge=1, le=512)]
-    """LoRA rank; no more than `max_lora_rank` of every engine that serves it."""
+    """LoRA rank: `r` of its `adapter_config.json`; no more than `max_lora_rank` of any engine that serves it."""
 
 
 class Training(Section):
@@ -39,8 +39,8 @@ class Training(Section):
     """Data set of `datasets/`."""
     dataset_hash: str
     """DVC's hash of the data set at that time."""
-    revision: str
-    """Git commit of the code that trained it."""
+    revision: Commit
+    """Git commit of the code that trained it: all 40 digits, no tag."""
     date: date
     """Day on which it was trained."""
 
@@ -49,7 +49,7 @@ class Evaluation(Section):
     """What was measured before it was promoted."""
 
     report: InsidePath
-    """The report in full."""
+    """The report in full, a file that Git holds."""
     metrics: dict[Name, float]
     """Metric -> value; shares lie between 0 and 1, durations are seconds."""
 

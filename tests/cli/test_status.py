@@ -170,7 +170,9 @@ def test_before_the_first_pass_it_says_who_begins() -> None:
 
 
 def test_a_runner_that_is_gone_or_late_is_told() -> None:
-    assert "(no runner at work; last seen 3 s ago)" in shown(last(), runner=None)
+    gone = shown(last(), runner=None)
+    assert gone.startswith("production: no runner at work; the last one, 3 s ago, found it in sync at ")
+    assert "serving then:" in gone
     assert "(runner 4242, looked 2 min ago, late)" in shown(last(at=NOW - 130))
 
 
@@ -222,7 +224,7 @@ def test_while_loop_yaml_is_being_edited_the_live_system_can_still_be_looked_at(
     bench.state("status.json").write_text(json.dumps(last(at=time.time())))
     (bench.root / "loop.yaml").write_text("name: [")
     said = bench.loop("status")
-    assert said.code == 2 and said.out.startswith("production: in sync at ")
+    assert said.code == 2 and said.out.startswith("production: no runner at work; ")
     assert bench.loop("log").code == 0
 
 

@@ -91,6 +91,12 @@ def test_the_digest_of_weights_comes_from_where_dvc_put_them(scratch: Scratch) -
     assert files.digest("weights/other") is None
 
 
+def test_a_directory_without_a_file_holds_no_weights(scratch: Scratch) -> None:
+    files = Repository(scratch.root, scratch.environ).files_at(Revision(scratch.commit(a="1")))
+    (scratch.root / "weights/chat/empty").mkdir(parents=True)
+    assert files.digest("weights/chat") is None
+
+
 @pytest.mark.parametrize("path", ["..", "/etc", "weights/../../outside", "link"])
 def test_no_digest_is_taken_of_anything_outside_the_repository(scratch: Scratch, path: str) -> None:
     (scratch.root.parent / "outside").mkdir()

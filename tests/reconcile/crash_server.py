@@ -78,7 +78,9 @@ async def apply_all(job: Mapping[str, Any]) -> str:
         journal.die_at, journal.how = job["die_at"], job["how"]
         async with aiohttp.ClientSession() as session:
             wiring = Wiring(root, session, {}, lambda _line: None)
-            at_work = Reconciler(source, wiring.connect, journal, time.time, lambda _outcome: None)
+            at_work = Reconciler(
+                source, wiring.connect, journal, time.time, lambda _outcome: None, lambda _text: None
+            )
             for source.current in job["revisions"]:
                 outcome = await at_work.settle()
         return outcome.plan.verdict.value

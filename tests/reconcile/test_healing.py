@@ -38,7 +38,13 @@ def settled(root: Path, declared: Declared, replica_seconds: float = 2.0) -> Out
                 wiring = Wiring(root, session, {}, lambda _line: None)
                 source = ListedSource([declared])
                 at_work = Reconciler(
-                    source, wiring.connect, journal, time.time, lambda _: None, replica_seconds
+                    source,
+                    wiring.connect,
+                    journal,
+                    time.time,
+                    lambda _: None,
+                    lambda _: None,
+                    replica_seconds,
                 )
                 return await at_work.settle()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -191,3 +192,14 @@ def test_a_checkpoint_that_is_none_is_refused() -> None:
     broken = {**to_json(Memory()), "verified": [["only one"]]}
     with pytest.raises(TerminalError, match="cannot be read"):
         from_json(broken)
+
+
+def test_a_runner_whose_journal_was_removed_writes_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "journal.jsonl"
+    with Journal(path, lambda: 0.0) as journal:
+        journal.append(Kind.IN_SYNC, {"revision": "r", "spec_digest": "s"})
+        shutil.rmtree(path.parent)
+        with pytest.raises(TerminalError, match="removed while the runner was at work"):
+            journal.append(Kind.IN_SYNC, {"revision": "r", "spec_digest": "s"})
+        with Journal(path, lambda: 0.0), pytest.raises(TerminalError):
+            journal.append(Kind.IN_SYNC, {"revision": "r", "spec_digest": "s"})

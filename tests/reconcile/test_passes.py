@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +13,14 @@ from typing import Any
 import pytest
 
 from runner.errors import TerminalError, Unknown, terminal, transient
+from runner.reconcile import journal as journal_module
 from runner.reconcile import status
 from runner.reconcile.apply import apply
 from runner.reconcile.desired import Desired
 from runner.reconcile.distil import Declared
 from runner.reconcile.journal import Journal, read
 from runner.reconcile.loop import Outcome, Reconciler
-from runner.reconcile.memory import Kind
+from runner.reconcile.memory import Entry, Kind
 from runner.reconcile.observe import observe
 from runner.reconcile.observed import Memory, Replica
 from runner.reconcile.plan import plan
@@ -34,6 +37,7 @@ class ListedSource:
         self.revisions: Mapping[str, Desired | Exception] = revisions
         self.current: str | Exception = next(iter(revisions))
         self.read: list[str] = []
+        self.poll = 10.0
 
     def revision(self) -> str:
         if isinstance(self.current, Exception):
@@ -46,7 +50,7 @@ class ListedSource:
         if isinstance(found, Exception):
             raise found
         environment = Environment(engine=Engine(), gateway=Gateway(), baseline="v1")
-        return Declared(replace(found, revision=revision), environment, "base", 10.0)
+        return Declared(replace(found, revision=revision), environment, "base", self.poll)
 
 
 Work = Callable[[Reconciler], Awaitable[None]]
@@ -54,10 +58,13 @@ Work = Callable[[Reconciler], Awaitable[None]]
 
 def at_work(s: Simulation, source: ListedSource, path: Path, work: Work) -> list[Outcome]:
     told: list[Outcome] = []
+    troubles: list[str] = []
 
     async def go() -> None:
         with Journal(path / "journal.jsonl", lambda: s.now) as journal:
-            await work(Reconciler(source, lambda _: s.world(), journal, lambda: s.now, told.append))
+            await work(
+                Reconciler(source, lambda _: s.world(), journal, lambda: s.now, told.append, troubles.append)
+            )
 
     asyncio.run(go())
     return told
@@ -164,6 +171,7 @@ def test_agreement_is_written_down_once_a_revision(tmp_path: Path) -> None:
 def test_the_resident_loop_follows_wake_ups_and_new_commits_and_ends_when_told(tmp_path: Path) -> None:
     s = Simulation.of()
     source = ListedSource(one=desired("v1", "v0"), two=desired("v2", "v1"))
+    source.poll = 3600.0
 
     async def until(held: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
@@ -176,7 +184,7 @@ def test_the_resident_loop_follows_wake_ups_and_new_commits_and_ends_when_told(t
 
     async def work(reconciler: Reconciler) -> None:
         stop, wake = asyncio.Event(), asyncio.Event()
-        running = asyncio.create_task(reconciler.run(stop, wake, interval=3600.0))
+        running = asyncio.create_task(reconciler.run(stop, wake))
         await until(lambda: serves("v1"))
         s.hand_written(routes=())
         wake.set()
@@ -297,3 +305,44 @@ def test_the_status_says_who_answers_what_is_held_and_since_when_all_agree(tmp_p
     assert "cannot be reached" in last["replicas"]["http://r1"]["unknown"]
     assert last["holds"][0]["reason"] == "unknown"
     assert last["applied"]["revision"] == "one"
+
+
+def test_a_resident_runner_outlives_a_journal_that_cannot_be_written_and_does_nothing_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = Simulation.of()
+    source = ListedSource(one=desired("v1"))
+    source.poll = 0.01
+    full = True
+    real = journal_module._write
+
+    def write(file: int, entry: Entry) -> None:
+        if full:
+            os.write(file, b'{"half":')
+            raise OSError(errno.ENOSPC, "no space left on device")
+        real(file, entry)
+
+    monkeypatch.setattr(journal_module, "_write", write)
+    troubles: list[str] = []
+
+    async def go() -> None:
+        nonlocal full
+        with Journal(tmp_path / "journal.jsonl", lambda: s.now) as journal:
+            resident = Reconciler(
+                source, lambda _: s.world(), journal, lambda: s.now, lambda _: None, troubles.append
+            )
+            stop = asyncio.Event()
+            running = asyncio.create_task(resident.run(stop, asyncio.Event()))
+            async with asyncio.timeout(20):
+                while not troubles:  # noqa: ASYNC110 - what is awaited is a state and not an event
+                    await asyncio.sleep(0.005)
+                assert s.table().routes == ()
+                full = False
+                while not s.table().routes:  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(0.005)
+            stop.set()
+            await running
+
+    asyncio.run(go())
+    assert len(troubles) == 1 and "no space left" in troubles[0]
+    assert list(read(tmp_path / "journal.jsonl")), "the half line was taken back"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runner import digest
 from runner.errors import Severity, TerminalError
 from runner.spec.files import DirectoryFiles, MemoryFiles
 from runner.spec.load import load, load_or_raise
@@ -166,3 +167,11 @@ def test_files_in_a_folder_and_in_memory_load_alike(repository, tmp_path):
     on_disk = load(DirectoryFiles(tmp_path))
     assert all(item.severity is Severity.WARNING for item in on_disk.diagnostics)
     assert on_disk.spec.digest == repository.load().spec.digest
+
+
+def test_a_directory_without_a_file_has_no_digest_as_one_that_is_absent(tmp_path):
+    (tmp_path / "models/chat-v1.0/empty").mkdir(parents=True)
+    files = DirectoryFiles(tmp_path)
+    assert (files.digest("models/chat-v1.0"), files.digest("models/chat-v1.1")) == (None, None)
+    (tmp_path / "models/chat-v1.0/empty/file").write_text("")
+    assert files.digest("models/chat-v1.0") == digest.of_directory(tmp_path / "models/chat-v1.0")

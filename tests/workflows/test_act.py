@@ -122,7 +122,7 @@ def test_the_plan_of_a_pull_request_becomes_one_comment_that_is_updated_in_place
     assert posted.returncode == 0, posted.stdout + posted.stderr
     assert github.comments[0]["body"].endswith(planned)
     assert github.tokens == {"Bearer secret-token"}
-    second = pull_request(runner, lambda text: text.replace("poll: 10s", "poll: 20s"))
+    second = pull_request(runner, lambda text: text.replace("poll: 2s", "poll: 3s"))
     assert second.returncode == 0, second.stdout + second.stderr
     comment(runner, github)
     assert len(github.comments) == 1

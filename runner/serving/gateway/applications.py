@@ -82,26 +82,29 @@ class Application:
 
 
 class Operations:
-    """Health, readiness and metrics, the same on both listeners."""
+    """Health and readiness, for users without a word on the inside, and with it, and metrics, for the runner."""
 
     def __init__(self, book: RouteBook, replicas: Replicas, log: EventLog, metrics: Metrics) -> None:
         self._book, self._replicas, self._log, self._metrics = book, replicas, log, metrics
 
     def trouble(self) -> str | None:
-        """Return why the gateway is not ready, or None."""
+        """Return why the gateway is not ready, or None; may name paths of this machine."""
+        return self._log.trouble or self._public_trouble()
+
+    def public_endpoints(self) -> dict[bytes, dict[str, Endpoint]]:
+        """Return what to serve to users."""
+        return _probes(self._alive, self._ready_for_users)
+
+    def admin_endpoints(self) -> dict[bytes, dict[str, Endpoint]]:
+        """Return what to serve to the runner."""
+        return _probes(self._alive, self._ready) | {b"/metrics": {"GET": self._metrics_text}}
+
+    def _public_trouble(self) -> str | None:
         if not self._book.table.routes:
             return "no route table is in force yet"
         if not self._replicas.any_healthy:
             return "no replica is healthy"
-        return self._log.trouble
-
-    def endpoints(self) -> dict[bytes, dict[str, Endpoint]]:
-        """Return what to serve."""
-        return {
-            b"/healthz": {"GET": self._alive, "HEAD": self._alive},
-            b"/readyz": {"GET": self._ready, "HEAD": self._ready},
-            b"/metrics": {"GET": self._metrics_text},
-        }
+        return self._log.trouble and "requests cannot be logged"
 
     async def _alive(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await reply_json(send, 200, {"status": "ok"})
@@ -113,8 +116,19 @@ class Operations:
         else:
             await reply_json(send, 503, {"status": "not ready", "reason": trouble})
 
+    async def _ready_for_users(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        trouble = self._public_trouble()
+        if trouble is None:
+            await reply_json(send, 200, {"status": "ready"})
+        else:
+            await reply_json(send, 503, {"status": "not ready", "reason": trouble})
+
     async def _metrics_text(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await reply(send, 200, self._metrics.text(), metrics_.MEDIA)
+
+
+def _probes(alive: Endpoint, ready: Endpoint) -> dict[bytes, dict[str, Endpoint]]:
+    return {b"/healthz": {"GET": alive, "HEAD": alive}, b"/readyz": {"GET": ready, "HEAD": ready}}
 
 
 class Public:

@@ -19,6 +19,9 @@ from runner.serving.gateway.replies import ApiError, Receive, Scope, bad_request
 
 DEPTH = 64
 WHOLE = 2**31
+MODEL_CHARACTERS = 256
+CHOICES = 16  # answers to one prompt: each costs the engine as much as a request, and counts as one only
+PROMPTS = 64  # of one request, for the same reason
 # They reach into the engine's inner workings (ids, scheduling, cache transfer): not the client's to set.
 ENGINE_ONLY = frozenset(
     {
@@ -50,6 +53,7 @@ class Ask:
     wants_usage: bool
     """Whether the client wants the usage as a chunk of its stream."""
     choices: int
+    """How many answers are due: `n` for each prompt."""
     user: str | None
     temperature: float | None
     max_tokens: int | None
@@ -66,32 +70,26 @@ async def read_body(scope: Scope, receive: Receive, limit: int, timeout_s: float
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and len(declared) < 20 and int(declared) > limit:
         raise _too_large(limit)
-    message = await receive()
-    body = message.get("body", b"")
-    if message.get("more_body"):
-        try:
-            async with asyncio.timeout(timeout_s):
-                body = await _rest(receive, [body], limit)
-        except TimeoutError:
-            raise ApiError(408, "timeout", f"the body did not arrive within {timeout_s:g} s") from None
-    elif message["type"] == "http.disconnect":
-        raise ConnectionError("the client went away")
-    if len(body) > limit:
-        raise _too_large(limit)
-    return bytes(body)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _parts(receive, limit)
+    except TimeoutError:
+        raise ApiError(408, "timeout", f"the body did not arrive within {timeout_s:g} s") from None
 
 
-async def _rest(receive: Receive, parts: list[bytes], limit: int) -> bytes:
-    size = len(parts[0])
-    while size <= limit:
+async def _parts(receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ConnectionError("the client went away")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
         if not message.get("more_body"):
             return b"".join(parts)
-    raise _too_large(limit)
 
 
 def _too_large(limit: int) -> ApiError:
@@ -129,12 +127,14 @@ def parse(operation: Operation, raw: bytes) -> Ask:
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise bad_request("'model' must name a model", "model")
+    if len(model) > MODEL_CHARACTERS:
+        raise bad_request(f"'model' is longer than {MODEL_CHARACTERS} characters", "model")
     if inner := ENGINE_ONLY & body.keys():
         raise bad_request(f"'{min(inner)}' is not accepted here", min(inner))
-    _check_input(operation, body)
+    prompts = _check_input(operation, body)
     stream = _optional(body, "stream", bool, "true or false") or False
     options = _optional(body, "stream_options", dict, "an object") or {}
-    choices = _whole(body, "n") if body.get("n") is not None else 1
+    _count(body, "best_of")
     limit = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
     return Ask(
         operation=operation,
@@ -142,24 +142,48 @@ def parse(operation: Operation, raw: bytes) -> Ask:
         model=model,
         stream=stream,
         wants_usage=bool(options.get("include_usage")),
-        choices=choices or 1,
+        choices=_count(body, "n") * prompts,
         user=_user(body),
         temperature=_number(body, "temperature"),
         max_tokens=_whole(body, limit),
     )
 
 
-def _check_input(operation: Operation, body: dict[str, Any]) -> None:
+def _check_input(operation: Operation, body: dict[str, Any]) -> int:
+    """Return how many prompts there are."""
     if operation is Operation.COMPLETION:
-        if not isinstance(body.get("prompt"), str | list) or not body["prompt"]:
-            raise bad_request("'prompt' must be text, or a list", "prompt")
-        return
+        return _count_prompts(body.get("prompt"))
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise bad_request("'messages' must be a list of at least one message", "messages")
     for place, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise bad_request(f"'messages[{place}]' must be an object with a 'role'", f"messages[{place}]")
+    return 1
+
+
+def _count_prompts(prompt: Any) -> int:
+    if not isinstance(prompt, str | list) or not prompt:
+        raise bad_request("'prompt' must be text, or a list", "prompt")
+    if isinstance(prompt, str) or is_token_ids(prompt):
+        return 1
+    if len(prompt) > PROMPTS:
+        raise bad_request(f"'prompt' holds more than {PROMPTS} prompts", "prompt")
+    return len(prompt)
+
+
+def is_token_ids(prompt: list[Any]) -> bool:
+    """Whether a list is one prompt of token ids, not several prompts."""
+    return type(prompt[0]) is int
+
+
+def _count(body: dict[str, Any], name: str) -> int:
+    value = body.get(name)
+    if value is None:
+        return 1
+    if type(value) is not int or not 1 <= value <= CHOICES:
+        raise bad_request(f"'{name}' must be a whole number from 1 to {CHOICES}", name)
+    return value
 
 
 def _optional(body: dict[str, Any], name: str, kind: type, meaning: str) -> Any:

@@ -21,14 +21,29 @@ REMEMBERED = 10_000  # rate limits kept at once, so that many addresses cannot f
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`name` identifies who calls where the body names no user: `key:NAME` or `addr:ADDRESS`."""
+    """Who calls: by which key, or without one from which address."""
 
     name: str
+    """`key:NAME` or `addr:ADDRESS`, whose rate is limited."""
+    key: str | None
+    """Name of the API key."""
     group: str
     user: str | None
     """From the header `x-loop-user`."""
     session: str | None
     """From the header `x-loop-session`."""
+
+    def identity(self, named: str | None) -> str:
+        """Return who the user is, where the body may name one: no two different users give the same text.
+
+        Users of a key are that key's own, so nobody can name himself into those of another, or into a key or
+        an address. Callers without a key share their users by design, on a private network: the user of one
+        service stays the same user behind all its addresses, and whoever reaches it may name any of them.
+        """
+        user = named or self.user
+        if self.key is not None:
+            return f"key\0{self.key}" if user is None else f"key\0{self.key}\0{user}"
+        return self.name if user is None else f"anonymous\0{user}"
 
 
 class Callers:
@@ -45,7 +60,8 @@ class Callers:
         if group is None:
             raise ApiError(401, "invalid_api_key", "an API key is needed: send 'authorization: Bearer KEY'")
         name = f"key:{key.name}" if key else address(scope)
-        return Caller(name, group, _header(headers, b"x-loop-user"), _header(headers, b"x-loop-session"))
+        user, session = _header(headers, b"x-loop-user"), _header(headers, b"x-loop-session")
+        return Caller(name, key.name if key else None, group, user, session)
 
     def _key(self, authorization: bytes) -> Key | None:
         if not authorization:

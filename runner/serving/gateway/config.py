@@ -49,6 +49,20 @@ class Limits(_Strict):
 
 
 @dataclass(frozen=True)
+class Transport(_Strict):
+    """What a client gets before it is known who calls; not for `loop.yaml`. Seconds, bytes and counts."""
+
+    header_timeout_s: float = 10.0
+    """From the connection, or the first byte of a later request, to the end of the headers."""
+    header_bytes: int = 65_536
+    header_count: int = 100
+    connections: int = 8192
+    """Public connections at once; fewer where the process may not open enough file descriptors."""
+    unknown_per_minute: int = 60
+    """Requests of one address without a valid key that are answered 401; more are told to wait."""
+
+
+@dataclass(frozen=True)
 class GatewayConfig(_Strict):
     """All that a gateway process needs; addresses are `HOST:PORT`, port 0 takes a free one."""
 
@@ -61,6 +75,7 @@ class GatewayConfig(_Strict):
     hash_key_file: str | None = None
     """Secret of the keyed user hashes, made (mode 0600) where absent; default: user-hash.key in state_dir."""
     limits: Limits = Limits()
+    transport: Transport = Transport()
     keys: tuple[Key, ...] = ()
     anonymous_group: str | None = "public"
     """Group of callers without a key; None refuses them."""

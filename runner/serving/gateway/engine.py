@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import orjson
 
 from runner.serving.gateway.ask import Operation
 from runner.serving.gateway.replicas import Failure
-from runner.serving.gateway.sse import Events
+from runner.serving.gateway.sse import Events, Garbled, logged_usage
 
 PATHS = {Operation.CHAT: "/v1/chat/completions", Operation.COMPLETION: "/v1/completions"}
 READ_BYTES = 1 << 18
@@ -31,10 +32,10 @@ class AttemptFailed(Exception):
 
 @dataclass(slots=True)
 class Whole:
-    """A complete answer: 200 with a JSON object, or a 4xx that is the client's fault."""
+    """A complete answer: 200 with as many ended choices as were asked for, or a 4xx, the client's fault."""
 
     status: int
-    value: dict[str, object]
+    value: dict[str, Any]
 
 
 class Stream:
@@ -80,6 +81,8 @@ class EngineRequest:
     operation: Operation
     body: bytes
     stream: bool
+    choices: int
+    """How many choices make an answer."""
 
 
 class Engine:
@@ -103,7 +106,7 @@ class Engine:
                 url = request.url + PATHS[request.operation]
                 response = await self._post(url, request.body)
                 try:
-                    return await self._first_bytes(response, request.stream)
+                    return await self._first_bytes(response, request)
                 except BaseException:
                     response.close()
                     raise
@@ -134,8 +137,10 @@ class Engine:
             # answer nothing had come, so a fresh connection may ask again.
             return await self._session.post(url, data=body, headers=self._headers)
 
-    async def _first_bytes(self, response: aiohttp.ClientResponse, stream: bool) -> Whole | Stream:
-        if response.status == 200 and stream:
+    async def _first_bytes(
+        self, response: aiohttp.ClientResponse, request: EngineRequest
+    ) -> Whole | Stream:
+        if response.status == 200 and request.stream:
             return await self._open_stream(response)
         payload = await response.read()
         _check_status(response.status, payload)
@@ -145,6 +150,8 @@ class Engine:
             raise AttemptFailed(Failure.MALFORMED, f"the engine's answer is not JSON: {error}") from None
         if not isinstance(value, dict):
             raise AttemptFailed(Failure.MALFORMED, "the engine's answer is not a JSON object")
+        if response.status == 200:
+            _check_answer(value, request.choices)
         return Whole(response.status, value)
 
     async def _open_stream(self, response: aiohttp.ClientResponse) -> Stream:
@@ -153,8 +160,11 @@ class Engine:
         answer.waited_s = 0.0
         if not answer.first:
             raise AttemptFailed(Failure.CONNECTION, "the engine's stream ended before its first event")
-        if b'"error"' in answer.first[0]:
-            _check_first_event(answer.first[0])
+        first = answer.first[0]
+        if not first.startswith(b"{"):
+            raise AttemptFailed(Failure.MALFORMED, f"the engine's stream began with {first[:200]!r}")
+        if b'"error"' in first:
+            _check_first_event(first)
         return answer
 
 
@@ -174,10 +184,28 @@ def _check_status(status: int, payload: bytes) -> None:
             raise AttemptFailed(Failure.ENGINE, evidence)
 
 
+def _check_answer(value: dict[str, Any], wanted: int) -> None:
+    """Raise AttemptFailed unless all choices are there and ended, and the usage can be counted."""
+    choices = value.get("choices")
+    if not isinstance(choices, list):
+        raise AttemptFailed(Failure.MALFORMED, "the engine's answer has no choices")
+    ended = {
+        choice.get("index", place) if type(choice.get("index", place)) is int else None
+        for place, choice in enumerate(choices)
+        if isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str)
+    }
+    if len(ended) != len(choices) or not ended.issuperset(range(wanted)):
+        raise AttemptFailed(Failure.MALFORMED, f"of {wanted} choices not all have ended")
+    try:
+        logged_usage(value.get("usage"))
+    except Garbled as garbled:
+        raise AttemptFailed(Failure.MALFORMED, f"the engine's answer: {garbled}") from None
+
+
 def _check_first_event(event: bytes) -> None:
     try:
         value = orjson.loads(event)
     except orjson.JSONDecodeError:
         return
-    if isinstance(value, dict) and "error" in value:
+    if isinstance(value, dict) and value.get("error") is not None:
         raise AttemptFailed(Failure.ENGINE, f"the engine's stream began with an error: {event[:200]!r}")

@@ -1,14 +1,16 @@
 """The gateway's own numbers for Prometheus; in memory, from this process's start.
 
-Told by `completions`, read by `GET /metrics`. Decides nothing: verdicts are made from events.
+Told by `completions`, read by `GET /metrics` of the admin listener. Decides nothing: verdicts are made from events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -19,37 +21,58 @@ LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
 OVERHEAD_S = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 
 
-class _Live(Collector):
+@dataclass(frozen=True, slots=True)
+class Live:
     """Values that other parts keep anyway, read when somebody asks."""
 
-    def __init__(
-        self, events: Callable[[], Mapping[str, int]], healthy: Callable[[], Mapping[str, bool]]
-    ) -> None:
-        self._events, self._healthy = events, healthy
+    events: Mapping[str, int]
+    """Events written, by kind."""
+    faults: Mapping[str, int]
+    """Public connections that never came to a request, by what was wrong."""
+    healthy: Callable[[], Mapping[str, bool]]
+    """Replicas, by address."""
+    generation: Callable[[], int]
+    in_flight: Callable[[], int]
+    connections: Callable[[], int]
 
-    def collect(self) -> list[Metric]:
+
+class _Reading(Collector):
+    def __init__(self, live: Live, unknown: Mapping[int, int]) -> None:
+        self._live, self._unknown = live, unknown
+
+    def collect(self) -> Iterator[Metric]:
         """Return the families."""
-        events = CounterMetricFamily("loop_gateway_events", "Events written.", labels=["kind"])
-        for kind, count in self._events().items():
-            events.add_metric([kind], count)
+        live = self._live
+        yield _counts("loop_gateway_events", "Events written.", "kind", live.events)
+        yield _counts("loop_gateway_faults", "Connections without a request.", "fault", live.faults)
+        yield _counts(
+            "loop_gateway_unknown_callers", "Requests without a valid key.", "status", self._unknown
+        )
         health = GaugeMetricFamily("loop_gateway_replica_healthy", "1 where it answers.", labels=["replica"])
-        for url, good in self._healthy().items():
+        for url, good in live.healthy().items():
             health.add_metric([url], float(good))
-        return [events, health]
+        yield health
+        yield GaugeMetricFamily(
+            "loop_gateway_generation", "Generation of the route table.", live.generation()
+        )
+        yield GaugeMetricFamily("loop_gateway_in_flight", "Requests in flight.", live.in_flight())
+        yield GaugeMetricFamily("loop_gateway_connections", "Open public connections.", live.connections())
+
+
+def _counts(name: str, meaning: str, label: str, counts: Mapping[Any, int]) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([str(value)], count)
+    return family
 
 
 class Metrics:
     """Counters and histograms of one gateway."""
 
-    def __init__(
-        self,
-        events: Callable[[], Mapping[str, int]],
-        healthy: Callable[[], Mapping[str, bool]],
-        generation: Callable[[], int],
-        in_flight: Callable[[], int],
-    ) -> None:
+    def __init__(self, live: Live) -> None:
         self.registry = registry = CollectorRegistry()
-        registry.register(_Live(events, healthy))
+        self._unknown: Tally[int] = Tally()
+        registry.register(_Reading(live, self._unknown))
         by_arm = ("arm", "version")
         self._requests = Counter(
             "loop_gateway_requests", "Requests.", (*by_arm, "outcome", "status"), registry=registry
@@ -83,10 +106,6 @@ class Metrics:
             registry=registry,
             buckets=OVERHEAD_S,
         )
-        Gauge("loop_gateway_generation", "Generation of the route table.", registry=registry).set_function(
-            generation
-        )
-        Gauge("loop_gateway_in_flight", "Requests in flight.", registry=registry).set_function(in_flight)
 
     def answered(self, event: Mapping[str, Any]) -> None:
         """Count a request by its event."""
@@ -103,6 +122,10 @@ class Metrics:
     def attempt_failed(self, version: str, failure: Failure) -> None:
         """Count an attempt that gave no answer."""
         self._failures.labels(version, failure.value).inc()
+
+    def unknown_caller(self, status: int) -> None:
+        """Count a request that was refused because nobody knows who asks; it leaves no event."""
+        self._unknown[status] += 1
 
     def text(self) -> bytes:
         """Return Prometheus's text format."""

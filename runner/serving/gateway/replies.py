@@ -5,7 +5,8 @@ Used by every part of the gateway that speaks HTTP. Decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +19,10 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
+CUT = "loop.cut"
+"""Where a scope holds the function that ends the connection at once, unsent bytes and all."""
+# Long enough to be unique, and with a letter: a bare telephone or card number is not taken over into the log.
+_REQUEST_ID = re.compile(rb"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_-]{8,64}")
 
 
 class Outcome(StrEnum):
@@ -52,8 +57,11 @@ class ApiError(Exception):
 
     @property
     def headers(self) -> Headers:
-        """What goes with it."""
-        return [] if self.retry_after_s is None else [(b"retry-after", str(self.retry_after_s).encode())]
+        """What goes with it; what is left of a body that was given up would be taken for the next request."""
+        found: Headers = [(b"connection", b"close")] if self.status in (408, 413) else []
+        if self.retry_after_s is not None:
+            found.append((b"retry-after", str(self.retry_after_s).encode()))
+        return found
 
 
 def error_body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
@@ -71,6 +79,12 @@ def _kind(status: int) -> str:
             return "rate_limit_error"
         case _:
             return "invalid_request_error" if status < 500 else "server_error"
+
+
+def request_id(headers: Mapping[bytes, bytes], fresh_id: Callable[[], str]) -> str:
+    """Return the client's `x-request-id` where it is fit for the log, or a fresh one."""
+    given = headers.get(b"x-request-id")
+    return given.decode() if given and _REQUEST_ID.fullmatch(given) else fresh_id()
 
 
 def bad_request(message: str, param: str | None = None) -> ApiError:

@@ -160,12 +160,16 @@ def _digest(files: Files, path: str, declared: str, where: Location) -> Iterator
         actual = files.digest(path)
     except OSError as error:
         summary = f"'{path}' cannot be read: {error.strerror or error}"
-        yield Diagnostic(summary, where, (), "run `dvc pull`, or correct the path")
+        yield Diagnostic(summary, where, (), f"{_fetch(path)}, or correct the path")
         return
     if actual is None:
         summary = f"digest of '{path}' not checked: the bytes are not here"
-        yield Diagnostic(summary, where, (), "run `dvc pull`", Severity.WARNING)
+        yield Diagnostic(summary, where, (), _fetch(path), Severity.WARNING)
     elif actual != declared:
         evidence = (f"declared: {declared}", f"actual:   {actual}")
-        fix = f"run `dvc checkout {path}`; if these bytes are meant, make them a version of another name"
+        fix = f"{_fetch(path)} to have the declared bytes again; if these are meant, correct the digest"
         yield Diagnostic(f"the digest does not match the bytes in '{path}'", where, evidence, fix)
+
+
+def _fetch(path: str) -> str:
+    return f"run `.venv/bin/dvc pull {path}`"
