@@ -41,11 +41,6 @@ def of_directory(path: Path) -> str:
     return of_value([[p.relative_to(path).as_posix(), of_file(p)] for p in files])
 
 
-def of_filled_directory(path: Path) -> str | None:
-    """Return the digest of a directory, or None where it is absent or holds no file. Raises OSError."""
-    return of_directory(path) if any(p.is_file() for p in path.rglob("*")) else None
-
-
 def short(digest: str) -> str:
     """Return the first twelve digits, as they stand in names."""
     return digest[:SHORT]

@@ -97,7 +97,9 @@ async def _killed_once(directory: Path, declared: Declared, process: ManagedProc
         client = EngineClient(declared.environment.engine.replicas[0], session, 2.0)
         with Journal(StatePaths(directory, "production").journal, time.time) as journal:
             wiring = Wiring(directory, session, {}, lambda _line: None)
-            at_work = Reconciler(OneSource(declared), wiring.connect, journal, time.time, _quiet, lambda _: None)
+            at_work = Reconciler(
+                OneSource(declared), wiring.connect, journal, time.time, _quiet, lambda _: None
+            )
             duties = [
                 asyncio.create_task(
                     keep(process, launcher.serves(client), tell, timeout_s=launcher.START_TIMEOUT_S)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  loop plan                                exit codes: 0 in sync, 1 error, 2 changes pending
+  loop plan                                exit codes: 0 in sync, 2 changes pending, 1 error
   loop plan --out plan.json                save it; `loop apply plan.json` carries out this plan or none
   loop plan --against origin/main          what a branch changes, without a live system, in every environment
   loop plan --against HEAD^ --markdown     the same as the comment on a pull request

@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from runner import digest
 from runner.errors import terminal, transient
 from runner.events import columns, manifest
+from runner.events.disk import is_held
 from runner.events.manifest import Covered, Manifest, Part
 from runner.events.reader import Chunk, Damage, Segment, list_segments, read_chunk
 from runner.events.schema import Kind
@@ -38,7 +39,6 @@ SMALL_ROWS = 50_000
 """Parts with fewer rows are merged once there are enough of them in a day."""
 DAMAGED = "damaged"
 """Folder of the lake that keeps the bytes of lines that are no events."""
-_CLOCK_SLACK_US = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,9 @@ class Compaction:
     parts: tuple[str, ...] = ()
 
 
-def process_wrote(segment: Segment) -> bool:
-    """Say whether the process that opened a segment still lives (a later process may have got its number)."""
-    try:
-        fields = Path(f"/proc/{segment.pid}/stat").read_text().rpartition(")")[2].split()
-        boot = next(x for x in Path("/proc/stat").read_text().splitlines() if x.startswith("btime "))
-    except OSError:
-        return False
-    started_us = int(boot.split()[1]) * 1_000_000 + int(fields[19]) * 1_000_000 // os.sysconf("SC_CLK_TCK")
-    return fields[0] not in "ZX" and started_us <= segment.opened_us + _CLOCK_SLACK_US
+def is_written(segment: Segment) -> bool:
+    """Say whether the writer of a segment lives: it locks the file for as long as it has it open."""
+    return is_held(segment.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +71,7 @@ class Compactor:
     lake: Path
     now_us: Callable[[], int]
     grace_us: int = 60_000_000
-    writer_lives: Callable[[Segment], bool] = process_wrote
+    writer_lives: Callable[[Segment], bool] = is_written
     pass_bytes: int = PASS_BYTES
     merge_at: int = 16
     """How many small parts of one day become one."""
@@ -96,7 +90,7 @@ class Compactor:
                 state, step = _absorb(self.lake, state, chunks, self.now_us())
                 done = _sum(done, step)
             state = _merge(self.lake, state, self.merge_at, self.now_us())
-            removed = _remove(self.events, self.lake, state, before_us)
+            removed = self._remove(state, before_us)
             return replace(done, removed=removed)
 
     def _due(self, state: Manifest) -> tuple[Chunk, ...]:
@@ -113,6 +107,29 @@ class Compactor:
                 chunks.append(chunk)
                 size += len(chunk.data)
         return tuple(chunks)
+
+    def _remove(self, state: Manifest, before_us: int) -> int:
+        """Remove segments that Parquet has held since before `before_us`, then forget their names."""
+        removed = 0
+        for segment in list_segments(self.events):
+            covered = state.segments.get(segment.name)
+            if covered is None or covered.since_us > before_us:
+                continue
+            if segment.live and self.writer_lives(
+                segment
+            ):  # it was looked at before its writer had locked it
+                continue
+            chunk = read_chunk(segment, covered.bytes)
+            if chunk is not None and not chunk.data:
+                segment.path.unlink(missing_ok=True)
+                removed += 1
+        left = {segment.name for segment in list_segments(self.events)}
+        if not left.issuperset(state.segments):
+            # a name may be forgotten only when it cannot come back with a power cut
+            manifest.sync_directory(self.events)
+            kept = {name: covered for name, covered in state.segments.items() if name in left}
+            _commit(self.lake, state, segments=kept)
+        return removed
 
 
 @contextmanager
@@ -257,27 +274,6 @@ def _keep_damaged(lake: Path, chunk: Chunk, damaged: Sequence[Damage]) -> None:
     lines = [chunk.data[d.offset - chunk.start :][: d.length] for d in damaged]
     manifest.write_durably(folder / f"{chunk.segment.name}-{chunk.start}.lines", b"".join(lines))
     manifest.sync_directory(folder)
-
-
-def _remove(events: Path, lake: Path, state: Manifest, before_us: int) -> int:
-    """Remove segments that Parquet has held since before `before_us`, then forget their names."""
-    removed = 0
-    for segment in list_segments(events):
-        covered = state.segments.get(segment.name)
-        if covered is None or covered.since_us > before_us:
-            continue
-        chunk = read_chunk(segment, covered.bytes)
-        if chunk is not None and not chunk.data:
-            segment.path.unlink(missing_ok=True)
-            removed += 1
-    left = {segment.name for segment in list_segments(events)}
-    if not left.issuperset(state.segments):
-        manifest.sync_directory(
-            events
-        )  # a name may be forgotten only when it cannot come back with a power cut
-        kept = {name: covered for name, covered in state.segments.items() if name in left}
-        _commit(lake, state, segments=kept)
-    return removed
 
 
 def _sum(first: Compaction, second: Compaction) -> Compaction:

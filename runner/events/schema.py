@@ -53,7 +53,9 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("loop.session", Type.TEXT, "keyed hash of the session, where the client names one"),
         Field("loop.group", Type.TEXT, "group of the API key: public, beta, internal", required=True),
         Field("loop.alias", Type.TEXT, "alias that was asked for, empty for a pinned version"),
-        Field("loop.arm", Type.TEXT, "baseline, candidate or pinned: the arm that answered, or was tried last"),
+        Field(
+            "loop.arm", Type.TEXT, "baseline, candidate or pinned: the arm that answered, or was tried last"
+        ),
         Field("loop.arm.assigned", Type.TEXT, "the arm that the assignment chose, before any fallback"),
         Field("loop.version.assigned", Type.TEXT, "adapter version of the assigned arm"),
         Field("loop.adapter.digest.assigned", Type.TEXT, "digest of that adapter"),
@@ -85,7 +87,11 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("http.response.status_code", Type.WHOLE, "status of the answer", required=True),
         Field("error.type", Type.TEXT, "machine-readable kind of the error, empty if none"),
         Field("gen_ai.operation.name", Type.TEXT, "chat or text_completion"),
-        Field("gen_ai.request.model", Type.TEXT, "the model as the client named it, (unknown) if it is none of ours"),
+        Field(
+            "gen_ai.request.model",
+            Type.TEXT,
+            "the model as the client named it, (unknown) if it is none of ours",
+        ),
         Field("gen_ai.request.stream", Type.BOOL, "whether the client asked for a stream"),
         Field("gen_ai.request.temperature", Type.REAL, "sampling temperature, where given"),
         Field("gen_ai.request.max_tokens", Type.WHOLE, "limit of answer tokens, where given"),

@@ -5,88 +5,41 @@ bytes to the operating system when it returns, so that killing this process lose
 `sync` (or `GroupCommit.durable`) has them on the disk, so that a power failure loses nothing either. A
 process start always begins a new segment, `KIND-MICROSECONDS-PID.open.jsonl`, which becomes `.jsonl` when it
 is complete. It never opens an old one.
+
+Appended lines are kept in memory until they are durable. Where an fsync fails, or the file is no longer where it
+was, they are written again, to a new segment: what such a file holds is never trusted again. They may then be on
+the disk twice; readers count an `event.id` once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from runner.errors import Diagnostic, TransientError, terminal
+from runner.events.disk import OS_DISK, Disk, OsDisk
 from runner.events.schema import FIELDS, Kind, Type
+
+__all__ = ["OS_DISK", "Disk", "Event", "GroupCommit", "LogUnwritable", "OsDisk", "Rotation", "SegmentWriter"]
 
 Event = Mapping[str, Any]
 INT64 = 2**63
+HELD_BYTES = 64 * 1024 * 1024
+"""So much may wait to become durable; nothing more is taken then, since it could not be written again."""
 
 
 class LogUnwritable(TransientError):
     """The event log cannot take events: the disk is full, the directory is gone or may not be written."""
-
-
-class Disk(Protocol):
-    """The outermost port: the five calls by which a segment reaches a disk. All raise OSError."""
-
-    def create(self, path: Path) -> int:
-        """Create a file that must not exist, for appending; return its descriptor."""
-
-    def write(self, descriptor: int, data: bytes) -> int:
-        """Append; return how many bytes were taken."""
-
-    def truncate(self, descriptor: int, size: int) -> None:
-        """Cut the file to `size` bytes."""
-
-    def sync(self, descriptor: int) -> None:
-        """Return when the bytes are on the disk."""
-
-    def complete(self, descriptor: int, path: Path, final: Path) -> None:
-        """Close the file and give it its final name."""
-
-    def sync_directory(self, directory: Path) -> None:
-        """Return when the directory's names are on the disk."""
-
-
-class OsDisk:
-    """The real disk."""
-
-    def create(self, path: Path) -> int:
-        """Create a file that must not exist, for appending."""
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
-
-    def write(self, descriptor: int, data: bytes) -> int:
-        """Append; return how many bytes were taken."""
-        return os.write(descriptor, data)
-
-    def truncate(self, descriptor: int, size: int) -> None:
-        """Cut the file to `size` bytes."""
-        os.ftruncate(descriptor, size)
-
-    def sync(self, descriptor: int) -> None:
-        """Return when the bytes are on the disk."""
-        os.fsync(descriptor)
-
-    def complete(self, descriptor: int, path: Path, final: Path) -> None:
-        """Close the file and give it its final name."""
-        os.close(descriptor)
-        path.rename(final)
-
-    def sync_directory(self, directory: Path) -> None:
-        """Return when the directory's names are on the disk."""
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-OS_DISK = OsDisk()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +48,23 @@ class Rotation:
 
     size_bytes: int = 64 * 1024 * 1024
     age_s: float = 60.0
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds, by a clock that nobody sets."""
 
 
 @dataclass(slots=True)
 class _Segment:
     path: Path
     descriptor: int
-    opened_us: int
+    began_s: float
+    """Monotonic, for the wall clock may be set."""
     size: int = 0
     named_on_disk: bool = False
+    durable: int = 0
+    """How many events are on the disk."""
+    held: list[bytes] = field(default_factory=list)
+    """The lines that are not."""
+    closed: bool = False
 
 
 class _Shape:
@@ -147,7 +108,7 @@ class _Shape:
 class SegmentWriter:
     """Appends events of one kind to segments in `directory`.
 
-    `clock` gives microseconds since 1970. `append` and `sync` may be called from different threads.
+    `clock` gives microseconds since 1970, for names. `append` and `sync` may be called from different threads.
     """
 
     def __init__(
@@ -164,11 +125,15 @@ class SegmentWriter:
         self._lock, self._sync_lock = threading.Lock(), threading.Lock()
         self._current: _Segment | None = None
         self._retired: list[_Segment] = []
+        self._owed: list[bytes] = []
+        self._held_bytes = 0
         self._last_opened_us = 0
         self.appended = 0
         """How many events were appended since the start."""
         self.durable = 0
-        """How many of them, the first ones, are on the disk."""
+        """How many of them, the first ones, were on the disk."""
+        self.lost = 0
+        """How many of those went with segments that someone deleted while they were written."""
 
     def append(self, *events: Event) -> None:
         """Hand the events to the operating system in one write, all of them or none.
@@ -180,24 +145,29 @@ class SegmentWriter:
         data = b"".join(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE) for event in events)
         with self._lock:
             try:
+                if self._held_bytes + len(data) > HELD_BYTES:
+                    raise OSError(errno.ENOBUFS, "too much waits to become durable")
                 self._write(data)
             except OSError as error:
                 raise _unwritable(self.directory, error) from error
+            self._held_bytes += len(data)
             self.appended += len(events)
 
     def sync(self) -> None:
-        """Bring all that was appended to the disk, complete segments that are due. Raises LogUnwritable."""
+        """Bring all that was appended to the disk, complete segments that are due. Raises LogUnwritable.
+
+        After a failure the next call writes again what is not durable.
+        """
         with self._sync_lock:
-            with self._lock:
-                if self._current and self._is_due(self._current):
-                    self._retire()
-                goal, current, retired = self.appended, self._current, self._retired
-                self._retired = []
             try:
+                with self._lock:
+                    self._repay()
+                    if self._current and self._is_due(self._current):
+                        self._retire()
+                    goal, current, retired = self.appended, self._current, self._retired
+                    self._retired = []
                 self._bring_to_disk(current, retired)
             except OSError as error:
-                with self._lock:
-                    self._retired = [s for s in retired if s.path.exists()] + self._retired
                 raise _unwritable(self.directory, error) from error
             self.durable = goal
 
@@ -210,6 +180,10 @@ class SegmentWriter:
     def close(self) -> None:
         """Complete the current segment; the writer may be used again and then begins a new one."""
         with self._lock:
+            try:
+                self._repay()
+            except OSError as error:
+                raise _unwritable(self.directory, error) from error
             self._retire()
         self.sync()
 
@@ -223,8 +197,14 @@ class SegmentWriter:
             self._undo(segment)
             raise
         segment.size += len(data)
+        segment.held.append(data)
         if segment.size >= self._rotation.size_bytes:
             self._retire()
+
+    def _repay(self) -> None:
+        while self._owed:
+            self._write(self._owed[0])
+            del self._owed[0]
 
     def _undo(self, segment: _Segment) -> None:
         try:
@@ -240,7 +220,7 @@ class SegmentWriter:
             try:
                 if _final(path).exists():  # a clock that was set back must not lead to an old segment's name
                     raise FileExistsError(path)
-                self._current = _Segment(path, self._disk.create(path), now)
+                self._current = _Segment(path, self._disk.create(path), self._rotation.monotonic())
             except FileExistsError:
                 now += 1
             else:
@@ -248,7 +228,7 @@ class SegmentWriter:
                 return self._current
 
     def _is_due(self, segment: _Segment) -> bool:
-        return self._clock() - segment.opened_us >= self._rotation.age_s * 1e6
+        return self._rotation.monotonic() - segment.began_s >= self._rotation.age_s
 
     def _retire(self) -> None:
         if self._current:
@@ -256,15 +236,62 @@ class SegmentWriter:
             self._current = None
 
     def _bring_to_disk(self, current: _Segment | None, retired: list[_Segment]) -> None:
-        for segment in retired:
+        """Make every segment durable on its own account; raise the first OSError after all were tried."""
+        first: OSError | None = None
+        steps = [(segment, self._complete) for segment in retired]
+        for segment, finish in steps + ([(current, self._name)] if current else []):
+            try:
+                self._make_durable(segment, finish)
+            except OSError as error:
+                first = first or error
+        if first:
+            raise first
+
+    def _make_durable(self, segment: _Segment, finish: Callable[[_Segment], None]) -> None:
+        lines = len(segment.held)
+        try:
+            if self._disk.is_lost(segment.descriptor, segment.path):
+                raise _Deleted(errno.ENOENT, "a segment was deleted while it was written")
             self._disk.sync(segment.descriptor)
-            self._disk.complete(segment.descriptor, segment.path, _final(segment.path))
-        if current:
-            self._disk.sync(current.descriptor)
-        if retired or (current and not current.named_on_disk):
+            finish(segment)
+        except OSError as error:
+            self._give_up(segment, error)
+            raise
+        with self._lock:
+            done = segment.held[:lines]
+            del segment.held[:lines]
+            segment.durable += sum(data.count(b"\n") for data in done)
+            self._held_bytes -= sum(map(len, done))
+
+    def _complete(self, segment: _Segment) -> None:
+        self._disk.complete(segment.descriptor, segment.path, _final(segment.path))
+        segment.closed = True
+        self._disk.sync_directory(self.directory)
+
+    def _name(self, segment: _Segment) -> None:
+        if not segment.named_on_disk:
             self._disk.sync_directory(self.directory)
-            if current:
-                current.named_on_disk = True
+            segment.named_on_disk = True
+
+    def _give_up(self, segment: _Segment, error: OSError) -> None:
+        """Trust a segment no more; what is not durable goes to the next one."""
+        with self._lock:
+            self._owed += segment.held
+            segment.held = []
+            if self._current is segment:
+                self._current = None
+            self._retired = [other for other in self._retired if other is not segment]
+            with contextlib.suppress(OSError):
+                if not segment.closed:
+                    self._disk.abandon(segment.descriptor)
+            if isinstance(error, _Deleted):
+                self.lost += segment.durable
+                with contextlib.suppress(OSError):  # the next append says why it cannot be made
+                    self.directory.mkdir(parents=True, exist_ok=True)
+
+
+class _Deleted(OSError):
+    """A segment's path no longer leads to it."""
 
 
 def _final(path: Path) -> Path:

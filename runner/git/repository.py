@@ -1,7 +1,7 @@
 """The repository that holds the desired state: which revision is current, what it says, what differs from it.
 
 Called by the reconciler (which applies HEAD, never the working tree) and the command line (`plan --against`).
-Reads and fetches only. A remote that does not answer is Unknown, never "no new commits" (invariant 3).
+Reads and fetches only. Silence of a remote is Unknown and does not mean "no new commits" (invariant 3).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 
 from runner.errors import Diagnostic, LoopError, TerminalError, Unknown, terminal
 from runner.git.command import Git, failure
-from runner.git.tree import DigestOf, TreeFiles, digest_of_directory, read_tree
+from runner.git.tree import DigestOf, TreeFiles, read_tree
+from runner.spec.files import digest_of_directory
 
 FETCH_SECONDS = 20.0
 _FIELDS = "%H%x1f%P%x1f%an%x1f%ae%x1f%aI%x1f%s%x1f%b"

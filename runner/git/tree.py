@@ -11,18 +11,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from runner import digest
 from runner.git.command import Git
 
 DigestOf = Callable[[Path], str | None]
 
 # The spec consists of small YAML files: they come in one process instead of one each.
 _READ_AHEAD = (".yaml", ".yml", ".dvc", ".lock")
-
-
-def digest_of_directory(path: Path) -> str | None:
-    """Return the content digest of a directory of the working tree; None where it is absent or has no file."""
-    return digest.of_filled_directory(path)
 
 
 class TreeFiles:

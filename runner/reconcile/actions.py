@@ -1,7 +1,7 @@
 """What a pass may do to the world, and why it may refrain: frozen values with a total order.
 
 `plan` makes them, `apply` walks them, `report.plan` prints them; all three read the same tuple, so they
-cannot disagree. Every action names its reason, every non-action a reason to hold. Computation only.
+cannot disagree. An action has a reason; so has a hold. Computation only.
 """
 
 from __future__ import annotations

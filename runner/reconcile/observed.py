@@ -1,7 +1,6 @@
 """What the systems said in one observation, and what the journal remembers. Values; `observe` fills them.
 
-A system that did not answer is `Unknown(reason)`: the planner may keep what such a system had, never prune
-it.
+Silence is a value too, `Unknown(reason)`: the planner may keep what such a system had, never prune it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Taking away what is not declared any more: drain, unload, wait, delete. Only what the inventory owns.
 
-Never while a system that may still use an adapter is Unknown, never when nothing is declared, and never more
-than the limit in one pass. Called by `plan`. Computation only.
+Not while a system that may still use an adapter is Unknown, not when nothing is declared, and in one pass no
+more than `prune_limit`. Called by `plan`. Computation only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Serving: the vLLM client and launcher, the probe, the gateway, and the route table between them.
+"""Serving: client and launcher of vLLM, the probe, the gateway, and the route table between them.
 
 Executes what others decided; imports neither git, training nor feedback.
 """

@@ -29,6 +29,11 @@ class Files(Protocol):
         ...
 
 
+def digest_of_directory(path: Path) -> str | None:
+    """Return the content digest of a directory; None where it is absent or holds no file. Raises OSError."""
+    return digest.of_directory(path) if any(entry.is_file() for entry in path.rglob("*")) else None
+
+
 class DirectoryFiles:
     """A working tree, or any folder that holds one."""
 
@@ -50,7 +55,7 @@ class DirectoryFiles:
 
     def digest(self, path: str) -> str | None:
         """Return a directory's content digest; None where it is absent or has no file. Raises OSError."""
-        return digest.of_filled_directory(self.root / path)
+        return digest_of_directory(self.root / path)
 
 
 class MemoryFiles:

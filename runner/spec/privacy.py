@@ -1,4 +1,7 @@
-"""`policies/privacy.yaml`: what counts as personal data, what reaches the disk, and how long it stays."""
+"""`policies/privacy.yaml`: what counts as personal data, what reaches the disk, and how long it stays.
+
+Only `content` is in force in this version; each other field says so.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class Entity(StrEnum):
     IP = "ip"
     URL = "url"
     NATIONAL_NUMBER = "national_number"
-    """Social security and similar numbers, the Korean resident number among them."""
+    """Social security and similar numbers; found are those of Korea (resident, business) and the US."""
     ADDRESS = "address"
     NAME = "name"
     PLACE = "place"
@@ -31,7 +34,7 @@ class Content(StrEnum):
     """What is kept of questions and answers."""
 
     MASKED = "masked"
-    """The text with personal data masked."""
+    """The text with structured personal data masked; names, places, dates and addresses stay."""
     OFF = "off"
     """Nothing; only the facts about requests."""
     RAW = "raw"
@@ -44,11 +47,11 @@ class Replacement(StrEnum):
     TAG = "tag"
     """Its kind, such as `<email>`."""
     PSEUDONYM = "pseudonym"
-    """Its kind and a number that stays the same inside a conversation, such as `<name-1>`."""
+    """Its kind and a number that stays the same inside a conversation, such as `<EMAIL_1>`."""
 
 
 class Retention(Section):
-    """How long what is kept."""
+    """How long what is kept. Not in force yet: nothing is deleted."""
 
     facts: Duration = 365 * 86400.0
     """Facts about requests: times, counts, versions."""
@@ -64,10 +67,11 @@ class PrivacyPolicy(Section):
     content: Content = Content.MASKED
     """What is kept of questions and answers."""
     entities: tuple[Entity, ...] = tuple(Entity)
-    """What is masked."""
+    """What is to be masked. Not obeyed yet: always masked are `email`, `phone`, `card`, `iban`, `ip`, `url` with
+    credentials, and `national_number` of Korea and the US; never `name`, `place`, `date`, `address`."""
     replacement: Replacement = Replacement.PSEUDONYM
-    """What stands in its place."""
+    """What stands in its place. Not obeyed yet: it is always `pseudonym`."""
     exclude_groups: tuple[Name, ...] = ()
-    """Groups of callers of whose conversations no text is kept."""
+    """Groups of callers whose text is not to be kept. Not in force yet: it is kept as `content` says."""
     retention: Retention = Field(default_factory=Retention)
-    """How long what is kept."""
+    """How long what is kept. Not in force yet: nothing is deleted."""

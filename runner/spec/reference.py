@@ -38,6 +38,13 @@ once.
 
 Shares are written `5%` or `0.05`, durations `2000ms`, `30s`, `10m`, `24h`, `7d` or `2w` (a bare number is
 seconds), money `$50`. A name is made of small letters, digits, `.`, `_` and `-`.
+
+All keys are checked; not all are acted on yet. Of `policies/`, this version obeys in `rollout.yaml` the stages'
+`traffic` and `groups` and the `holdback`, in `privacy.yaml` `content`, in `training.yaml` the recipe that
+`dvc.yaml` names. Everything else there is read by `loop validate`, and shown by `loop plan` where it changes:
+conditions, decision and rollback, signals and KPIs, suites and gates, collection, cadence, and cost with its
+alternative. In `loop.yaml` it is the same with `promote_after`, `shadow` and `experiments`: their versions are
+loaded, but nothing is routed to them and nothing waits for a soak.
 """
 _CONDITIONS = """
 A condition compares a metric with a bound: a constant, `baseline`, or `baseline * 1.5`. Comparisons (`>`,
@@ -46,9 +53,9 @@ is the baseline arm at the same time; in a gate it is the version's parent. A bo
 kind: `latency_p99 > 5%` is an error.
 
 ```
-error_rate > 5% OR satisfaction < baseline
-error_rate > baseline * 1.5
+satisfaction < baseline OR error_rate > 5%
 latency_p99 > 2000ms AND NOT (satisfaction >= baseline)
+refusal_rate > baseline * 1.5
 ```
 """
 

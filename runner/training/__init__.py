@@ -1,4 +1,4 @@
-"""Training on TRL and PEFT: the only owner of torch.
+"""Training with TRL and PEFT; nothing else in the product imports torch.
 
 Called as `python -m runner.training.NAME` by the stages of `dvc.yaml`, each of which is one flat recipe.
 Reads data files and policies, writes weights and records beside them; knows nothing of engines, gateways

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from runner.cli.main import COMMANDS
 from runner.reconcile.state import StatePaths
 from runner.serving.gateway.config import GatewayConfig
+from runner.simulation.bookshop.wordings import FRAMES, PERSONAL_FRAMES
 from tests.docs.documents import commands, documents, named
 from tests.docs.scratch import ROOT
 
@@ -64,3 +67,44 @@ def test_every_target_of_make_that_a_document_names_exists() -> None:
         for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", path.read_text())
     }
     assert {(where, target) for where, target in named_there if target not in targets} == set()
+
+
+def test_the_limits_tell_the_figures_of_the_report_of_chat_v1_0() -> None:
+    report = json.loads(text("models/reports/chat-v1.0.json"))
+    regression, adversarial, ood = (report[name] for name in ("regression", "adversarial", "ood"))
+    measured = [regression["right"], adversarial["right"], adversarial["trait"]["typo"], ood["right"]]
+    measured += [ood["trait"]["new_wording"], ood["trait"]["out_of_scope"], *regression["language"].values()]
+    told = text("docs/limits.md").partition("## Of the small world")[2].partition("- The regression")[0]
+    assert re.findall(r"[\d.]+%", told) == [f"{share:.1%}" for share in measured]
+
+
+def test_how_near_regression_is_to_training_is_told_as_it_is() -> None:
+    trained, held_out = (
+        {json.loads(line)["question"]: None for line in text(f"datasets/bookshop/{name}.jsonl").splitlines()}
+        for name in ("train_sft", "regression")
+    )
+    polite = [frame for frames in FRAMES.values() for frame in frames]
+    personal = [frame for frames in PERSONAL_FRAMES.values() for frame in frames]
+    near = [shared(held_out, trained, frames) for frames in ([], polite, [*polite, *personal])]
+    told = " ".join(text("docs/limits.md").partition("- The regression")[2].split())
+    assert near[0] == 0
+    assert f"None of the {len(held_out)} stands there word for word, but {near[1]} do" in told
+    assert f"and {near[2]} once what callers say of themselves is, too" in told
+    assert f"{near[1]} of the {len(held_out)}" in text("datasets/bookshop-regression.yaml")
+
+
+def shared(asked: Iterable[str], trained: Iterable[str], frames: list[str]) -> int:
+    """How many questions were trained, once the frames around them are taken off on both sides."""
+    patterns = [pattern_of(frame) for frame in frames if frame != "{q}"]
+    known = {bare(question, patterns) for question in trained}
+    return sum(bare(question, patterns) in known for question in asked)
+
+
+def pattern_of(frame: str) -> re.Pattern[str]:
+    values = re.sub(r"\\{(?!q\\})\w+\\}", ".+?", re.escape(frame))
+    return re.compile(values.replace(r"\{q\}", "(.+)"))
+
+
+def bare(question: str, patterns: list[re.Pattern[str]]) -> str:
+    found = next(filter(None, (pattern.fullmatch(question) for pattern in patterns)), None)
+    return bare(found[1], patterns) if found else question

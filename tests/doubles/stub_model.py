@@ -129,7 +129,7 @@ class Generation:
     operation: str
     prompt: str | list[int]
     more: tuple[str | list[int], ...] = ()
-    """The other prompts of a batch of completions; they are answered at once, never streamed."""
+    """The other prompts of a batch of completions."""
 
     def __post_init__(self) -> None:
         self.id = ("chatcmpl-" if self.operation == "chat" else "cmpl-") + uuid.uuid4().hex
@@ -152,9 +152,14 @@ class Generation:
         return _model(self.state, self.body)
 
     @property
+    def prompts(self) -> list[str | list[int]]:
+        """The prompt of every choice: each prompt `n` times."""
+        return [prompt for prompt in (self.prompt, *self.more) for _ in range(self.body.get("n") or 1)]
+
+    @property
     def usage(self) -> dict[str, Any]:
         asked = sum(len(_tokens(prompt)) for prompt in (self.prompt, *self.more))
-        said = len(self.words) * (1 + len(self.more))
+        said = len(self.words) * len(self.prompts)
         return {
             "prompt_tokens": asked,
             "total_tokens": asked + said,
@@ -177,15 +182,15 @@ class Generation:
         head = {"id": self.id, "created": self.created, "model": self.model}
         if self.operation == "chat":
             message = {"role": "assistant", "content": text, "refusal": None, "reasoning": None}
-            spoken: dict[str, Any] = {"index": 0, "message": message, **ends}
+            spoken = [{"index": index, "message": message, **ends} for index, _ in enumerate(self.prompts)]
             return head | {
                 "object": "chat.completion",
-                "choices": [spoken],
+                "choices": spoken,
                 "usage": self.usage,
                 "prompt_logprobs": rows,
             }
         choices: list[dict[str, Any]] = []
-        for index, prompt in enumerate((self.prompt, *self.more)):
+        for index, prompt in enumerate(self.prompts):
             scores = None if top is None else prompt_log_probabilities(weights, prompt, top)
             choice = {
                 "index": index,
@@ -201,8 +206,15 @@ class Generation:
         """The chunks of the stream, before `[DONE]`."""
         kind = "chat.completion.chunk" if self.operation == "chat" else "text_completion"
         head = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        for place, _ in enumerate(self.prompts):
+            yield from self._chunks_of(place, head)
+        if (self.body.get("stream_options") or {}).get("include_usage"):
+            usage = {k: v for k, v in self.usage.items() if v is not None}
+            yield head | {"choices": [], "usage": usage}
+
+    def _chunks_of(self, place: int, head: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if self.operation == "chat":
-            first = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+            first = {"index": place, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
             yield head | {"choices": [first]}
         words = self.words
         for position, word in enumerate(words):
@@ -210,7 +222,4 @@ class Generation:
             last = position == len(words) - 1
             ends = {"finish_reason": self.finish_reason if last else None, "stop_reason": None}
             piece = {"delta": {"content": text}} if self.operation == "chat" else {"text": text}
-            yield head | {"choices": [{"index": 0, **piece, "logprobs": None, **ends}]}
-        if (self.body.get("stream_options") or {}).get("include_usage"):
-            usage = {k: v for k, v in self.usage.items() if v is not None}
-            yield head | {"choices": [], "usage": usage}
+            yield head | {"choices": [{"index": place, **piece, "logprobs": None, **ends}]}

@@ -18,7 +18,7 @@ import pytest
 
 from runner.errors import TerminalError, TransientError
 from runner.events import columns, manifest
-from runner.events.compact import DAMAGED, Compaction, Compactor
+from runner.events.compact import DAMAGED, Compaction, Compactor, is_written
 from runner.events.lake import Lake
 from runner.events.schema import Kind
 from tests.doubles.event_files import DAY_US, START_US, line, request, segment
@@ -71,20 +71,51 @@ def test_a_segment_whose_writer_lives_is_left_alone_and_one_whose_writer_died_is
     assert found(tmp_path) == ids(0, 1)
 
 
-def test_the_number_of_a_dead_writer_used_by_a_later_process_does_not_keep_its_segment(
+def test_a_writer_lives_while_it_holds_its_segment_whatever_its_number_and_the_clock_say(
     tmp_path: Path,
 ) -> None:
-    now_us = 1_000_000 * int(Path("/proc/self").stat().st_ctime) + DAY_US
-    segment(
-        tmp_path / "events",
-        [line(request(0))],
-        live=True,
-        pid=os.getpid(),
-        opened_us=START_US - 10 * 365 * DAY_US,
-    )
-    segment(tmp_path / "events", [line(request(1))], live=True, pid=os.getpid(), opened_us=now_us)
-    done = Compactor(tmp_path / "events", tmp_path / "lake", now_us=lambda: now_us).run()
-    assert (done.segments, done.events) == (1, 1)
+    ours = segment(tmp_path / "events", [line(request(0))], live=True, pid=1, opened_us=START_US)
+    segment(tmp_path / "events", [line(request(1))], live=True, pid=os.getpid(), opened_us=LATER_US + DAY_US)
+    with ours.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = compactor(tmp_path, writer_lives=is_written, grace_us=0).run()
+        assert (done.segments, done.events) == (1, 1)
+        assert names(tmp_path) == [ours.name]
+    assert compactor(tmp_path, writer_lives=is_written, grace_us=0).run().events == 1
+
+
+def test_a_segment_that_was_moved_before_its_writer_had_locked_it_is_not_removed(tmp_path: Path) -> None:
+    path = segment(tmp_path / "events", [], live=True)
+    compactor(tmp_path, writer_lives=is_written).run()
+    with path.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert compactor(tmp_path, LATER_US + DAY_US, writer_lives=is_written).run().removed == 0
+        held.write(line(request(0)))
+    assert compactor(tmp_path, LATER_US + DAY_US, writer_lives=is_written).run().events == 1
+
+
+def test_the_segment_of_a_killed_writer_is_moved_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
+    script = """
+        import sys, time
+        from pathlib import Path
+        from runner.events.schema import Kind
+        from runner.events.writer import SegmentWriter
+        from tests.doubles.event_files import request
+        log = SegmentWriter(Path(sys.argv[1]), Kind.REQUEST, lambda: time.time_ns() // 1000)
+        log.append(request(0))
+        print("ready", flush=True)
+        time.sleep(600)
+    """
+    (tmp_path / "events").mkdir()
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "events")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == b"ready\n"
+            assert compactor(tmp_path, writer_lives=is_written).run().events == 0
+        finally:
+            process.send_signal(signal.SIGKILL)
+    assert compactor(tmp_path, writer_lives=is_written).run().events == 1
 
 
 def test_a_segment_is_removed_only_after_the_grace(tmp_path: Path) -> None:

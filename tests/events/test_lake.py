@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.events import columns, lake, manifest
-from runner.events.arms import per_arm, summaries
+from runner.events.arms import ArmSummary, per_arm, summaries
 from runner.events.compact import Compactor
 from runner.events.lake import Lake
 from runner.events.manifest import Manifest, Part
@@ -107,11 +107,12 @@ def test_damaged_lines_are_named_by_the_lake(tmp_path: Path) -> None:
 
 
 OUTCOMES = ("ok", "error", "refused", "cancelled")
+ARMS = ("baseline", "candidate")
 rows = st.lists(
     st.tuples(
-        st.sampled_from(["baseline", "candidate", None]),
+        st.none() | st.sampled_from(ARMS),
+        st.sampled_from(ARMS),
         st.sampled_from(OUTCOMES),
-        st.booleans(),
         st.none() | st.floats(0, 1000),
         st.none() | st.integers(0, 99),
     ),
@@ -129,47 +130,51 @@ def test_the_summary_of_each_arm_is_what_counting_by_hand_gives(
         request(
             n,
             loop__arm=arm,
+            loop__version=arm and f"of-{arm}",
+            loop__arm__assigned=assigned,
+            loop__version__assigned=f"of-{assigned}",
             loop__outcome=outcome,
-            loop__fell_back=fell,
+            loop__fell_back=arm not in (assigned, None),
             loop__latency_ms=ms,
             gen_ai__usage__output_tokens=tokens,
         )
-        for n, (arm, outcome, fell, ms, tokens) in enumerate(rows)
+        for n, (arm, assigned, outcome, ms, tokens) in enumerate(rows)
     ]
     segment(home / "events", map(line, made[:stored]))
     compact(home)
     segment(home / "events", map(line, made[stored:]), opened_us=START_US + 1)
     with opened(home) as log:
         found = {summary.arm: summary for summary in summaries(log.requests())}
-    assert set(found) == {event["loop.arm"] or "" for event in made}
+    answering = {e["event.id"]: e["loop.arm"] or "" for e in made}
+    owing = {e["event.id"]: (e["loop.arm"] and e["loop.arm.assigned"]) or "" for e in made}
+    assert set(found) == {*answering.values(), *owing.values()}
+    assert sum(summary.requests for summary in found.values()) == len(made)
     for arm, summary in found.items():
-        mine = [event for event in made if (event["loop.arm"] or "") == arm]
-        assert (summary.alias, summary.version, summary.requests) == ("chat", "chat-v1.0", len(mine))
-        counts = {name: sum(event["loop.outcome"] == name for event in mine) for name in OUTCOMES}
-        assert (summary.errors, summary.refused, summary.cancelled) == (
-            counts["error"],
-            counts["refused"],
-            counts["cancelled"],
-        )
-        owed = counts["ok"] + counts["error"]
-        assert summary.error_rate == (counts["error"] / owed if owed else None)
-        assert summary.fell_back == sum(event["loop.fell_back"] for event in mine)
-        assert summary.output_tokens == sum(event["gen_ai.usage.output_tokens"] or 0 for event in mine)
-        times = sorted(
-            e["loop.latency_ms"]
-            for e in mine
-            if e["loop.outcome"] == "ok" and e["loop.latency_ms"] is not None
-        )
-        middle = None if not times else (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
-        assert summary.latency_p50_ms == (None if middle is None else pytest.approx(middle))
-        if times:
-            assert (
-                times[0]
-                <= summary.latency_p50_ms
-                <= summary.latency_p95_ms
-                <= summary.latency_p99_ms
-                <= times[-1] + 1e-9
-            )
+        owed = [e for e in made if owing[e["event.id"]] == arm]
+        own = [e for e in owed if not e["loop.fell_back"]]
+        assert (summary.alias, summary.version) == ("chat", arm and f"of-{arm}")
+        assert (summary.requests, summary.fell_back) == (len(owed), len(owed) - len(own))
+        counts = {name: sum(e["loop.outcome"] == name for e in own) for name in OUTCOMES}
+        assert summary.errors == counts["error"] + summary.fell_back
+        assert (summary.refused, summary.cancelled) == (counts["refused"], counts["cancelled"])
+        due = counts["ok"] + summary.errors
+        assert summary.error_rate == (summary.errors / due if due else None)
+        check_answers(summary, [e for e in made if answering[e["event.id"]] == arm])
+
+
+def check_answers(summary: ArmSummary, answered: list[dict[str, Any]]) -> None:
+    assert summary.output_tokens == sum(e["gen_ai.usage.output_tokens"] or 0 for e in answered)
+    times = sorted(
+        e["loop.latency_ms"]
+        for e in answered
+        if e["loop.outcome"] == "ok" and e["loop.latency_ms"] is not None
+    )
+    middle = None if not times else (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
+    assert summary.latency_p50_ms == (None if middle is None else pytest.approx(middle))
+    if times:
+        ordered = [times[0], summary.latency_p50_ms, summary.latency_p95_ms, summary.latency_p99_ms]
+        assert ordered == sorted(ordered)
+        assert summary.latency_p99_ms <= times[-1] + 1e-9
 
 
 def test_the_question_compiles_for_spark_too() -> None:

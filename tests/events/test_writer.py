@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import TerminalError
+from runner.events.disk import is_held
 from runner.events.schema import FIELDS, Kind, Type
 from runner.events.writer import GroupCommit, LogUnwritable, OsDisk, Rotation, SegmentWriter
 
@@ -87,12 +89,14 @@ def test_a_segment_is_complete_at_its_size(tmp_path: Path) -> None:
     assert ids(tmp_path) == [f"e{n}" for n in range(7)]
 
 
-def test_a_segment_is_complete_at_its_age_and_an_idle_one_too(tmp_path: Path) -> None:
-    clock = Clock()
-    log = writer(tmp_path, clock, rotation=Rotation(age_s=60))
+def test_a_segment_is_complete_at_its_age_by_a_clock_that_nobody_sets(tmp_path: Path) -> None:
+    clock, seconds = Clock(), [100.0]
+    log = writer(tmp_path, clock, rotation=Rotation(age_s=60, monotonic=lambda: seconds[0]))
     log.append(feedback(1))
-    assert not log.is_due
-    clock.now += 60_000_000
+    for jump_us in (86_400_000_000, -2 * 86_400_000_000):
+        clock.now += jump_us
+        assert not log.is_due
+    seconds[0] += 60
     assert log.is_due
     log.sync()
     assert [p.name.count(".open.") for p in tmp_path.iterdir()] == [0]
@@ -138,7 +142,9 @@ class Faulty(OsDisk):
 
 
 @given(room=st.integers(0, 2000))
-def test_a_disk_that_fills_up_at_any_byte_leaves_whole_lines_only(tmp_path_factory, room: int) -> None:
+def test_a_disk_that_fills_up_at_any_byte_leaves_whole_lines_only(
+    tmp_path_factory: pytest.TempPathFactory, room: int
+) -> None:
     folder = tmp_path_factory.mktemp("full")
     disk = Faulty(room)
     log = writer(folder, disk=disk)
@@ -227,18 +233,103 @@ def test_sync_brings_the_bytes_the_name_and_the_directory_to_the_disk(tmp_path: 
     log.close()
 
 
-def test_a_sync_that_failed_is_not_durable_and_can_be_tried_again(tmp_path: Path) -> None:
-    disk = Faulty(syncs=False)
-    log = writer(tmp_path, disk=disk, rotation=Rotation(size_bytes=1))
+class Forgetful(OsDisk):
+    """A disk whose first `failures` syncs fail, and lose what the file held; a later sync of it "succeeds"."""
+
+    def __init__(self, failures: int = 1) -> None:
+        self.failures = failures
+
+    def sync(self, descriptor: int) -> None:
+        if self.failures:
+            self.failures -= 1
+            os.ftruncate(descriptor, 0)
+            raise OSError(5, "Input/output error")
+        super().sync(descriptor)
+
+
+@pytest.mark.parametrize("size_bytes", [1, 10**6])
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_invariant_10_what_a_failed_sync_may_have_lost_is_written_again_before_it_is_durable(
+    tmp_path: Path, size_bytes: int, failures: int
+) -> None:
+    log = writer(tmp_path, disk=Forgetful(failures), rotation=Rotation(size_bytes=size_bytes))
+    log.append(feedback(1), feedback(2))
+    log.append(feedback(3))
+    refused = 0
+    while log.durable < 3:
+        try:
+            log.sync()
+        except LogUnwritable as error:
+            assert "Input/output error" in str(error)
+            assert log.durable == 0
+            refused += 1
+    assert refused >= 1
+    log.append(feedback(4))
+    log.close()
+    assert set(ids(tmp_path)) == {"e1", "e2", "e3", "e4"}
+    assert log.durable == 4
+
+
+def test_what_is_durable_is_not_written_again(tmp_path: Path) -> None:
+    disk = Faulty()
+    log = writer(tmp_path, disk=disk)
     log.append(feedback(1))
-    log.append(feedback(2))
-    with pytest.raises(LogUnwritable, match="Input/output error"):
-        log.sync()
-    assert log.durable == 0
-    disk.syncs = True
     log.sync()
-    assert log.durable == 2
-    assert sorted(".open." in p.name for p in tmp_path.iterdir()) == [False, False]
+    log.append(feedback(2))
+    disk.syncs = False
+    with pytest.raises(LogUnwritable):
+        log.sync()
+    disk.syncs = True
+    log.close()
+    assert Counter(ids(tmp_path)) == {"e1": 1, "e2": 2}
+    assert log.lost == 0
+
+
+def test_no_more_is_taken_than_can_be_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.events.writer.HELD_BYTES", 400)
+    log = writer(tmp_path)
+    log.append(feedback(1))
+    with pytest.raises(LogUnwritable, match="too much waits to become durable"):
+        for number in range(2, 9):
+            log.append(feedback(number))
+    log.sync()
+    log.append(feedback(9))
+    log.close()
+    assert ids(tmp_path)[-1] == "e9"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_deleted_segment_is_told_counted_and_what_was_not_durable_is_written_again(
+    tmp_path: Path, whole: bool
+) -> None:
+    folder = tmp_path / "events"
+    folder.mkdir()
+    log = writer(folder)
+    log.append(feedback(1), feedback(2))
+    log.sync()
+    if whole:
+        shutil.rmtree(folder)
+    else:
+        next(folder.iterdir()).unlink()
+    log.append(feedback(3))
+    with pytest.raises(LogUnwritable, match="deleted while it was written"):
+        log.sync()
+    assert (log.durable, log.lost) == (2, 2)
+    log.sync()
+    assert (log.durable, log.lost) == (3, 2)
+    log.close()
+    assert ids(folder) == ["e3"]
+
+
+def test_a_segment_is_locked_while_its_writer_lives_and_not_after(tmp_path: Path) -> None:
+    log = writer(tmp_path)
+    log.append(feedback(1))
+    (path,) = tmp_path.iterdir()
+    assert is_held(path)
+    log.close()
+    (path,) = tmp_path.iterdir()
+    assert not is_held(path)
+    assert not is_held(tmp_path / "absent")
 
 
 def test_threads_may_append_and_sync_at_the_same_time(tmp_path: Path) -> None:

@@ -116,12 +116,23 @@ def gateway(state_dir: Path, *, disk: Disk = OS_DISK, **changes: Any) -> Iterato
 
 
 @contextmanager
-def gateway_process(state_dir: Path, **changes: Any) -> Iterator[RunningGateway]:
-    """Run the real process until the block ends; killed then if it is still there."""
+def gateway_process(
+    state_dir: Path,
+    descriptors: int | None = None,
+    soft_descriptors: int | None = None,
+    **changes: Any,
+) -> Iterator[RunningGateway]:
+    """Run the real process until the block ends; killed then if it is still there.
+
+    It may open so many file descriptors, or so many before it raises that itself.
+    """
     state_dir.mkdir(parents=True, exist_ok=True)
     file = state_dir / "gateway.json"
     file.write_text(json.dumps(settings(state_dir, **changes)))
     command = [sys.executable, "-m", "runner.serving.gateway", "--config", str(file)]
+    for flag, most in (("-n", descriptors), ("-S -n", soft_descriptors)):
+        if most is not None:
+            command = ["sh", "-c", f'ulimit {flag} {most} && exec "$@"', "sh", *command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -71,6 +72,10 @@ BODIES = {
     "options of text": b'{"model":"chat","messages":[{"role":"user"}],"stream":true,"stream_options":"all"}',
     "a user of numbers": b'{"model":"chat","messages":[{"role":"user"}],"user":17}',
     "an engine's own field": b'{"model":"chat","messages":[{"role":"user"}],"kv_transfer_params":{}}',
+    "too long a name": b'{"model":"' + b"m" * 257 + b'","messages":[{"role":"user"}]}',
+    "too many answers": b'{"model":"chat","messages":[{"role":"user"}],"n":17}',
+    "no answer": b'{"model":"chat","messages":[{"role":"user"}],"n":0}',
+    "too many to choose from": b'{"model":"chat","messages":[{"role":"user"}],"best_of":17}',
     "a bool for a number": b'{"model":"chat","messages":[{"role":"user"}],"max_tokens":true}',
 }
 
@@ -107,8 +112,10 @@ def test_what_is_not_declared_as_json_is_refused(target: RunningGateway, media: 
 
 
 def test_a_request_id_is_kept_only_if_it_is_sane(target: RunningGateway) -> None:
-    assert target.ask(headers={"x-request-id": "my-id.7"}).headers["x-request-id"] == "my-id.7"
-    for odd in ("a b", "x" * 200, "<script>", ""):
+    for sane in ("my-id_07", "0b9a6a3e-5f0e-4c9e-8f4b-0d6f0f4f6a11", "a" * 64):
+        assert target.ask(headers={"x-request-id": sane}).headers["x-request-id"] == sane
+    phone, card, resident, mail = "010-1234-5678", "4111111111111111", "900101-1234567", "kim@example.com"
+    for odd in ("a b", "short-7", "x" * 65, "<script>", "", phone, card, resident, mail):
         assert target.ask(headers={"x-request-id": odd}).headers["x-request-id"] != odd
 
 
@@ -152,6 +159,51 @@ def test_no_input_at_all_makes_the_gateway_fail(
     assert status < 500
     if status >= 400:
         assert_refused(status, raw)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prompt": ["a"] * 65},
+        {"prompt": [[1]] * 65},
+        {"prompt": "a", "n": 17},
+        {"prompt": "a", "best_of": 99},
+    ],
+)
+def test_one_request_asks_for_a_bounded_amount_of_work(
+    target: RunningGateway, changes: dict[str, Any]
+) -> None:
+    assert_refused(*send(target, "/v1/completions", json.dumps({"model": "chat"} | changes).encode()))
+
+
+def test_several_prompts_and_several_answers_to_each_are_answered(target: RunningGateway) -> None:
+    body = {"model": "chat", "prompt": ["a", "b"], "n": 2}
+    for stream in (False, True):
+        status, raw = send(target, "/v1/completions", json.dumps(body | {"stream": stream}).encode())
+        assert status == 200
+        assert raw.count(b'"finish_reason":"stop"') == 4
+
+
+@pytest.mark.parametrize("name", ["kim@example.com", "010-1234-5678", "x" * 250])
+def test_a_name_that_is_none_of_ours_is_neither_logged_nor_shown_whole(
+    target: RunningGateway, name: str
+) -> None:
+    answer = target.ask(model=name + "/" + "y" * 5)
+    assert answer.status_code == 404
+    assert "yyyyy" not in answer.text or len(name) < 40
+    event = target.events()[-1]
+    assert event["gen_ai.request.model"] == "(unknown)"
+    assert name not in json.dumps(event)
+
+
+def test_every_answer_carries_a_request_id_and_a_405_says_what_is_allowed(target: RunningGateway) -> None:
+    named = {"x-request-id": "trace-0001"}
+    for method, path in (("GET", "/nothing"), ("GET", CHAT), ("GET", "/v1/models"), ("POST", "/feedback")):
+        answer = httpx.request(method, target.url + path, headers=named)
+        assert answer.headers.get_list("x-request-id") == ["trace-0001"]
+        assert len(httpx.request(method, target.url + path).headers["x-request-id"]) == 32
+    assert httpx.get(target.url + CHAT).headers["allow"] == "POST"
+    assert len(target.ask(headers=named).headers.get_list("x-request-id")) == 1
 
 
 def test_every_one_of_those_requests_left_exactly_one_event(target: RunningGateway) -> None:

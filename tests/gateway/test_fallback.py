@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from runner.events.arms import summaries
+from runner.events.lake import Lake
 from tests.doubles.stub_engine import RunningStub, stub_engine
 from tests.gateway.running import (
     BASELINE,
@@ -59,6 +61,23 @@ def test_invariant_9_no_request_fails_while_the_candidate_fails_for_good(
     # after a few failures the candidate rests, so that users do not wait for it every time
     assert engine.generations().count(CANDIDATE.served) < 10
     assert patient.state()["replicas"][engine.url]["healthy"] is True
+
+
+def test_the_error_rate_of_a_dead_candidate_is_one_though_no_user_saw_it_fail(
+    patient: RunningGateway, engine: RunningStub
+) -> None:
+    engine.control(fault="500", only_model=CANDIDATE.served)
+    for number in range(6):
+        assert patient.ask(user=f"u-{number}").status_code == 200
+    engine.control(fault="500", only_model=None)
+    assert patient.ask().status_code == 502
+    with Lake(patient.state_dir / "lake", patient.state_dir / "events") as lake:
+        baseline, candidate = summaries(lake.requests())
+    assert (candidate.arm, candidate.version) == ("candidate", "chat-v1.1")
+    assert (candidate.requests, candidate.errors, candidate.fell_back, candidate.error_rate) == (7, 7, 6, 1.0)
+    assert (baseline.requests, baseline.errors, baseline.error_rate) == (0, 0, None)
+    assert baseline.output_tokens > 0
+    assert candidate.output_tokens == 0
 
 
 def test_a_candidate_without_a_replica_falls_back(tmp_path: Path) -> None:
@@ -125,6 +144,14 @@ def test_where_nothing_answers_the_error_says_why_and_is_an_event(
     (event,) = patient.events()
     assert (event["loop.outcome"], event["error.type"]) == ("error", code)
     assert event["loop.attempts"] == 2
+    assert (event["loop.arm.assigned"], event["loop.version.assigned"]) == ("candidate", "chat-v1.1")
+    assert event["loop.adapter.digest.assigned"] == CANDIDATE.digest
+    assert (event["loop.arm"], event["loop.version"]) == ("baseline", "chat-v1.0")
+    assert event["loop.adapter.digest"] == BASELINE.digest
+    assert event["loop.replica"] == engine.url
+    assert event["loop.fell_back"] is False
+    labels = f'arm="baseline",outcome="error",status="{status}",version="chat-v1.0"'
+    assert f"loop_gateway_requests_total{{{labels}}} 1.0" in httpx.get(f"{patient.admin}/metrics").text
 
 
 def test_a_stream_that_breaks_ends_with_an_error_event_and_is_logged_as_one(

@@ -10,6 +10,7 @@ import pytest
 
 from runner.events.schema import Kind
 from runner.events.writer import OsDisk
+from runner.serving.gateway.log import RecentAnswers
 from tests.doubles.stub_engine import RunningStub
 from tests.gateway.running import RunningGateway, gateway, table
 
@@ -51,6 +52,9 @@ def test_feedback_becomes_an_event(
         {"rating": 3, "mood": "fine"},
         {"rating": 3, "response_id": ""},
         {"rating": 3, "response_id": "x" * 300},
+        {"rating": 3, "response_id": "kim@example.com"},
+        {"rating": 3, "response_id": "010-1234-5678"},
+        {"rating": 3, "response_id": "chatcmpl-" + "a" * 200},
     ],
 )
 def test_what_is_no_feedback_is_refused(served: RunningGateway, body: dict[str, Any]) -> None:
@@ -75,6 +79,40 @@ def test_the_same_after_a_restart_has_the_same_id(engine: RunningStub, tmp_path:
             running.put(table(engine.url))
             ids.append(say(running, rating=4).json()["id"])
     assert ids[0] == ids[1]
+
+
+def test_who_changes_his_mind_is_heard_every_time(served: RunningGateway) -> None:
+    ids = [say(served, thumbs=vote).json()["id"] for vote in ("up", "down", "down", "up", "up")]
+    assert ids[1] == ids[2]
+    assert ids[3] == ids[4]
+    assert len(set(ids)) == 3
+    assert [e["loop.thumbs"] for e in served.events(Kind.FEEDBACK)] == [1, -1, 1]
+
+
+def test_a_key_used_for_other_feedback_after_a_restart_loses_nothing(
+    engine: RunningStub, tmp_path: Path
+) -> None:
+    ids = []
+    for rating in (4, 4, 1):
+        with gateway(tmp_path) as running:
+            running.put(table(engine.url))
+            ids.append(say(running, {"idempotency-key": "click-1"}, rating=rating).json()["id"])
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_feedback_says_whether_the_answer_was_given_to_this_user(served: RunningGateway) -> None:
+    given = served.ask(user="ann").json()["id"]
+    for user, answer in (("ann", given), ("bob", given), ("ann", "chatcmpl-00")):
+        assert say(served, response_id=answer, user=user, rating=3).status_code == 200
+    known = [e["loop.feedback.known"] for e in served.events(Kind.FEEDBACK)]
+    assert known == ["own", "other", "unknown"]
+
+
+def test_only_the_last_answers_are_remembered() -> None:
+    recent = RecentAnswers(limit=2)
+    for number in range(3):
+        recent.remember(f"chatcmpl-{number}", f"user-{number}")
+    assert [recent.whose(f"chatcmpl-{number}") for number in range(3)] == [None, "user-1", "user-2"]
 
 
 def test_an_idempotency_key_stands_for_one_saying(served: RunningGateway) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from runner.serving.gateway.callers import KeyedHash, RateLimit, read_secret
+from runner.serving.gateway.callers import Caller, KeyedHash, RateLimit, read_secret
 from runner.serving.gateway.replies import ApiError
 from tests.doubles.stub_engine import RunningStub
 from tests.gateway.running import RunningGateway, eventually, gateway, table
@@ -38,7 +40,7 @@ def test_without_a_known_key_nobody_gets_in(keyed: RunningGateway, headers: dict
     answer = keyed.ask(headers=headers)
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "invalid_api_key"
-    assert keyed.events()[0]["loop.outcome"] == "refused"
+    assert keyed.events() == []
 
 
 def test_the_group_of_a_key_decides_the_arm_and_stands_in_the_event(keyed: RunningGateway) -> None:
@@ -57,9 +59,40 @@ def test_the_user_is_the_body_field_then_the_header_then_the_key(keyed: RunningG
     keyed.ask(user="u1", headers=ann | {"x-loop-user": "u2"})
     keyed.ask(headers=ann | {"x-loop-user": "u2", "x-loop-session": "s"})
     keyed.ask(headers=ann)
+    keyed.ask(user="u1", headers=bearer("sk-bob"))
     hashed = KeyedHash(read_secret(keyed.state_dir / "user-hash.key"))
-    assert [e["loop.user"] for e in keyed.events()] == [hashed("u1"), hashed("u2"), hashed("key:ann")]
-    assert [e.get("loop.session") for e in keyed.events()] == [None, hashed("s"), None]
+    users = [hashed(f"key\0{user}") for user in ("ann\0u1", "ann\0u2", "ann", "bob\0u1")]
+    assert [e["loop.user"] for e in keyed.events()] == users
+    assert [e.get("loop.session") for e in keyed.events()] == [None, hashed("session\0s"), None, None]
+
+
+names = st.text(max_size=12)
+keys = st.sampled_from(["ann", "bob", "addr", "anonymous"])
+addresses = st.sampled_from(["127.0.0.1", "10.0.0.1"])
+callers = st.builds(
+    lambda key, address: Caller(f"key:{key}" if key else f"addr:{address}", key, "public", None, None),
+    st.none() | keys,
+    addresses,
+)
+
+
+@given(callers, names, callers, names)
+@example(
+    Caller("addr:127.0.0.1", None, "g", None, None),
+    "addr:127.0.0.1",
+    Caller("addr:127.0.0.1", None, "g", None, None),
+    "",
+)
+@example(
+    Caller("addr:127.0.0.1", None, "g", None, None), "key:ann", Caller("key:ann", "ann", "g", None, None), ""
+)
+@example(Caller("key:ann", "ann", "g", None, None), "u", Caller("key:bob", "bob", "g", None, None), "u")
+def test_nobody_can_name_himself_into_anothers_identity(
+    one: Caller, his: str, other: Caller, hers: str
+) -> None:
+    same_namespace = one.key == other.key and (one.key is not None or bool(his) or one.name == other.name)
+    same = same_namespace and his == hers
+    assert (one.identity(his) == other.identity(hers)) is same
 
 
 def test_the_secret_of_the_hashes_is_private_and_lasts(tmp_path: Path) -> None:

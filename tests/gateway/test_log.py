@@ -27,7 +27,7 @@ async def _load(url: str, received: list[str], seconds: float) -> None:
             count = 0
             while True:
                 count += 1
-                name = f"r-{number}-{count}"
+                name = f"load-{number}-{count}"
                 stream = count % 2 == 0
                 async with session.post(
                     url, json=QUESTION | {"stream": stream}, headers={"x-request-id": name}
@@ -151,11 +151,12 @@ def test_invariant_10_nothing_is_answered_that_cannot_be_logged(
         asked = len(engine.generations())
         assert running.ask().status_code == 503
         assert len(engine.generations()) == asked
-        ready = httpx.get(f"{running.url}/readyz")
+        ready = httpx.get(f"{running.admin}/readyz")
         assert ready.status_code == 503
         assert "No space left on device" in ready.json()["reason"]
         assert (
-            httpx.post(f"{running.url}/feedback", json={"response_id": "x", "rating": 1}).status_code == 503
+            httpx.post(f"{running.url}/feedback", json={"response_id": "chatcmpl-1", "rating": 1}).status_code
+            == 503
         )
         disk.full = False
         eventually(lambda: running.ask().status_code == 200, "answers again")
@@ -191,7 +192,7 @@ def test_metrics_count_what_events_say(served: RunningGateway, engine: RunningSt
     served.ask()
     engine.control(fault="500", times=1)
     served.ask()
-    text = httpx.get(f"{served.url}/metrics").text
+    text = httpx.get(f"{served.admin}/metrics").text
     assert (
         'loop_gateway_requests_total{arm="baseline",outcome="ok",status="200",version="chat-v1.0"} 1.0'
         in text

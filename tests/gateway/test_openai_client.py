@@ -63,6 +63,13 @@ def test_models_are_the_aliases_and_the_versions_that_may_be_pinned(client: open
     assert [model.id for model in client.models.list()] == ["chat", "chat-v1.0"]
 
 
+def test_a_model_can_be_looked_up_by_its_name(client: openai.OpenAI) -> None:
+    assert client.models.retrieve("chat") == client.models.list().data[0]
+    with pytest.raises(openai.NotFoundError) as unknown:
+        client.models.retrieve("../chat")
+    assert unknown.value.code == "model_not_found"
+
+
 def test_a_pinned_version_answers_by_its_name(client: openai.OpenAI, served: RunningGateway) -> None:
     client.chat.completions.create(model="chat-v1.0", messages=[{"role": "user", "content": "x"}])
     (event,) = served.events()

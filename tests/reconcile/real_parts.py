@@ -31,7 +31,9 @@ def make_adapter(root: Path, name: str, rank: int = 8) -> None:
     folder = root / "adapters" / name
     folder.mkdir(parents=True)
     header = json.dumps({"__metadata__": {"made_for": name}}).encode()
-    (folder / "adapter_config.json").write_text(json.dumps({"r": rank, "base_model_name_or_path": "base"}))
+    (folder / "adapter_config.json").write_text(
+        json.dumps({"r": rank, "base_model_name_or_path": "bookshop-base"})
+    )
     (folder / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
 
 

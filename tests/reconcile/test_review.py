@@ -114,8 +114,9 @@ def test_a_candidate_is_compared_with_the_baseline_metric_by_metric_and_a_gap_is
         ("chat-v1.0", {"accuracy": 0.93}),
         ("chat-v1.1", {"accuracy": 0.95, "win_rate": 0.6}),
     ):
-        to = {"report": f"models/reports/{name}.json", "metrics": metrics}
-        files.set(f"models/{name}.yaml", "evaluation", to=to)
+        report = f"models/reports/{name}.json"
+        files.set(f"models/{name}.yaml", "evaluation", to={"report": report, "metrics": metrics})
+        files.texts[report] = "{}"
     assert changed(files)["evaluation"] == [
         "accuracy: chat-v1.0 0.93, chat-v1.1 0.95 (+0.02)",
         "win_rate: chat-v1.0 not measured, chat-v1.1 0.6",

@@ -108,17 +108,19 @@ def test_a_digest_that_does_not_match_the_bytes_is_refused_with_both(repository)
 
 def test_a_base_model_whose_digest_does_not_match_is_refused(repository):
     repository.digests["models/base"] = "d" * 64
-    repository.refuses(
-        "digest does not match", line="digest:", evidence="c" * 64, fix=f"{FETCH} models/base"
-    )
+    repository.refuses("digest does not match", line="digest:", evidence="c" * 64, fix=f"{FETCH} models/base")
 
 
 def test_bytes_that_are_not_here_are_a_warning_and_not_a_match(repository):
     del repository.digests["models/chat-v1.0"]
-    repository.refuses("not checked", line="digest:", fix=f"{FETCH} models/chat-v1.0", severity=Severity.WARNING)
+    repository.refuses(
+        "not checked", line="digest:", fix=f"{FETCH} models/chat-v1.0", severity=Severity.WARNING
+    )
 
 
-@pytest.mark.parametrize("revision", ["v0.1.0", "main", "0123456", "0123456789ABCDEF0123456789ABCDEF01234567"])
+@pytest.mark.parametrize(
+    "revision", ["v0.1.0", "main", "0123456", "0123456789ABCDEF0123456789ABCDEF01234567"]
+)
 def test_the_code_that_trained_a_version_is_a_commit_in_full(repository, revision):
     repository.set("models/chat-v1.0.yaml", "training", "revision", to=revision)
     repository.refuses("a Git commit of 40 hex digits", line="revision:")

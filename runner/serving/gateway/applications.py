@@ -6,10 +6,12 @@ does not exist, the engine's LoRA routes among it.
 
 from __future__ import annotations
 
+import secrets
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -18,7 +20,8 @@ from runner.serving import routes
 from runner.serving.gateway import ask as asks
 from runner.serving.gateway import metrics as metrics_
 from runner.serving.gateway.ask import Operation
-from runner.serving.gateway.book import RouteBook, Stale
+from runner.serving.gateway.book import RouteBook, Stale, no_such_model
+from runner.serving.gateway.callers import CALLER, Caller, address
 from runner.serving.gateway.completions import Completions
 from runner.serving.gateway.feedback import Feedback
 from runner.serving.gateway.front import Front, Upstream
@@ -27,6 +30,7 @@ from runner.serving.gateway.metrics import Metrics
 from runner.serving.gateway.replicas import Replicas
 from runner.serving.gateway.replies import (
     ApiError,
+    MethodNotAllowed,
     Receive,
     Scope,
     Send,
@@ -35,6 +39,7 @@ from runner.serving.gateway.replies import (
     reply,
     reply_error,
     reply_json,
+    request_id,
 )
 
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -42,10 +47,17 @@ TABLE_BYTES = 64 * 1024 * 1024
 
 
 class Application:
-    """Dispatches to endpoints by exact path and method; every failure becomes an error in OpenAI's shape."""
+    """Dispatches to endpoints by exact path and method; every failure becomes an error in OpenAI's shape.
 
-    def __init__(self, endpoints: Mapping[bytes, Mapping[str, Endpoint]]) -> None:
-        self._endpoints = endpoints
+    A path that ends in a slash stands for all names right below it. Every answer carries an `x-request-id`.
+    """
+
+    def __init__(
+        self,
+        endpoints: Mapping[bytes, Mapping[str, Endpoint]],
+        fresh_id: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> None:
+        self._endpoints, self._fresh_id = endpoints, fresh_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -55,30 +67,40 @@ class Application:
 
         async def watched(message: Any) -> None:
             nonlocal started
+            if not started:
+                self._identify(scope, message)
             started = True
             await send(message)
 
         try:
             await self._endpoint(scope)(scope, receive, watched)
         except ApiError as error:
-            await reply_error(send, error)
+            await reply_error(watched, error)
         except ConnectionError:
             return
         except Exception:
             traceback.print_exc(file=sys.stderr)
             if started:
                 raise
-            await reply_json(send, 500, error_body(500, "internal_error", "the gateway failed; see its log"))
+            await reply_json(
+                watched, 500, error_body(500, "internal_error", "the gateway failed; see its log")
+            )
 
     def _endpoint(self, scope: Scope) -> Endpoint:
-        path = scope.get("raw_path") or scope["path"].encode()
-        methods = self._endpoints.get(path)
+        path = _path(scope)
+        methods = self._endpoints.get(path) or self._endpoints.get(path[: path.rfind(b"/") + 1])
         if methods is None:
             raise ApiError(404, "not_found", "there is nothing at this path")
         endpoint = methods.get(scope["method"])
         if endpoint is None:
-            raise ApiError(405, "method_not_allowed", f"use {' or '.join(methods)} here")
+            raise MethodNotAllowed(methods)
         return endpoint
+
+    def _identify(self, scope: Scope, start: Any) -> None:
+        """Give the answer an id where the endpoint has not."""
+        if not any(name == b"x-request-id" for name, _ in start["headers"]):
+            name = request_id(dict(scope["headers"]), self._fresh_id)
+            start["headers"] = [*start["headers"], (b"x-request-id", name.encode())]
 
 
 class Operations:
@@ -131,11 +153,44 @@ def _probes(alive: Endpoint, ready: Endpoint) -> dict[bytes, dict[str, Endpoint]
     return {b"/healthz": {"GET": alive, "HEAD": alive}, b"/readyz": {"GET": ready, "HEAD": ready}}
 
 
+class Entrance:
+    """Lets callers in who have a key, where one is needed; whoever has none is counted and leaves no event."""
+
+    def __init__(self, front: Front, metrics: Metrics) -> None:
+        self._callers, self._unknown, self._metrics = front.callers, front.unknown, metrics
+
+    def before(self, endpoint: Endpoint) -> Endpoint:
+        """Return an endpoint for callers who are known; it finds the Caller in its scope."""
+
+        async def entered(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[CALLER] = self._identify(scope)
+            await endpoint(scope, receive, send)
+
+        return entered
+
+    def _identify(self, scope: Scope) -> Caller:
+        try:
+            try:
+                return self._callers.identify(scope, dict(scope["headers"]))
+            except ApiError:
+                self._unknown.take(address(scope))  # slows down who guesses, and nobody who has a key
+                raise
+        except ApiError as refused:
+            self._metrics.unknown_caller(refused.status)
+            raise
+
+
+def _path(scope: Scope) -> bytes:
+    """Return the path as it came over the wire."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return path
+
+
 class Public:
     """The endpoints for users; `created` is the time that model cards show, in seconds since 1970."""
 
-    def __init__(self, front: Front, book: RouteBook, created: int) -> None:
-        self._callers, self._book, self._created = front.callers, book, created
+    def __init__(self, entrance: Entrance, book: RouteBook, created: int) -> None:
+        self._entrance, self._book, self._created = entrance, book, created
 
     def application(
         self, operations: Operations, completions: Completions, feedback: Feedback
@@ -148,21 +203,30 @@ class Public:
         async def text(scope: Scope, receive: Receive, send: Send) -> None:
             await completions.serve(scope, receive, send, Operation.COMPLETION)
 
+        known = self._entrance.before
         return Application(
-            operations.endpoints()
+            operations.public_endpoints()
             | {
-                b"/v1/chat/completions": {"POST": chat},
-                b"/v1/completions": {"POST": text},
-                b"/v1/models": {"GET": self._models},
-                b"/feedback": {"POST": feedback.serve},
+                b"/v1/chat/completions": {"POST": known(chat)},
+                b"/v1/completions": {"POST": known(text)},
+                b"/v1/models": {"GET": known(self._models)},
+                b"/v1/models/": {"GET": known(self._model)},
+                b"/feedback": {"POST": known(feedback.serve)},
             }
         )
 
     async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        group = self._callers.identify(scope, dict(scope["headers"])).group
-        names = self._book.models(group)
-        cards = [{"id": n, "object": "model", "created": self._created, "owned_by": "loop"} for n in names]
+        cards = [self._card(name) for name in self._book.models(scope[CALLER].group)]
         await reply_json(send, 200, {"object": "list", "data": cards})
+
+    async def _model(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        name = unquote(_path(scope).rpartition(b"/")[2])
+        if name not in self._book.models(scope[CALLER].group):
+            raise no_such_model(name)
+        await reply_json(send, 200, self._card(name))
+
+    def _card(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": self._created, "owned_by": "loop"}
 
 
 class Admin:
@@ -181,7 +245,7 @@ class Admin:
             await reply_json(send, 200, self._state() | {"not_ready": operations.trouble()})
 
         return Application(
-            operations.endpoints() | {b"/state": {"GET": state}, b"/routes": {"PUT": self._put}}
+            operations.admin_endpoints() | {b"/state": {"GET": state}, b"/routes": {"PUT": self._put}}
         )
 
     def _state(self) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from runner.serving.gateway.replies import ApiError
 from runner.serving.routes import ArmName, Route, RouteTable, Version
 
 PINNED = "pinned"
+SHOWN_CHARACTERS = 40
+"""Of a name that nobody knows, in the error."""
 
 
 class Stale(Exception):
@@ -92,12 +94,16 @@ class RouteBook:
         if version is None:
             if model in self._aliases:
                 raise ApiError(503, "not_ready", f"no version serves '{model}' yet")
-            raise ApiError(404, "model_not_found", f"the model '{model}' does not exist here", param="model")
+            raise no_such_model(model)
         if group not in self._pinning_groups:
             raise ApiError(
                 403, "pinning_not_allowed", f"group '{group}' may not ask for a version by its name"
             )
         return Resolution("", (self._choice(PINNED, version),), 0.0, "", self.table.generation)
+
+    def knows(self, model: str) -> bool:
+        """Whether a name is one of ours, so that it says nothing about who asks."""
+        return model in self._routes or model in self._pinned or model in self._aliases
 
     def models(self, group: str) -> list[str]:
         """Return the names that a group may ask for."""
@@ -120,6 +126,12 @@ class RouteBook:
         self.table = table
         self._routes = {route.alias: route for route in table.routes}
         self._pinned = {version.name: version for version in table.pinned}
+
+
+def no_such_model(name: str) -> ApiError:
+    """Return the error for a name that nobody knows, of which it shows no more than a beginning."""
+    shown = ascii(name[:SHOWN_CHARACTERS])
+    return ApiError(404, "model_not_found", f"the model {shown} does not exist here", param="model")
 
 
 def _write_file(path: Path, data: bytes) -> None:

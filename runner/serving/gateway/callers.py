@@ -19,6 +19,10 @@ from runner.serving.gateway.replies import ApiError, Scope
 REMEMBERED = 10_000  # rate limits kept at once, so that many addresses cannot fill the memory
 
 
+CALLER = "loop.caller"
+"""Where the scope of a request that was let in holds its Caller."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls: by which key, or without one from which address."""

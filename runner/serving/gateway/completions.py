@@ -8,7 +8,8 @@ its first byte reached the user goes to another replica, then from the candidate
 from __future__ import annotations
 
 import asyncio
-import re
+import sys
+import traceback
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,17 +19,25 @@ from runner.events.schema import Kind
 from runner.serving.gateway import ask as asks
 from runner.serving.gateway.ask import Ask, Operation
 from runner.serving.gateway.book import Choice, Resolution
-from runner.serving.gateway.callers import address
+from runner.serving.gateway.callers import CALLER, Caller, address
 from runner.serving.gateway.engine import AttemptFailed, EngineRequest, Stream, Whole
 from runner.serving.gateway.exchange import Exchange, content_event, request_event
 from runner.serving.gateway.front import Front, Upstream
 from runner.serving.gateway.metrics import Metrics
-from runner.serving.gateway.relay import Relay
+from runner.serving.gateway.relay import Relay, SlowReader
 from runner.serving.gateway.replicas import Failure, Replica
-from runner.serving.gateway.replies import ApiError, Outcome, Receive, Scope, Send, reply_error
+from runner.serving.gateway.replies import (
+    CUT,
+    ApiError,
+    Outcome,
+    Receive,
+    Scope,
+    Send,
+    reply_error,
+    request_id,
+)
 
 CLIENT_GONE = 499  # nginx's number for a client that closed its connection
-_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,43 +61,47 @@ class Completions:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, operation: Operation) -> None:
         """Answer one request; whatever happens, the client gets an answer and the log an event."""
-        headers = dict(scope["headers"])
-        exchange = self._begin(scope, headers, operation)
+        exchange = self._begin(scope, operation)
         try:
-            ask, resolution = await self._understand(exchange, scope, headers, receive)
+            ask, resolution = await self._understand(exchange, scope, receive)
             with _Slot(self, self._limits.in_flight):
                 await self._answer_watched(_Turn(exchange, ask, resolution, send), receive)
         except ApiError as error:
-            await self._refuse(exchange, send, error)
+            await self._refuse(exchange, scope, send, error)
         except ConnectionError:
-            self._abandon(exchange)
+            self._abandon(exchange, "client_gone")
+        except SlowReader:
+            self._abandon(exchange, "client_too_slow")
+            await _cut(scope)
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            await self._fail(exchange, scope, send)
 
-    def _begin(self, scope: Scope, headers: dict[bytes, bytes], operation: Operation) -> Exchange:
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
+    def _begin(self, scope: Scope, operation: Operation) -> Exchange:
         fresh = self._front.sources.fresh_id()
         return Exchange(
             event_id=fresh,
-            request_id=given if _SANE_ID.fullmatch(given) else fresh,
+            request_id=request_id(dict(scope["headers"]), lambda: fresh),
             operation=operation,
             arrived_us=self._front.sources.wall_us(),
             started=self._now(),
             user=self._front.hashed(address(scope)),
         )
 
-    async def _understand(
-        self, exchange: Exchange, scope: Scope, headers: dict[bytes, bytes], receive: Receive
-    ) -> tuple[Ask, Resolution]:
+    async def _understand(self, exchange: Exchange, scope: Scope, receive: Receive) -> tuple[Ask, Resolution]:
         front = self._front
         front.log.check()
-        caller = front.callers.identify(scope, headers)
+        caller: Caller = scope[CALLER]
         exchange.group = caller.group
         front.rate.take(caller.name)
         raw = await asks.read_body(scope, receive, self._limits.body_bytes, self._limits.total_timeout_s)
         exchange.started, exchange.arrived_us = self._now(), front.sources.wall_us()
         ask = exchange.ask = asks.parse(exchange.operation, raw)
-        user = ask.user or caller.user or caller.name
+        if self._upstream.book.knows(ask.model):
+            exchange.model = ask.model
+        user = caller.identity(ask.user)
         exchange.user = front.hashed(user)
-        exchange.session = front.hashed(caller.session) if caller.session else None
+        exchange.session = front.hashed(f"session\0{caller.session}") if caller.session else None
         resolution = exchange.resolution = self._upstream.book.resolve(ask.model, user, caller.group)
         return ask, resolution
 
@@ -102,7 +115,7 @@ class Completions:
             if not turn.exchange.client_gone:
                 raise
             work.uncancel()
-            self._abandon(turn.exchange)
+            self._abandon(turn.exchange, "client_gone")
         finally:
             watcher.cancel()
 
@@ -123,6 +136,7 @@ class Completions:
         replicas = self._upstream.replicas
         failure: AttemptFailed | None = None
         for choice in turn.resolution.choices:
+            turn.exchange.choice = choice
             served = choice.version.served
             order = replicas.usable(served, choice.replicas)
             if choice is turn.resolution.choices[-1]:
@@ -136,7 +150,7 @@ class Completions:
                     self._metrics.attempt_failed(choice.version.name, failed.failure)
                 else:
                     replicas.succeeded(replica, served)
-                    turn.exchange.choice, turn.exchange.replica = choice, replica.url
+                    turn.exchange.answered = True
                     return answer, choice, replica
         raise _exhausted(failure)
 
@@ -147,11 +161,11 @@ class Completions:
         if left <= 0:
             raise ApiError(504, "timeout", f"no answer within {self._limits.total_timeout_s:g} s")
         body = upstream_body(ask, choice.version.served)
-        exchange.attempts += 1
+        exchange.attempts, exchange.replica = exchange.attempts + 1, replica.url
         replica.in_flight += 1
         start = self._now()
         try:
-            request = EngineRequest(replica.url, ask.operation, body, ask.stream)
+            request = EngineRequest(replica.url, ask.operation, body, ask.stream, ask.choices)
             return await self._upstream.engine.ask(request, min(left, self._limits.first_byte_timeout_s))
         except BaseException:
             replica.in_flight -= 1
@@ -173,30 +187,48 @@ class Completions:
             watcher.cancel()  # from here on the answer counts as given
             self._finish(exchange)
 
+        left = self._time_left(exchange)
         relay = Relay(exchange, choice.version.name, turn.send, self._now, finish)
         match answer:
             case Whole():
-                await relay.whole(answer)
+                await relay.whole(answer, left)
             case Stream():
-                if not await relay.stream(turn.ask, answer, self._time_left(exchange)):
+                if not await relay.stream(turn.ask, answer, left):
                     self._upstream.replicas.failed(replica, choice.version.served, Failure.ENGINE)
 
     def _time_left(self, exchange: Exchange) -> float:
         return self._limits.total_timeout_s - (self._now() - exchange.started)
 
-    async def _refuse(self, exchange: Exchange, send: Send, error: ApiError) -> None:
+    async def _refuse(self, exchange: Exchange, scope: Scope, send: Send, error: ApiError) -> None:
         exchange.status, exchange.outcome, exchange.error_type = error.status, error.outcome, error.code
         exchange.answer = []
         try:
             self._finish(exchange)
         except ApiError as unwritable:
             error = unwritable
-        await reply_error(send, error, exchange.headers(self._now()))
+        try:
+            async with asyncio.timeout(self._limits.total_timeout_s):
+                await reply_error(send, error, exchange.headers(self._now()))
+        except TimeoutError:
+            await _cut(scope)
 
-    def _abandon(self, exchange: Exchange) -> None:
+    async def _fail(self, exchange: Exchange, scope: Scope, send: Send) -> None:
+        """Answer and log a request that met a fault of ours; what the engine said may be what brought it about."""
+        exchange.usage, exchange.response_id, exchange.finish_reason = {}, None, None
+        error = ApiError(500, "internal_error", "the gateway failed; see its log")
+        if not exchange.begun:
+            await self._refuse(exchange, scope, send, error)
+            return
+        exchange.outcome, exchange.error_type, exchange.answer = error.outcome, error.code, []
+        try:
+            self._finish(exchange)
+        finally:
+            await _cut(scope)
+
+    def _abandon(self, exchange: Exchange, why: str) -> None:
         """Log a request whose client went away; nobody is left to be told if that fails."""
         exchange.status, exchange.outcome = CLIENT_GONE, Outcome.CANCELLED
-        exchange.error_type, exchange.answer = "client_gone", []
+        exchange.error_type, exchange.answer = why, []
         try:
             self._finish(exchange)
         except ApiError:
@@ -213,6 +245,8 @@ class Completions:
         event = request_event(exchange, config.environment, self._now())
         log.write(Kind.REQUEST, event)
         exchange.logged = True
+        if exchange.response_id:
+            log.recent.remember(exchange.response_id, exchange.user)
         self._metrics.answered(event)
 
 
@@ -239,6 +273,14 @@ def upstream_body(ask: Ask, served: str) -> bytes:
     if ask.stream:
         body["stream_options"] = (ask.body.get("stream_options") or {}) | {"include_usage": True}
     return orjson.dumps(body)
+
+
+async def _cut(scope: Scope) -> None:
+    """End the connection at once; closing it would wait for a client that does not read."""
+    cut = scope.get(CUT)
+    if cut is not None:
+        cut()
+        await asyncio.sleep(0)  # the server hears of it before the request ends
 
 
 async def _cancel_when_gone(receive: Receive, work: asyncio.Task[Any], exchange: Exchange) -> None:

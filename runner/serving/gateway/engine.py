@@ -137,9 +137,7 @@ class Engine:
             # answer nothing had come, so a fresh connection may ask again.
             return await self._session.post(url, data=body, headers=self._headers)
 
-    async def _first_bytes(
-        self, response: aiohttp.ClientResponse, request: EngineRequest
-    ) -> Whole | Stream:
+    async def _first_bytes(self, response: aiohttp.ClientResponse, request: EngineRequest) -> Whole | Stream:
         if response.status == 200 and request.stream:
             return await self._open_stream(response)
         payload = await response.read()
@@ -189,17 +187,21 @@ def _check_answer(value: dict[str, Any], wanted: int) -> None:
     choices = value.get("choices")
     if not isinstance(choices, list):
         raise AttemptFailed(Failure.MALFORMED, "the engine's answer has no choices")
-    ended = {
-        choice.get("index", place) if type(choice.get("index", place)) is int else None
-        for place, choice in enumerate(choices)
-        if isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str)
-    }
-    if len(ended) != len(choices) or not ended.issuperset(range(wanted)):
-        raise AttemptFailed(Failure.MALFORMED, f"of {wanted} choices not all have ended")
+    ended = {_ended(choice, place) for place, choice in enumerate(choices)}
+    if len(choices) != wanted or ended != set(range(wanted)):
+        raise AttemptFailed(Failure.MALFORMED, f"the engine's answer has not {wanted} choices that ended")
     try:
         logged_usage(value.get("usage"))
     except Garbled as garbled:
         raise AttemptFailed(Failure.MALFORMED, f"the engine's answer: {garbled}") from None
+
+
+def _ended(choice: Any, place: int) -> int | None:
+    """Return the index of a choice that ended, None for anything else."""
+    if not isinstance(choice, dict) or not isinstance(choice.get("finish_reason"), str):
+        return None
+    index = choice.get("index", place)
+    return index if type(index) is int else None
 
 
 def _check_first_event(event: bytes) -> None:

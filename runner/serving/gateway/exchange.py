@@ -11,10 +11,15 @@ from typing import Any
 import orjson
 
 from runner.events.masking import Masking
-from runner.serving.gateway.ask import Ask, Operation
+from runner.serving.gateway.ask import Ask, Operation, is_token_ids
 from runner.serving.gateway.book import Choice, Resolution
 from runner.serving.gateway.config import Content
 from runner.serving.gateway.replies import Headers, Outcome
+
+UNKNOWN_MODEL = "(unknown)"
+"""Logged for a name that is none of ours: whatever a client puts there stays out of the log."""
+UNREADABLE_PROMPT = "(token ids)"
+"""Logged for a prompt of token ids, in which no recogniser sees personal data."""
 
 
 @dataclass(slots=True)
@@ -32,9 +37,13 @@ class Exchange:
     session: str | None = None
     group: str = "unknown"
     ask: Ask | None = None
+    model: str = UNKNOWN_MODEL
     resolution: Resolution | None = None
     choice: Choice | None = None
+    """The one that answered, or the last that was tried."""
     replica: str | None = None
+    answered: bool = False
+    """Whether the choice gave an answer, complete or not."""
     attempts: int = 0
     waited_s: float = 0.0
     """Of the time since `started`, how long the engine was waited for."""
@@ -47,13 +56,16 @@ class Exchange:
     usage: dict[str, Any] = field(default_factory=dict)
     answer: list[Any] = field(default_factory=list)
     """The messages of the answer, one for each choice."""
+    begun: bool = False
+    """Whether bytes of the answer have left."""
     client_gone: bool = False
     logged: bool = False
 
     @property
     def fell_back(self) -> bool:
         """Whether another arm than the assigned one answered."""
-        return bool(self.choice and self.resolution and self.choice.arm != self.resolution.choices[0].arm)
+        choice, resolution = self.choice, self.resolution
+        return bool(self.answered and choice and resolution and choice.arm != resolution.choices[0].arm)
 
     def overhead_ms(self, now: float) -> float:
         """Return the latency until now less the time spent waiting for the engine."""
@@ -97,20 +109,25 @@ def request_event(exchange: Exchange, environment: str, now: float) -> dict[str,
     if exchange.first_byte is not None:
         event["loop.first_token_ms"] = (exchange.first_byte - exchange.started) * 1000
     if ask:
-        event["gen_ai.request.model"] = ask.model
+        event["gen_ai.request.model"] = exchange.model
         event["gen_ai.request.stream"] = ask.stream
         event["gen_ai.request.temperature"] = ask.temperature
         event["gen_ai.request.max_tokens"] = ask.max_tokens
     if resolution:
         event["loop.alias"] = resolution.alias
-        event["loop.arm.assigned"] = resolution.choices[0].arm
+        assigned = resolution.choices[0]
+        event["loop.arm.assigned"] = assigned.arm
+        event["loop.version.assigned"] = assigned.version.name
+        event["loop.adapter.digest.assigned"] = assigned.version.digest
         event["loop.weight"] = resolution.weight
         event["loop.rollout"] = resolution.rollout_id
         event["loop.generation"] = resolution.generation
     if choice:
         event["loop.arm"] = choice.arm
-        event["loop.version"] = event["gen_ai.response.model"] = choice.version.name
+        event["loop.version"] = choice.version.name
         event["loop.adapter.digest"] = choice.version.digest
+        if exchange.answered:
+            event["gen_ai.response.model"] = choice.version.name
     return {name: value for name, value in event.items() if value is not None}
 
 
@@ -121,7 +138,7 @@ def content_event(exchange: Exchange, environment: str, content: Content) -> dic
     body = exchange.ask.body
     asked: Any = body.get("messages")
     if exchange.operation is Operation.COMPLETION:
-        asked = [{"role": "user", "content": body.get("prompt")}]
+        asked = [{"role": "user", "content": _readable(body["prompt"])}]
     answered: Any = exchange.answer
     masking = Masking()
     if content is Content.MASKED:
@@ -138,3 +155,11 @@ def content_event(exchange: Exchange, environment: str, content: Content) -> dic
     if exchange.response_id:
         event["gen_ai.response.id"] = exchange.response_id
     return event
+
+
+def _readable(prompt: str | list[Any]) -> str | list[Any]:
+    if isinstance(prompt, str):
+        return prompt
+    if is_token_ids(prompt):
+        return UNREADABLE_PROMPT
+    return [each if isinstance(each, str) else UNREADABLE_PROMPT for each in prompt]

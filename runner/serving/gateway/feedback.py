@@ -1,13 +1,16 @@
 """What users say of answers: thumbs, ratings, corrections, comments; acknowledged once they are on the disk.
 
-Serves `POST /feedback` for the public application. The event's id derives from what is said, or from the
-header `Idempotency-Key`, so saying the same thing twice counts once, here and in the lake.
+Serves `POST /feedback` for the public application. The event's id derives from what is said and, where given,
+from the header `Idempotency-Key`, so saying the same thing twice counts once, here and in the lake. Whoever
+changes his mind makes a new event; of several votes of one user on one answer the latest of its kind counts.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,14 +18,26 @@ import orjson
 from runner.events.masking import Masking
 from runner.events.schema import Kind
 from runner.serving.gateway import ask as asks
+from runner.serving.gateway.callers import CALLER, Caller
 from runner.serving.gateway.config import Content
 from runner.serving.gateway.front import Front
 from runner.serving.gateway.replies import ApiError, Receive, Scope, Send, bad_request, reply_json
 
 REMEMBERED = 10_000
+_RESPONSE_ID = re.compile(r"(?:chat)?cmpl-[0-9a-f][0-9a-f-]{0,63}")
+"""The form of the engine's ids; anything else may be somebody's personal data."""
 BODY_TIMEOUT_S = 30.0
 FIELDS = frozenset({"response_id", "thumbs", "rating", "correction", "comment", "user"})
 THUMBS: dict[Any, int] = {"up": 1, "down": -1, "+1": 1, "-1": -1, 1: 1, -1: -1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Vote:
+    """What was said under one Idempotency-Key, or last by one user of one answer: its place, and its digest."""
+
+    event_id: str
+    place: str
+    content: str
 
 
 class Feedback:
@@ -30,47 +45,72 @@ class Feedback:
 
     def __init__(self, front: Front) -> None:
         self._front = front
-        self._seen: OrderedDict[str, str] = OrderedDict()
+        self._votes: OrderedDict[str, _Vote] = OrderedDict()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 200 with the event's id once it is durable. Raises ApiError, ConnectionError."""
         front = self._front
         front.log.check()
         headers = dict(scope["headers"])
-        caller = front.callers.identify(scope, headers)
+        caller: Caller = scope[CALLER]
         front.rate.take(caller.name)
         raw = await asks.read_body(scope, receive, front.config.limits.body_bytes, BODY_TIMEOUT_S)
         body = asks.parse_object(raw)
         said = _said(body)
-        response_id = _text(body, "response_id", 256)
-        if not response_id:
-            raise bad_request("'response_id' must name the answer that is meant", "response_id")
-        user = front.hashed(_text(body, "user", 512) or caller.user or caller.name)
-        event_id, content = _identity(headers, response_id, user, said)
-        if self._is_new(event_id, content):
+        response_id = self._response_id(body)
+        user = front.hashed(caller.identity(_text(body, "user", 512)))
+        vote = self._vote(headers.get(b"idempotency-key"), user, response_id, said)
+        if self._votes.get(vote.place) != vote:
             event = {
-                "event.id": event_id,
+                "event.id": vote.event_id,
                 "event.time": front.sources.wall_us(),
                 "loop.environment": front.config.environment,
                 "gen_ai.response.id": response_id,
                 "loop.user": user,
                 "loop.group": caller.group,
+                "loop.feedback.known": self._known(response_id, user),
             }
             front.log.write(Kind.FEEDBACK, event | self._masked(said))
-            self._remember(event_id, content)
+            self._remember(vote)
         await front.log.durable(Kind.FEEDBACK)
-        await reply_json(send, 200, {"id": event_id, "object": "feedback", "response_id": response_id})
+        await reply_json(send, 200, {"id": vote.event_id, "object": "feedback", "response_id": response_id})
 
-    def _is_new(self, event_id: str, content: str) -> bool:
-        known = self._seen.get(event_id)
-        if known is not None and known != content:
-            raise ApiError(409, "idempotency_key_reused", "this Idempotency-Key was used for other feedback")
-        return known is None
+    def _response_id(self, body: dict[str, Any]) -> str:
+        given = _text(body, "response_id", 128)
+        if not given or not (_RESPONSE_ID.fullmatch(given) or self._front.log.recent.whose(given)):
+            raise bad_request("'response_id' must be the id of the answer that is meant", "response_id")
+        return given
 
-    def _remember(self, event_id: str, content: str) -> None:
-        self._seen[event_id] = content
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+    def _known(self, response_id: str, user: str) -> str:
+        """Return whether the answer was given to this user, as far as this gateway remembers."""
+        whose = self._front.log.recent.whose(response_id)
+        if whose is None:
+            return "unknown"
+        return "own" if whose == user else "other"
+
+    def _vote(self, key: bytes | None, user: str, response_id: str, said: dict[str, Any]) -> _Vote:
+        """Return what makes this feedback the same as other feedback. Raises ApiError 409."""
+        content = _digest([response_id, said])
+        if key:
+            place = "key-" + _digest([user, key.decode("latin-1")])
+            known = self._votes.get(place)
+            if known is not None and known.content != content:
+                message = "this Idempotency-Key was used for other feedback"
+                raise ApiError(409, "idempotency_key_reused", message)
+            return known or _Vote("fb-" + _digest([place, content]), place, content)
+        place = _digest([user, response_id])
+        before = self._votes.get(place)
+        if before is not None and before.content == content:
+            return before
+        # the one before is part of the id: up, down and up again are three votes, not two
+        seed = [place, content, before.event_id if before else ""]
+        return _Vote("fb-" + _digest(seed), place, content)
+
+    def _remember(self, vote: _Vote) -> None:
+        self._votes[vote.place] = vote
+        self._votes.move_to_end(vote.place)
+        if len(self._votes) > REMEMBERED:
+            self._votes.popitem(last=False)
 
     def _masked(self, said: dict[str, Any]) -> dict[str, Any]:
         return said if self._front.config.content is Content.RAW else dict(Masking().value(said))
@@ -104,16 +144,6 @@ def _text(body: dict[str, Any], name: str, limit: int) -> str | None:
     if value is not None and len(value) > limit:
         raise bad_request(f"'{name}' is longer than {limit} characters", name)
     return value
-
-
-def _identity(
-    headers: dict[bytes, bytes], response_id: str, user: str, said: dict[str, Any]
-) -> tuple[str, str]:
-    """Return the event's id, and the digest of what was said."""
-    content = _digest([response_id, said])
-    key = headers.get(b"idempotency-key")
-    seed = [user, "key", key.decode("latin-1")] if key else [user, "content", content]
-    return "fb-" + _digest(seed), content
 
 
 def _digest(value: Any) -> str:

@@ -29,6 +29,8 @@ class Front:
     config: GatewayConfig
     callers: Callers
     rate: RateLimit
+    unknown: RateLimit
+    """Of addresses from which somebody calls without a valid key."""
     hashed: KeyedHash
     log: EventLog
     sources: Sources

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +18,25 @@ from runner.serving.gateway.replies import ApiError
 
 PROBE_BYTES = 4096
 PROBE_INTERVAL_S = 1.0
+REMEMBERED = 50_000  # answers, about 15 MB: at 100 requests/s those of the last 8 minutes
+
+
+class RecentAnswers:
+    """Which user got which of the last answers, in memory: feedback on them can be told from made-up feedback."""
+
+    def __init__(self, limit: int = REMEMBERED) -> None:
+        self._limit = limit
+        self._users: OrderedDict[str, str] = OrderedDict()
+
+    def remember(self, response_id: str, user: str) -> None:
+        """Keep who got an answer; the oldest is forgotten for it."""
+        self._users[response_id] = user
+        if len(self._users) > self._limit:
+            self._users.popitem(last=False)
+
+    def whose(self, response_id: str) -> str | None:
+        """Return the keyed hash of the user who got an answer, or None where it is not known any more."""
+        return self._users.get(response_id)
 
 
 class EventLog:
@@ -33,6 +52,7 @@ class EventLog:
     ) -> None:
         self.trouble: str | None = None
         self.written: Counter[str] = Counter()
+        self.recent = RecentAnswers()
         self._directory, self._disk = directory, disk
         self._writers = {
             kind: SegmentWriter(directory, kind, clock, rotation, disk)

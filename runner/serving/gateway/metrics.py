@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from runner.serving.gateway.connections import Fault
 from runner.serving.gateway.replicas import Failure
 
 MEDIA = b"text/plain; version=0.0.4; charset=utf-8"
@@ -27,7 +28,7 @@ class Live:
 
     events: Mapping[str, int]
     """Events written, by kind."""
-    faults: Mapping[str, int]
+    faults: Mapping[Fault, int]
     """Public connections that never came to a request, by what was wrong."""
     healthy: Callable[[], Mapping[str, bool]]
     """Replicas, by address."""
@@ -112,8 +113,8 @@ class Metrics:
         arm, version = event.get("loop.arm", ""), event.get("loop.version", "")
         self._requests.labels(arm, version, event["loop.outcome"], event["http.response.status_code"]).inc()
         if event["loop.fell_back"]:
-            self._fallbacks.labels(version).inc()
-        if arm:
+            self._fallbacks.labels(event["loop.version.assigned"]).inc()
+        if event["loop.outcome"] == "ok":
             self._latency.labels(arm, version).observe(event["loop.latency_ms"] / 1000)
             self._overhead.observe(event["loop.overhead_ms"] / 1000)
             if (first := event.get("loop.first_token_ms")) is not None:

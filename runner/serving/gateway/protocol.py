@@ -12,11 +12,11 @@ from typing import Any
 
 import httptools
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from runner.serving.gateway.config import Transport
 from runner.serving.gateway.connections import Door, Fault
-from runner.serving.gateway.replies import error_body
+from runner.serving.gateway.replies import CUT, error_body
 
 LINGER_S = 2.0
 """How long an answer may be read before the connection closes; closed at once, unread input would destroy it."""
@@ -76,6 +76,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin the head of a request."""
         super().on_message_begin()
+        self.scope[CUT] = self.transport.abort  # type: ignore[literal-required]
         self._in_head, self._loose = True, 0
 
     def on_headers_complete(self) -> None:
@@ -86,6 +87,7 @@ class Protocol(HttpToolsProtocol):
             raise _HeadersTooLarge
         self._stop_waiting()
         super().on_headers_complete()
+        self.cycle.transport = _Patient(self, self.cycle)
         self.headers = []  # what comes behind a chunked body is no header (RFC 9110, 6.5.1)
 
     def on_body(self, body: bytes) -> None:
@@ -125,18 +127,47 @@ class Protocol(HttpToolsProtocol):
         """Answer, unless an answer has begun already, and close."""
         self._turned_away = True
         self._door.faults[fault] += 1
-        self._stop_waiting()
         self._unset_keepalive_if_required()
         if self._is_busy:
-            self.cycle.disconnected = True  # its request gets no other answer, and ends as one whose client left
+            self.cycle.disconnected = (
+                True  # its request gets no other answer, and ends as one whose client left
+            )
             self.cycle.message_event.set()
         if not (self._is_busy and self.cycle.response_started):
             self.transport.write(_answer(status, fault, message))
-            if self._door.may_linger and self.transport.can_write_eof():
-                self.transport.write_eof()
-                self._deadline = self.loop.call_later(LINGER_S, self.transport.close)
-                return
-        self.transport.close()
+            self.linger()
+        else:
+            self.transport.close()
+
+    def linger(self) -> None:
+        """End the answer now and the connection once the client has had time to read; drop what it sends."""
+        self._turned_away = True
+        self._stop_waiting()
+        if self._door.may_linger and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._deadline = self.loop.call_later(LINGER_S, self.transport.close)
+        else:
+            self.transport.close()
+
+
+class _Patient(asyncio.Transport):
+    """A connection as an answer sees it: one that closes it before the body has come, such as a 413, gets read."""
+
+    def __init__(self, protocol: Protocol, cycle: RequestResponseCycle) -> None:
+        self._protocol, self._cycle = protocol, cycle
+        self._transport = protocol.transport
+        self.write = self._transport.write  # type: ignore[method-assign]
+
+    def is_closing(self) -> bool:
+        """Return whether nothing can be sent any more."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close when the client has had its chance."""
+        if self._cycle.more_body and not self._transport.is_closing():
+            self._protocol.linger()
+        else:
+            self._transport.close()
 
 
 def _answer(status: int, fault: Fault, message: str) -> bytes:

@@ -57,11 +57,24 @@ class ApiError(Exception):
 
     @property
     def headers(self) -> Headers:
-        """What goes with it; what is left of a body that was given up would be taken for the next request."""
+        """What goes with it; what still comes of a body that was given up would be taken for the next request."""
         found: Headers = [(b"connection", b"close")] if self.status in (408, 413) else []
         if self.retry_after_s is not None:
             found.append((b"retry-after", str(self.retry_after_s).encode()))
         return found
+
+
+class MethodNotAllowed(ApiError):
+    """The answer to a method that a path does not take."""
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self.allowed = tuple(allowed)
+        super().__init__(405, "method_not_allowed", f"use {' or '.join(self.allowed)} here")
+
+    @property
+    def headers(self) -> Headers:
+        """What goes with it."""
+        return [(b"allow", ", ".join(self.allowed).encode())]
 
 
 def error_body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import secrets
 import signal
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import aiohttp
 import uvicorn
@@ -27,15 +29,21 @@ from runner.serving.gateway.book import RouteBook
 from runner.serving.gateway.callers import Callers, KeyedHash, RateLimit, read_secret
 from runner.serving.gateway.completions import Completions
 from runner.serving.gateway.config import GatewayConfig
+from runner.serving.gateway.connections import (
+    ADMIN_CONNECTIONS,
+    Door,
+    budget,
+    descriptors,
+    raise_descriptors,
+)
 from runner.serving.gateway.engine import READ_BYTES, Engine
 from runner.serving.gateway.feedback import Feedback
 from runner.serving.gateway.front import Front, Sources, Upstream
 from runner.serving.gateway.log import EventLog
-from runner.serving.gateway.metrics import Metrics
+from runner.serving.gateway.metrics import Live, Metrics
 from runner.serving.gateway.protocol import Protocol
 from runner.serving.gateway.replicas import Replicas, poll_forever
 
-BACKLOG = 2048
 KEEP_ALIVE_S = 4.0
 """vLLM closes a connection that was idle for 5 s; ours go before that, so that none dies under a request."""
 
@@ -44,11 +52,20 @@ Ready = Callable[[str, str, Callable[[], None]], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Doors:
+    """Where connections come in."""
+
+    public: Door
+    admin: Door
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """A gateway that is put together and not yet listening."""
 
     public: applications.Application
     admin: applications.Application
+    doors: Doors
     log: EventLog
     upstream: Upstream
     table_changed: asyncio.Event
@@ -60,7 +77,11 @@ def system_sources() -> Sources:
 
 
 def assemble(
-    config: GatewayConfig, session: aiohttp.ClientSession, sources: Sources, disk: Disk = OS_DISK
+    config: GatewayConfig,
+    session: aiohttp.ClientSession,
+    sources: Sources,
+    doors: Doors,
+    disk: Disk = OS_DISK,
 ) -> Parts:
     """Put a gateway together. Raises TerminalError where its own files cannot be read or made."""
     front = _front(config, sources, disk)
@@ -72,12 +93,15 @@ def assemble(
         table_changed.set()
 
     follow_table()
-    metrics = Metrics(
-        events=lambda: front.log.written,
+    live = Live(
+        events=front.log.written,
+        faults=doors.public.faults,
         healthy=lambda: {url: bool(r.healthy) for url, r in upstream.replicas.by_url.items()},
         generation=lambda: upstream.book.table.generation,
         in_flight=lambda: completions.in_flight,
+        connections=lambda: doors.public.open,
     )
+    metrics = Metrics(live)
     completions = Completions(front, upstream, metrics)
     operations = applications.Operations(upstream.book, upstream.replicas, front.log, metrics)
     started_us = sources.wall_us()
@@ -87,11 +111,13 @@ def assemble(
         "environment": config.environment,
         "started_at": started_us,
     }
-    users = applications.Public(front, upstream.book, started_us // 1_000_000)
+    entrance = applications.Entrance(front, metrics)
+    users = applications.Public(entrance, upstream.book, started_us // 1_000_000)
     runner = applications.Admin(upstream, front.log, facts, follow_table)
     return Parts(
         public=users.application(operations, completions, Feedback(front)),
         admin=runner.application(operations),
+        doors=doors,
         log=front.log,
         upstream=upstream,
         table_changed=table_changed,
@@ -110,6 +136,7 @@ def _front(config: GatewayConfig, sources: Sources, disk: Disk) -> Front:
         config=config,
         callers=Callers(config),
         rate=RateLimit(config.limits.requests_per_minute, sources.monotonic),
+        unknown=RateLimit(config.transport.unknown_per_minute, sources.monotonic),
         hashed=KeyedHash(secret),
         log=EventLog(config.events_directory, sources.wall_us, rotation, config.commit_interval_s, disk),
         sources=sources,
@@ -144,18 +171,24 @@ async def run(config: GatewayConfig) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop)
         print(f"gateway: serving on {public}, admin on {admin}", flush=True)
 
+    raise_descriptors()
     await serve(config, ready, system_sources())
 
 
 async def serve(config: GatewayConfig, ready: Ready, sources: Sources, disk: Disk = OS_DISK) -> None:
     """Serve until the function that `ready` was given is called. Raises TerminalError."""
+    share = budget(config, descriptors())
+    doors = Doors(Door(share.public, share.backlog), Door(ADMIN_CONNECTIONS, spare=0))
     with contextlib.ExitStack() as stack:
-        public = stack.enter_context(listening(config.listen))
-        admin = stack.enter_context(listening(config.admin))
+        public = stack.enter_context(listening(config.listen, share.backlog))
+        admin = stack.enter_context(listening(config.admin, share.backlog))
         async with _session() as session:
-            parts = assemble(config, session, sources, disk)
+            parts = assemble(config, session, sources, doors, disk)
             await parts.log.probe()
-            servers = [_Server(_uvicorn(parts.public, config)), _Server(_uvicorn(parts.admin, config))]
+            servers = [
+                _Server(_uvicorn(parts.public, doors.public, config, share.backlog)),
+                _Server(_uvicorn(parts.admin, doors.admin, config, share.backlog)),
+            ]
             tasks = _background(parts, config)
             ready(_url(public), _url(admin), lambda: _stop(servers))
             try:
@@ -206,10 +239,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _uvicorn(application: applications.Application, config: GatewayConfig) -> uvicorn.Config:
+def _uvicorn(
+    application: applications.Application, door: Door, config: GatewayConfig, backlog: int
+) -> uvicorn.Config:
+    # uvicorn only ever calls it
+    speak = cast("type[asyncio.Protocol]", functools.partial(Protocol, door, config.transport))
     return uvicorn.Config(
         application,
-        http=Protocol,
+        http=speak,
+        backlog=backlog,
         ws="none",
         lifespan="off",
         log_level="warning",
@@ -221,7 +259,7 @@ def _uvicorn(application: applications.Application, config: GatewayConfig) -> uv
     )
 
 
-def listening(address: str) -> socket.socket:
+def listening(address: str, backlog: int) -> socket.socket:
     """Return a socket that listens on `HOST:PORT`. Raises TerminalError."""
     host, _, port = address.rpartition(":")
     try:
@@ -229,7 +267,7 @@ def listening(address: str) -> socket.socket:
         made = socket.socket(family, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host.strip("[]"), int(port)))
-        made.listen(BACKLOG)
+        made.listen(backlog)
         made.setblocking(False)
     except (OSError, ValueError, OverflowError) as error:
         raise terminal(
