@@ -192,7 +192,7 @@ def test_it_keeps_a_gateway_that_is_killed_and_stop_leaves_none(tmp_path: Path) 
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
             assert process.living() is not None, "cancelling leaves it alive"
-            await made.stop()
+            await made.stop(asyncio.Event())
             return pids[0], pids[1], process
 
     first, second, process = asyncio.run(live())
