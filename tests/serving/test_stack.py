@@ -195,7 +195,10 @@ def test_it_keeps_a_gateway_that_is_killed_and_stop_leaves_none(tmp_path: Path) 
             await made.stop(asyncio.Event())
             return pids[0], pids[1], process
 
-    first, second, process = asyncio.run(live())
+    try:
+        first, second, process = asyncio.run(live())
+    finally:
+        asyncio.run(stack.stop_left(place.state, said.append))  # also where the test fails
     assert first != second and process.living() is None
     assert "gateway: ended; starting it again" in said
 
