@@ -21,6 +21,7 @@ from benchmarks.plan.scale import OneSource
 from runner.errors import LoopError
 from runner.reconcile.distil import Declared
 from runner.reconcile.journal import Journal
+from runner.reconcile.lookout import NoEvidence
 from runner.reconcile.loop import Outcome, Reconciler
 from runner.reconcile.state import StatePaths
 from runner.reconcile.wiring import Wiring
@@ -98,7 +99,7 @@ async def _killed_once(directory: Path, declared: Declared, process: ManagedProc
         with Journal(StatePaths(directory, "production").journal, time.time) as journal:
             wiring = Wiring(directory, session, {}, lambda _line: None)
             at_work = Reconciler(
-                OneSource(declared), wiring.connect, journal, time.time, _quiet, lambda _: None
+                OneSource(declared), wiring.connect, journal, time.time, _quiet, lambda _: None, NoEvidence()
             )
             duties = [
                 asyncio.create_task(

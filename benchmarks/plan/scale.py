@@ -22,9 +22,11 @@ from runner.git.repository import Repository
 from runner.reconcile.desired import Role
 from runner.reconcile.distil import Declared
 from runner.reconcile.journal import Journal, read
+from runner.reconcile.lookout import NoEvidence
 from runner.reconcile.loop import Reconciler
 from runner.reconcile.observed import Observed
 from runner.reconcile.plan import plan
+from runner.reconcile.source import Stationary
 from runner.reconcile.state import StatePaths
 from runner.reconcile.wiring import Wiring
 from tests.reconcile.real_parts import (
@@ -51,7 +53,7 @@ class Scale:
     journal_entries: int
 
 
-class OneSource:
+class OneSource(Stationary):
     """One declaration, always current; Git is asked for its commit at every pass, as a runner does."""
 
     def __init__(self, declared: Declared, repository: Repository | None = None) -> None:
@@ -86,7 +88,8 @@ async def measure(directory: Path) -> Scale:
                     time.time,
                     lambda _: None,
                     lambda _: None,
-                    10.0,
+                    NoEvidence(),
+                    observe_seconds=10.0,
                 )
                 return await _measured(at_work, journal)
 

@@ -17,17 +17,20 @@ import aiohttp
 import click
 
 from runner.data.pull import is_progress
+from runner.git.follow import Follower
 from runner.git.repository import Repository
 from runner.reconcile import status
+from runner.reconcile.evidence import LoggedEvidence
 from runner.reconcile.journal import Journal, read
 from runner.reconcile.loop import Outcome, Reconciler
 from runner.reconcile.memory import fold
 from runner.reconcile.observe import SECONDS, observe
 from runner.reconcile.observed import Observed
 from runner.reconcile.plan import Plan, plan
-from runner.reconcile.source import CommitSource, WorkingTreeSource
+from runner.reconcile.source import CommitSource, RemoteSource, WorkingTreeSource
 from runner.reconcile.state import StatePaths, write_json
 from runner.reconcile.wiring import Wiring
+from runner.reconcile.wishes import Inbox
 from runner.spec.load import Spec
 
 Tell = Callable[[str], None]
@@ -39,7 +42,7 @@ class Deployment:
 
     root: Path
     environment: str
-    source: CommitSource | WorkingTreeSource
+    source: CommitSource | RemoteSource | WorkingTreeSource
 
     @property
     def paths(self) -> StatePaths:
@@ -55,10 +58,16 @@ class Deployment:
         revision = self.source.revision()
         declared = self.source.declared(revision)
         async with aiohttp.ClientSession() as session:
-            world = Wiring(self.root, session, os.environ, tell).connect(declared)
+            world = self._wiring(session, tell).connect(declared)
             memory = fold(read(self.paths.journal))
             observed = await observe(world, memory, time.time(), SECONDS)
         return observed, plan(declared.desired, observed, observed.at)
+
+    def _wiring(self, session: aiohttp.ClientSession, tell: Tell) -> Wiring:
+        source = self.source
+        repository = None if isinstance(source, WorkingTreeSource) else Repository(self.root)
+        follow = isinstance(source, RemoteSource)
+        return Wiring(self.root, session, os.environ, tell, repository=repository, follow=follow)
 
     @asynccontextmanager
     async def reconciler(self, tell: Tell, told: Callable[[Outcome], None]) -> AsyncIterator[Reconciler]:
@@ -78,15 +87,32 @@ class Deployment:
 
         with Journal(self.paths.journal, time.time) as journal:
             async with aiohttp.ClientSession() as session:
-                wiring = Wiring(self.root, session, os.environ, tell)
-                yield Reconciler(self.source, wiring.connect, journal, time.time, keep, tell)
+                yield Reconciler(
+                    self.source,
+                    self._wiring(session, tell).connect,
+                    journal,
+                    time.time,
+                    keep,
+                    tell,
+                    LoggedEvidence(self.paths, time.time),
+                    Inbox(self.paths.wishes).take,
+                )
 
 
-def deployment(root: Path, environment: str, *, working_tree: bool) -> Deployment:
-    """Return the deployment that the options name. Raises TerminalError outside a Git repository."""
+def deployment(root: Path, environment: str, *, working_tree: bool, follow: bool = False) -> Deployment:
+    """Return the deployment that the options name; with `follow` its source is the remote branch of `git:`.
+
+    Raises TerminalError outside a Git repository.
+    """
     if working_tree:
         return Deployment(root, environment, WorkingTreeSource(root, environment))
-    return Deployment(root, environment, CommitSource(Repository(root), environment))
+    repository = Repository(root)
+    here = CommitSource(repository, environment)
+    settings = here.spec(here.revision()).loop.git if follow else None
+    if settings is None:
+        return Deployment(root, environment, here)
+    follower = Follower(repository, settings.remote, settings.branch)
+    return Deployment(root, environment, RemoteSource(repository, follower, environment, time.monotonic))
 
 
 def warn_uncommitted(root: Path) -> None:

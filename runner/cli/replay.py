@@ -33,8 +33,10 @@ Examples:
   loop replay --limit 2000 --rate 20                    Azure's conversation trace, BANKING77's questions
   loop replay --trace mooncake-conversation --speed 10   ten times as fast as recorded
   loop replay --questions bookshop --users 50 --json     questions of the bookshop; figures as JSON
+  loop replay --questions bookshop --rate 20 --duration 600 --feedback 0.3
+                                                         ten minutes; three users in ten say how they like it
 
-Exit codes: 0 every request answered and logged exactly once, 1 otherwise.
+Exit codes: 0 every request answered and logged exactly once, and all feedback taken, 1 otherwise.
 """
 NOTE_SECONDS = 10
 REACH_SECONDS = 10.0
@@ -56,6 +58,7 @@ TRACES = "azure-conv, azure-code, mooncake-conversation, mooncake-synthetic, or 
     help="Folder that holds traces and questions.",
 )
 @click.option("--limit", type=int, help="Only the first so many arrivals.")
+@click.option("--duration", type=float, help="Repeat the arrivals for so many seconds; once where not said.")
 @click.option(
     "--speed", type=float, help="So many times as fast as recorded; 1 where neither this nor --rate is said."
 )
@@ -66,6 +69,12 @@ TRACES = "azure-conv, azure-code, mooncake-conversation, mooncake-synthetic, or 
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same schedule.")
 @click.option(
     "--stream-share", default=0.5, show_default=True, help="Share of requests that ask for a stream."
+)
+@click.option(
+    "--feedback",
+    default=0.0,
+    show_default=True,
+    help="Share of answers that their users judge; questions of the bookshop only.",
 )
 @click.option("--max-tokens", default=64, show_default=True, help="Longest answer; the trace may say less.")
 @click.option("--in-flight", type=int, help="The most requests at once; more wait, which is reported.")
@@ -107,9 +116,15 @@ def _plan(ctx: click.Context, options: dict[str, Any]) -> ReplayPlan:
     )
     speed = 1.0 if options["speed"] is None else options["speed"]
     made = plan.ReplayPlan(
-        plan.Material(options["trace"], options["questions"], data, options["limit"]),
+        plan.Material(options["trace"], options["questions"], data, options["limit"], options["duration"]),
         plan.Speed(speed) if options["rate"] is None else plan.Rate(options["rate"]),
-        plan.Crowd(options["users"], options["seed"], options["stream_share"], options["max_tokens"]),
+        plan.Crowd(
+            options["users"],
+            options["seed"],
+            options["stream_share"],
+            options["max_tokens"],
+            options["feedback"],
+        ),
         target,
     )
     plan.check(made)

@@ -26,7 +26,7 @@ def command(ctx: click.Context, environment: str, working_tree: bool) -> None:
     from runner.cli.upkeep import compact_forever
 
     root = find_root(ctx)
-    work = deployment(root, environment, working_tree=working_tree)
+    work = deployment(root, environment, working_tree=working_tree, follow=True)
     pick_environment(work.spec(), environment)
     if not working_tree:
         warn_uncommitted(root)

@@ -49,7 +49,7 @@ def command(
     from runner.cli.deployment import deployment, stopwatch, warn_uncommitted
 
     root = find_root(ctx)
-    work = deployment(root, environment, working_tree=working_tree)
+    work = deployment(root, environment, working_tree=working_tree, follow=True)
     if not working_tree:
         warn_uncommitted(root)
     spec = work.spec()

@@ -53,6 +53,10 @@ class Lake:
         """Return what users said of answers."""
         return self.table(Kind.FEEDBACK, since_us)
 
+    def shadows(self, since_us: int | None = None) -> ir.Table:
+        """Return what came of copies for shadows."""
+        return self.table(Kind.SHADOW, since_us)
+
     def probes(self, since_us: int | None = None) -> ir.Table:
         """Return the verdicts of probes."""
         return self.table(Kind.PROBE, since_us)

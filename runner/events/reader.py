@@ -204,6 +204,8 @@ def _event(kind: Kind, line: bytes) -> Event:
         raise ValueError("not a JSON object")
     for column in FIELDS[kind]:
         _check(column, event)
+        if column.type is Type.REAL and type(event.get(column.name)) is int:
+            event[column.name] = float(event[column.name])  # Arrow refuses one that a float holds inexactly
     if not 0 <= event["event.time"] < LATEST_US:
         raise ValueError(f"'event.time' {event['event.time']} is outside the years 1970 to 9999")
     return event

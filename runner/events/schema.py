@@ -17,6 +17,7 @@ class Kind(StrEnum):
     REQUEST = "request"
     CONTENT = "content"
     FEEDBACK = "feedback"
+    SHADOW = "shadow"
     PROBE = "probe"
 
 
@@ -54,7 +55,9 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("loop.group", Type.TEXT, "group of the API key: public, beta, internal", required=True),
         Field("loop.alias", Type.TEXT, "alias that was asked for, empty for a pinned version"),
         Field(
-            "loop.arm", Type.TEXT, "baseline, candidate or pinned: the arm that answered, or was tried last"
+            "loop.arm",
+            Type.TEXT,
+            "baseline, candidate, experiment or pinned: the arm that answered, or was tried last",
         ),
         Field("loop.arm.assigned", Type.TEXT, "the arm that the assignment chose, before any fallback"),
         Field("loop.version.assigned", Type.TEXT, "adapter version of the assigned arm"),
@@ -65,6 +68,13 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("loop.version", Type.TEXT, "adapter version that answered, or was tried last"),
         Field("loop.adapter.digest", Type.TEXT, "digest of that adapter"),
         Field("loop.rollout", Type.TEXT, "rollout id, empty without a rollout"),
+        Field(
+            "loop.arm.always",
+            Type.BOOL,
+            "the user's group always gets the candidate, so that the arm was not drawn",
+        ),
+        Field("loop.arm.failure", Type.TEXT, "why the assigned arm gave no answer, where it gave none"),
+        Field("loop.experiment", Type.TEXT, "experiment that the user takes part in, empty without one"),
         Field("loop.generation", Type.WHOLE, "generation of the route table in force"),
         Field("loop.replica", Type.TEXT, "base URL of the replica that answered, or was tried last"),
         Field(
@@ -123,6 +133,21 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("loop.rating", Type.WHOLE, "1 to 5; the latest of a user on an answer counts"),
         Field("loop.correction", Type.TEXT, "the better answer, personal data masked"),
         Field("loop.comment", Type.TEXT, "free text, personal data masked"),
+    ),
+    Kind.SHADOW: (
+        *_COMMON,
+        Field("loop.request.id", Type.TEXT, "the request that was copied", required=True),
+        Field("gen_ai.response.id", Type.TEXT, "the answer that the user got"),
+        Field("loop.version", Type.TEXT, "version that got the copy", required=True),
+        Field("loop.adapter.digest", Type.TEXT, "digest of its adapter", required=True),
+        Field("loop.replica", Type.TEXT, "base URL of the replica that answered the copy"),
+        Field("loop.outcome", Type.TEXT, "ok, error, or dropped where too many copies were waiting", True),
+        Field("error.type", Type.TEXT, "machine-readable kind of the error, empty if none"),
+        Field("loop.latency_ms", Type.REAL, "from the copy's leaving to its last byte, milliseconds"),
+        Field("gen_ai.usage.input_tokens", Type.WHOLE, "prompt tokens"),
+        Field("gen_ai.usage.output_tokens", Type.WHOLE, "answer tokens"),
+        Field("gen_ai.output.messages", Type.TEXT, "the copy's answer, JSON, personal data masked"),
+        Field("loop.same", Type.BOOL, "whether it is word for word what the user got"),
     ),
     Kind.PROBE: (
         *_COMMON,

@@ -1,6 +1,6 @@
 """The durable end of the event log: append-only segments, one line an event, made durable in groups.
 
-Called by the gateway (request, content, feedback) and by the reconciler (probe). `append` has handed the
+Called by the gateway (request, content, feedback, shadow) and by the reconciler (probe). `append` has handed the
 bytes to the operating system when it returns, so that killing this process loses nothing that was appended;
 `sync` (or `GroupCommit.durable`) has them on the disk, so that a power failure loses nothing either. A
 process start always begins a new segment, `KIND-MICROSECONDS-PID.open.jsonl`, which becomes `.jsonl` when it

@@ -1,4 +1,6 @@
-"""Git as the source of the desired state: commits, their files and what changed between them.
+"""Git as the source of the desired state, and where automatic changes are written down.
 
-Only this package runs `git`. It reads and fetches; it never writes to the working tree or to a branch.
+Only this package runs `git`. `repository`, `tree` and `history` read; `commit` makes commits without touching
+index or working tree; `landing` gives them to a branch; `follow` moves a checkout along; `forge` and `notify`
+talk to people. What is a person's and not yet committed or pushed is never lost.
 """

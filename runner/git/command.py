@@ -1,6 +1,6 @@
 """Runs the `git` command so that it never asks, never hangs and never picks up somebody else's settings.
 
-Called by `repository` and `tree` only. It turns whatever goes wrong with the command itself (not installed,
+Called by this package only. It turns whatever goes wrong with the command itself (not installed,
 no answer, a failing exit status) into errors that a user can read; it knows nothing of what was asked.
 """
 
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.errors import TerminalError, terminal, transient
+from runner.errors import LoopError, terminal, transient
 
 READ_SECONDS = 30.0
 
@@ -48,7 +49,17 @@ _SETTINGS = (
     "maintenance.auto=false",
     "log.showSignature=false",
     "protocol.ext.allow=never",
+    "merge.autoStash=false",
+    "submodule.recurse=false",
+    "i18n.commitEncoding=UTF-8",
 )
+# What git says where the disk or another command is in the way: the same call may succeed later.
+_PASSING = re.compile(
+    r"No space left on device|Disk quota exceeded|Read-only file system|Input/output error"
+    r"|Unable to create '[^']*\.lock': |cannot lock ref|unable to write|could not write index"
+    r"|Another git process seems to be running|Cannot allocate memory|Resource temporarily unavailable"
+)
+_LOCK = re.compile(r"Unable to create '([^']*\.lock)': File exists")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +79,18 @@ class Git:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     program: str = "git"
 
-    def run(self, *arguments: str, stdin: bytes = b"", seconds: float = READ_SECONDS) -> Finished:
-        """Run a command to its end, whatever its exit status.
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        seconds: float = READ_SECONDS,
+        extra: Mapping[str, str] | None = None,
+    ) -> Finished:
+        """Run a command to its end, whatever its exit status; `extra` adds to its environment.
 
         Raises TerminalError where git is not installed, and TransientError after `seconds`.
         """
-        process = self._start(arguments)
+        process = self._start(arguments, extra or {})
         try:
             stdout, stderr = process.communicate(stdin, timeout=seconds)
         except subprocess.TimeoutExpired as error:
@@ -85,14 +102,18 @@ class Git:
             raise
         return Finished(process.returncode, stdout, stderr.decode(errors="replace").strip())
 
-    def read(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """Return what a command printed. Raises TerminalError where it failed, with git's own words."""
-        finished = self.run(*arguments, stdin=stdin)
+    def read(self, *arguments: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None) -> bytes:
+        """Return what a command printed.
+
+        Raises TerminalError where it failed, with git's own words; TransientError where a full disk or
+        another command's lock was in the way.
+        """
+        finished = self.run(*arguments, stdin=stdin, extra=extra)
         if finished.status:
             raise failure(arguments[0], finished)
         return finished.stdout
 
-    def _start(self, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    def _start(self, arguments: tuple[str, ...], extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         try:
             return subprocess.Popen(
@@ -100,7 +121,7 @@ class Git:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=_environment(self.environ),
+                env={**_environment(self.environ), **extra},
                 start_new_session=True,  # no terminal to ask on, and one group to end
             )
         except FileNotFoundError as error:
@@ -110,13 +131,18 @@ class Git:
             ) from error
 
 
-def failure(command: str, finished: Finished) -> TerminalError:
+def failure(command: str, finished: Finished) -> LoopError:
     """Return the error for a command that failed, with its own words as evidence."""
     said = finished.stderr.splitlines() or ["it said nothing"]
+    summary = f"`git {command}` failed with status {finished.status}"
+    if _PASSING.search(finished.stderr):
+        lock = _LOCK.search(finished.stderr)
+        fix = f"where no other git command is running, delete {lock[1]}" if lock else None
+        return transient(summary, *said[:5], fix=fix)
     fix = None
     if "dubious ownership" in finished.stderr:
         fix = "run as the owner of the repository, or name it in git's setting safe.directory"
-    return terminal(f"`git {command}` failed with status {finished.status}", *said[:5], fix=fix)
+    return terminal(summary, *said[:5], fix=fix)
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from runner.errors import Diagnostic, LoopError, TerminalError, Unknown, terminal
@@ -18,7 +19,7 @@ from runner.git.command import Git, failure
 from runner.git.tree import DigestOf, TreeFiles, read_tree
 from runner.spec.files import digest_of_directory
 
-FETCH_SECONDS = 20.0
+FETCH_SECONDS = 10.0
 _FIELDS = "%H%x1f%P%x1f%an%x1f%ae%x1f%aI%x1f%s%x1f%b"
 
 
@@ -35,6 +36,20 @@ class Revision:
 
     def __str__(self) -> str:
         return self.sha
+
+
+class Relation(StrEnum):
+    """How one revision stands to another."""
+
+    SAME = "same"
+    OLDER = "older"
+    """It is an ancestor of the other."""
+    NEWER = "newer"
+    """The other is an ancestor of it."""
+    DIVERGED = "diverged"
+    """Each has commits that the other lacks."""
+    UNKNOWN = "unknown"
+    """One of them, or the history between them, is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,11 @@ class Repository:
         self.root = root.resolve()
         self._git = Git(self.root, dict(environ))
         _check_top(self._git)
+
+    @property
+    def git(self) -> Git:
+        """The command in this working tree, for the parts of this package that write."""
+        return self._git
 
     def head(self) -> Revision:
         """Return the commit that is checked out. Raises TerminalError in a repository without commits."""
@@ -93,6 +113,17 @@ class Repository:
         if found.status > 1:
             raise failure("merge-base", found)
         return Revision(found.stdout.decode().strip()) if found.status == 0 else None
+
+    def relation(self, one: Revision, other: Revision) -> Relation:
+        """Return how `one` stands to `other`: OLDER where `one` is an ancestor of it."""
+        if one == other:
+            return Relation.SAME
+        forward, backward = self._is_ancestor(one, other), self._is_ancestor(other, one)
+        if forward is None or backward is None:
+            return Relation.UNKNOWN
+        if forward or backward:
+            return Relation.OLDER if forward else Relation.NEWER
+        return Relation.UNKNOWN if self._shallow() else Relation.DIVERGED
 
     def dirty(self) -> tuple[str, ...]:
         """Return the paths that differ from HEAD, untracked ones included, ignored ones not; in order."""
@@ -138,10 +169,17 @@ class Repository:
         except LoopError as error:
             return Unknown(f"{remote}/{branch}: {error.diagnostics[0].summary}")
 
+    def _is_ancestor(self, old: Revision, new: Revision) -> bool | None:
+        found = self._git.run("merge-base", "--is-ancestor", old.sha, new.sha)
+        return found.status == 0 if found.status in (0, 1) else None
+
+    def _shallow(self) -> bool:
+        return self._git.read("rev-parse", "--is-shallow-repository").strip() == b"true"
+
     def _unknown(self, ref: str) -> Diagnostic:
         names = self._git.read("for-each-ref", "--format=%(refname:short)").decode().split()
         near = difflib.get_close_matches(ref, names, n=1)
-        shallow = self._git.read("rev-parse", "--is-shallow-repository").strip() == b"true"
+        shallow = self._shallow()
         evidence = ("this clone is shallow: older commits are not here",) if shallow else ()
         fix = f"did you mean '{near[0]}'?" if near else "fetch it first" if shallow else None
         return Diagnostic(f"unknown revision '{ref}'", evidence=evidence, fix=fix)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from runner.reconcile.observed import Intent
+from runner.reconcile.observed import Intent, Rollback
 from runner.serving import routes
 from runner.serving.routes import RouteTable
 
@@ -33,6 +33,10 @@ class Reason(StrEnum):
     GATEWAY_EMPTY = "the gateway has no table"
     NOT_DECLARED = "not declared any more"
     GRACE_OVER = "unused for longer than the grace period"
+    CERTIFIED = "every limit of its stage is kept, with certainty"
+    NOT_IN_GIT = "rolled back, and Git does not say so yet"
+    IN_GIT = "Git says so by now"
+    NOT_TOLD = "nobody outside was told yet"
 
 
 class HoldReason(StrEnum):
@@ -52,6 +56,13 @@ class HoldReason(StrEnum):
     IN_USE = "a gateway still routes to it"
     DRAINING = "requests under way"
     GRACE = "within the grace period"
+    QUARANTINED = "rolled back before"
+    PENDING_GIT = "rolled back (pending git)"
+    SOAK = "has to prove itself elsewhere first"
+    STALE_RUNNER = "another runner applies a newer revision"
+    EVIDENCE = "the rollout waits for evidence"
+    MISMATCH = "users are not split as declared"
+    PROPOSED = "a pull request waits for a person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,64 @@ class SwitchRoutes:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteRollback:
+    """Write a rollback back to Git: take the rollout out of loop.yaml, put the bytes into quarantine.yaml.
+
+    With `by_pull_request` on a branch that a person merges.
+    """
+
+    kind: ClassVar[str] = "write_rollback"
+    phase: ClassVar[int] = 8
+    served: str
+    rollback: Rollback
+    by_pull_request: bool
+    reason: Reason
+    config: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceStage:
+    """Write the next stage into loop.yaml; with `by_pull_request` on a branch that a person merges."""
+
+    kind: ClassVar[str] = "advance_stage"
+    phase: ClassVar[int] = 8
+    served: str
+    rollout_id: str
+    before: str
+    stage: str
+    evidence: tuple[str, ...]
+    by_pull_request: bool
+    reason: Reason
+    config: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteLanded:
+    """Note that `quarantine.yaml` shows a rollback: from here on Git alone says whether it stays so.
+
+    Touches nothing but the journal.
+    """
+
+    kind: ClassVar[str] = "note_landed"
+    phase: ClassVar[int] = 6
+    served: str
+    reason: Reason
+    config: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyRollback:
+    """Tell people outside of a rollback: the webhook of the policy, and the status of the commit."""
+
+    kind: ClassVar[str] = "notify_rollback"
+    phase: ClassVar[int] = 9
+    served: str
+    rollback: Rollback
+    reason: Reason
+    config: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UnloadAdapter:
     """Take an adapter of ours that nothing routes to from one replica."""
 
@@ -179,7 +248,13 @@ Action = (
     | UnloadAdapter
     | RetireFiles
     | DeleteFiles
+    | NoteLanded
+    | WriteRollback
+    | AdvanceStage
+    | NotifyRollback
 )
+Outward = WriteRollback | AdvanceStage | NotifyRollback
+"""What waits for Git or a network outside; nothing that users notice may wait for it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -200,6 +275,10 @@ def place_of(action: Action) -> str:
             return action.replica
         case SwitchRoutes():
             return action.gateway
+        case WriteRollback() | AdvanceStage():
+            return "git"
+        case NotifyRollback():
+            return "notification"
         case _:
             return "disk"
 
@@ -220,4 +299,6 @@ def to_json(action: Action) -> dict[str, Any]:
     if isinstance(action, SwitchRoutes):
         value["table"] = routes.to_json(action.table)
         value["intent"] = None if action.intent is None else asdict(action.intent)
+    if isinstance(action, WriteRollback | NotifyRollback):
+        value["rollback"] = asdict(action.rollback)
     return {"action": action.kind, **value, "reason": action.reason.name.lower(), "why": action.reason.value}

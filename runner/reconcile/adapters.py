@@ -35,7 +35,8 @@ Steps = tuple[list[Action], list[Hold]]
 def wanted(desired: Desired, intent: Intent) -> tuple[Adapter, ...]:
     """Return the declared adapters and those that a held promotion still needs, in order of role."""
     declared = {adapter.served: adapter for adapter in desired.adapters}
-    for version in (intent.baseline, intent.candidate, intent.shadow):
+    shadow = intent.shadow.version if intent.shadow else None
+    for version in (intent.baseline, intent.candidate, shadow):
         if version is not None and version.served not in declared and version.served in desired.library:
             declared[version.served] = replace(desired.library[version.served], role=Role.HELD)
     order = list(Role)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runner.reconcile.freeze import Window
-from runner.serving.routes import Version
+from runner.serving.routes import Experiment, Shadow, Version
 
 
 class Role(StrEnum):
@@ -43,12 +43,33 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The rollout as declared: its candidate, the stage it stands in, and what that stage gives it."""
+    """The rollout as declared: its candidate, the stage it stands in, and what that stage gives it.
+
+    `next_stage` is None in the last one; `by_person` says that a person merges the step there, and
+    `protected` that a rollback is written back by a pull request.
+    """
 
     candidate: Version
     stage: str
     weight: float
     groups: tuple[str, ...] = ()
+    next_stage: str | None = None
+    by_person: bool = True
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """What another environment has to show of a candidate before it goes on trial here.
+
+    `since` is when the candidate became baseline there (seconds since 1970), None where it is not; `open_gates`
+    are the gates that it has not passed.
+    """
+
+    environment: str
+    seconds: float
+    since: float | None
+    open_gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +100,12 @@ class Desired:
     adapters: tuple[Adapter, ...]
     standby: Version | None = None
     trial: Trial | None = None
-    shadow: Version | None = None
+    shadow: Shadow | None = None
+    experiments: tuple[Experiment, ...] = ()
+    quarantine: frozenset[str] = frozenset()
+    """Served names that `quarantine.yaml` of this revision holds."""
+    soak: Soak | None = None
+    """What the candidate still has to show elsewhere; None where nothing is asked for."""
     library: Mapping[str, Adapter] = field(default_factory=dict)
     ancestors: Mapping[str, frozenset[str]] = field(default_factory=dict)
     engine_config: str = ""

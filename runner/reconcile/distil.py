@@ -6,16 +6,22 @@ every name it uses is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from runner import digest
 from runner.errors import terminal
-from runner.reconcile.desired import Adapter, Desired, Limits, Role, Trial
+from runner.reconcile.desired import Adapter, Desired, Limits, Role, Soak, Trial
 from runner.reconcile.freeze import Window
-from runner.serving.routes import Version
-from runner.spec.environment import Environment
+from runner.serving.routes import Experiment, Shadow, Version
+from runner.spec.environment import Environment, GitSettings
+from runner.spec.environment import Experiment as DeclaredExperiment
 from runner.spec.load import Spec
+from runner.spec.model import GateVerdict
+from runner.spec.rollout import Advance, RollbackMode, RolloutPolicy
+
+BaselineSince = Callable[[str, str], float | None]
+"""Environment and version -> since when that version has been the baseline there; None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +32,16 @@ class Declared:
     environment: Environment
     base_model: str
     poll: float
+    policy: RolloutPolicy
+    git: GitSettings | None = None
 
 
-def distil(spec: Spec, name: str, revision: str) -> Declared:
-    """Return what environment `name` should be.
+def _never(environment: str, version: str) -> float | None:  # noqa: ARG001 - where no history is at hand
+    return None
+
+
+def distil(spec: Spec, name: str, revision: str, baseline_since: BaselineSince = _never) -> Declared:
+    """Return what environment `name` should be; `baseline_since` is asked where a candidate has to soak elsewhere.
 
     Raises TerminalError where the spec has no such environment.
     """
@@ -48,7 +60,10 @@ def distil(spec: Spec, name: str, revision: str) -> Declared:
         adapters=tuple(_adapters(spec, environment)),
         standby=_version(spec, environment.standby) if environment.standby else None,
         trial=_trial(spec, environment),
-        shadow=_version(spec, environment.shadow.version) if environment.shadow else None,
+        shadow=_shadow(spec, environment),
+        experiments=tuple(_experiment(spec, name, each) for each in environment.experiments),
+        quarantine=frozenset(entry.served for entry in spec.quarantine),
+        soak=_soak(spec, environment, baseline_since),
         library=library,
         ancestors={model: frozenset(_ancestors(spec, model)) for model in spec.models},
         engine_config=digest.of_value(environment.engine.model_dump(mode="json")),
@@ -56,7 +71,14 @@ def distil(spec: Spec, name: str, revision: str) -> Declared:
         suspended=environment.suspend,
         freezes=tuple(Window(f.zone, f.from_, f.to, f.reason) for f in environment.freeze),
     )
-    return Declared(desired, environment, spec.loop.base_model.name, spec.loop.poll)
+    return Declared(
+        desired,
+        environment,
+        spec.loop.base_model.name,
+        spec.loop.poll,
+        spec.policies.rollout,
+        spec.loop.git,
+    )
 
 
 def _version(spec: Spec, name: str) -> Version:
@@ -95,9 +117,51 @@ def _trial(spec: Spec, environment: Environment) -> Trial | None:
     if environment.rollout is None:
         return None
     policy = spec.policies.rollout
-    stage = next(stage for stage in policy.stages if stage.name == environment.rollout.stage)
-    weight = min(stage.traffic, 1.0 - policy.holdback)
-    return Trial(_version(spec, environment.rollout.candidate), stage.name, weight, stage.groups)
+    names = [stage.name for stage in policy.stages]
+    at = names.index(environment.rollout.stage)
+    stage = policy.stages[at]
+    return Trial(
+        candidate=_version(spec, environment.rollout.candidate),
+        stage=stage.name,
+        weight=min(stage.traffic, 1.0 - policy.holdback),
+        groups=stage.groups,
+        next_stage=names[at + 1] if at + 1 < len(names) else None,
+        by_person=stage.advance is not Advance.AUTO,
+        protected=policy.rollback.mode is RollbackMode.PULL_REQUEST,
+    )
+
+
+def _shadow(spec: Spec, environment: Environment) -> Shadow | None:
+    if environment.shadow is None:
+        return None
+    return Shadow(_version(spec, environment.shadow.version), environment.shadow.sample)
+
+
+def _experiment(spec: Spec, environment: str, declared: DeclaredExperiment) -> Experiment:
+    versions = tuple(_version(spec, name) for name in declared.versions)
+    # Other bytes are another experiment: its users are drawn anew and its figures begin at nothing.
+    content = [environment, declared.name, [version.digest for version in versions]]
+    return Experiment(
+        id=digest.short(digest.of_value(content)),
+        name=declared.name,
+        versions=versions,
+        weights=declared.shares,
+        share=declared.share,
+        groups=declared.groups,
+    )
+
+
+def _soak(spec: Spec, environment: Environment, baseline_since: BaselineSince) -> Soak | None:
+    after, rollout = environment.promote_after, environment.rollout
+    if after is None or rollout is None:
+        return None
+    evaluation = spec.models[rollout.candidate].evaluation
+    gates = evaluation.gates if evaluation else {}
+    passed = {gate for gate, verdict in gates.items() if verdict is GateVerdict.PASS}
+    there = spec.loop.environments[after.environment].baseline == rollout.candidate
+    since = baseline_since(after.environment, rollout.candidate) if there else None
+    missing = tuple(gate for gate in after.gates if gate not in passed)
+    return Soak(after.environment, after.soak, since, missing)
 
 
 def _ancestors(spec: Spec, name: str) -> Iterator[str]:

@@ -13,17 +13,22 @@ from typing import Any, assert_never
 from runner.errors import terminal, transient
 from runner.reconcile.actions import (
     Action,
+    AdvanceStage,
     DeleteFiles,
     LoadAdapter,
+    NoteLanded,
+    NotifyRollback,
+    Outward,
     PlaceFiles,
     ProbeAdapter,
     PullData,
     RetireFiles,
     SwitchRoutes,
     UnloadAdapter,
+    WriteRollback,
 )
 from runner.reconcile.observed import Observed
-from runner.reconcile.ports import World
+from runner.reconcile.ports import Scribe, World
 from runner.reconcile.routing import serves
 
 Result = Mapping[str, Any]
@@ -56,13 +61,25 @@ async def execute(action: Action, site: Site) -> Result:  # noqa: PLR0911 - one 
             return await _probe(action, site)
         case UnloadAdapter():
             return await _unload(action, site)
-        case RetireFiles():
+        case RetireFiles() | NoteLanded():
             return {}
+        case WriteRollback() | AdvanceStage() | NotifyRollback():
+            return await _write(action, world.scribe)
         case DeleteFiles():
             await asyncio.to_thread(world.store.remove, action.served)
             return {}
         case _:
             assert_never(action)
+
+
+async def _write(action: Outward, scribe: Scribe) -> Result:
+    match action:
+        case WriteRollback():
+            return await scribe.roll_back(action.rollback, action.by_pull_request)
+        case AdvanceStage():
+            return await scribe.advance(action)
+        case NotifyRollback():
+            return await scribe.notify(action.rollback)
 
 
 async def _switch(action: SwitchRoutes, site: Site) -> Result:

@@ -6,13 +6,13 @@ is an ancestor. Called by `plan`. Computation only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.errors import TerminalError
 from runner.reconcile.actions import Hold, HoldReason
 from runner.reconcile.desired import Desired
 from runner.reconcile.freeze import in_force
-from runner.reconcile.observed import Intent, Memory, Observed
+from runner.reconcile.observed import Intent, Memory, Observed, Rollback
 from runner.serving.routes import RouteTable, Version
 
 
@@ -26,20 +26,129 @@ class Allowed:
 
 def declared(desired: Desired) -> Intent:
     """Return the arms exactly as the spec says."""
-    trial = desired.trial
+    trial, shadow, experiments = desired.trial, desired.shadow, desired.experiments
     if trial is None:
-        return Intent(desired.baseline, shadow=desired.shadow)
-    return Intent(desired.baseline, trial.candidate, trial.weight, trial.groups, desired.shadow)
+        return Intent(desired.baseline, shadow=shadow, experiments=experiments)
+    return Intent(desired.baseline, trial.candidate, trial.weight, trial.groups, shadow, experiments)
 
 
 def allowed(desired: Desired, observed: Observed, now: float) -> Allowed:
-    """Return what the spec says, with forward steps taken out while promotions are stopped."""
-    wanted = declared(desired)
-    stop = _stop(desired, now)
+    """Return what the spec says, less what was rolled back, what has to soak, and forward steps while stopped."""
     given = accepted(observed, desired.alias)
+    safe = _without_quarantined(desired, observed, declared(desired))
+    ready = _without_unproven(desired, safe, given, now)
+    wanted, holds = ready.intent, (*safe.holds, *ready.holds)
+    stop = _stop(desired, now)
     if stop is None or given is None or wanted == given:
+        return Allowed(wanted, holds)
+    held = _held_back(desired, observed.memory, wanted, given, stop)
+    return Allowed(held.intent, (*holds, *held.holds))
+
+
+def quarantined(desired: Desired, observed: Observed) -> frozenset[str]:
+    """Return every served name that may not be on trial: by Git, by our journal, by another runner's word.
+
+    What another runner rolled back stands in the gateways' tables until Git shows it.
+    """
+    return desired.quarantine | observed.memory.rollbacks.keys() | {mark.served for mark in heard(observed)}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """What a route table tells runners: these bytes were rolled back then (microseconds since 1970)."""
+
+    served: str
+    at_us: int
+
+    def __str__(self) -> str:
+        return f"{self.served}@{self.at_us}"
+
+
+def mark_of(rollback: Rollback) -> Mark:
+    """Return what is told of a rollback."""
+    return Mark(rollback.served, int(rollback.at * 1_000_000))
+
+
+def heard(observed: Observed) -> frozenset[Mark]:
+    """Return the rollbacks that the gateways' tables tell of and that Git, as far as we remember, never showed."""
+    known = {past.served: mark_of(past).at_us for past in observed.memory.past}
+    told = {mark for _, view in observed.known_gateways() for mark in marks_of(view.table)}
+    return frozenset(mark for mark in told if mark.at_us > known.get(mark.served, -1))
+
+
+def marks_of(table: RouteTable) -> frozenset[Mark]:
+    """Return what a table tells runners; what is none of ours is left out."""
+    pairs = (text.rpartition("@") for text in table.quarantined)
+    return frozenset(Mark(served, int(at)) for served, _, at in pairs if at.isdecimal())
+
+
+def stopped(desired: Desired, now: float) -> tuple[HoldReason, str] | None:
+    """Return why nothing may be promoted now, or None."""
+    return _stop(desired, now)
+
+
+def _without_quarantined(desired: Desired, observed: Observed, wanted: Intent) -> Allowed:
+    bad = quarantined(desired, observed)
+    holds: list[Hold] = []
+    if wanted.candidate is not None and wanted.candidate.served in bad:
+        holds.append(_rolled_back(desired, observed.memory, wanted.candidate))
+        wanted = replace(wanted, candidate=None, weight=0.0, groups=())
+    kept = []
+    for experiment in wanted.experiments:
+        refused = [version.name for version in experiment.versions if version.served in bad]
+        if refused:
+            text = f"{', '.join(refused)} was rolled back, so nobody takes part"
+            holds.append(Hold(f"experiment {experiment.name}", HoldReason.QUARANTINED, text, next=_LIFT))
+        else:
+            kept.append(experiment)
+    return Allowed(replace(wanted, experiments=tuple(kept)), tuple(holds))
+
+
+_LIFT = "a commit that deletes its entry in quarantine.yaml puts it on trial again"
+
+
+def _rolled_back(desired: Desired, memory: Memory, candidate: Version) -> Hold:
+    name, served = f"rollout {candidate.name}", candidate.served
+    if served in desired.quarantine:
+        text = f"{served} stands in quarantine.yaml and gets no traffic"
+        return Hold(name, HoldReason.QUARANTINED, text, next=_LIFT)
+    rollback = memory.rollbacks.get(served)
+    if rollback is None:
+        text = f"another runner rolled {served} back; Git does not say so yet"
+        return Hold(name, HoldReason.PENDING_GIT, text, next="it writes the commit")
+    text = f"{served} was rolled back at '{rollback.stage}': {rollback.condition}"
+    if rollback.written and len(rollback.written) != _SHA:
+        return Hold(name, HoldReason.PENDING_GIT, text, next=f"a person merges {rollback.written}")
+    return Hold(name, HoldReason.PENDING_GIT, text, next="the commit that says so is tried until it lands")
+
+
+_SHA = 40
+
+
+def _without_unproven(desired: Desired, safe: Allowed, given: Intent | None, now: float) -> Allowed:
+    """Take out a candidate that has yet to prove itself elsewhere; a trial that has begun goes on."""
+    wanted, soak = safe.intent, desired.soak
+    begun = given is not None and given.candidate == wanted.candidate
+    if soak is None or wanted.candidate is None or begun:
         return Allowed(wanted)
-    return _held_back(desired, observed.memory, wanted, given, stop)
+    missing = [f"gate '{gate}' is not passed" for gate in soak.open_gates]
+    if soak.since is None:
+        missing.append(f"it is not the baseline of '{soak.environment}'")
+    elif now < soak.since + soak.seconds:
+        served_for = max(0.0, now - soak.since)
+        hours = f"{served_for / 3600:.1f} of {soak.seconds / 3600:g} h"
+        missing.append(f"it has been the baseline of '{soak.environment}' for {hours}")
+    if not missing:
+        return Allowed(wanted)
+    until = soak.since + soak.seconds if soak.since is not None and not soak.open_gates else None
+    hold = Hold(
+        f"rollout {wanted.candidate.name}",
+        HoldReason.SOAK,
+        f"{wanted.candidate.name} does not go on trial yet: {'; '.join(missing)}",
+        until=until,
+        next="begins once all of it is shown",
+    )
+    return Allowed(replace(wanted, candidate=None, weight=0.0, groups=()), (hold,))
 
 
 def accepted(observed: Observed, alias: str) -> Intent | None:
@@ -54,10 +163,10 @@ def shown(table: RouteTable | None, alias: str) -> Intent | None:
     route = table.route(alias) if table else None
     if route is None:
         return None
-    if route.split is None:
-        return Intent(route.baseline, shadow=route.shadow)
-    split = route.split
-    return Intent(route.baseline, split.candidate, split.weight, split.groups, route.shadow)
+    shadow, experiments, split = route.shadow, route.experiments, route.split
+    if split is None:
+        return Intent(route.baseline, shadow=shadow, experiments=experiments)
+    return Intent(route.baseline, split.candidate, split.weight, split.groups, shadow, experiments)
 
 
 def goes_back(desired: Desired, memory: Memory, new: Version, old: Version) -> bool:
@@ -96,7 +205,12 @@ def _held_back(
         holds.append(
             Hold(f"rollout {wanted.candidate.name}", reason, text, next="advances once promotions go on")
         )
-    return Allowed(Intent(baseline, candidate, weight, groups, wanted.shadow), tuple(holds))
+    begun = {experiment.id for experiment in given.experiments}
+    experiments = tuple(each for each in wanted.experiments if each.id in begun)
+    for each in wanted.experiments:
+        if each.id not in begun:
+            holds.append(Hold(f"experiment {each.name}", reason, f"does not begin: {why}"))
+    return Allowed(Intent(baseline, candidate, weight, groups, wanted.shadow, experiments), tuple(holds))
 
 
 def _trial_held_back(

@@ -7,14 +7,17 @@ attempted load is owned and no longer verified, and an attempted switch has used
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from runner import digest
 from runner.errors import terminal
-from runner.reconcile.observed import Applied, Failure, FailureKind, Intent, Memory
-from runner.serving.routes import Version
+from runner.reconcile.observed import Applied, Entered, Failure, FailureKind, Intent, Memory, Rollback
+from runner.serving.routes import Experiment, Shadow, Version
+
+PAST = 20
+"""Rollbacks that are remembered after Git shows them, for people to look at."""
 
 
 class Kind(StrEnum):
@@ -24,6 +27,7 @@ class Kind(StrEnum):
     DONE = "done"
     FAILED = "failed"
     IN_SYNC = "in_sync"
+    ENTERED = "entered"
     REPAIRED = "repaired"
     CHECKPOINT = "checkpoint"
 
@@ -57,6 +61,10 @@ class _Draft:
     content: str = ""
     applied: Applied | None = None
     loaded: set[tuple[str, str]] = field(default_factory=set)
+    entered: Entered | None = None
+    rollbacks: dict[str, Rollback] = field(default_factory=dict)
+    past: list[Rollback] = field(default_factory=list)
+    proposed: dict[str, str] = field(default_factory=dict)
 
 
 def fold(entries: Iterable[Entry], start: Memory | None = None) -> Memory:
@@ -73,6 +81,8 @@ def fold(entries: Iterable[Entry], start: Memory | None = None) -> Memory:
             case Kind.IN_SYNC:
                 body = entry.body
                 draft.applied = Applied(body["revision"], body["spec_digest"], entry.at)
+            case Kind.ENTERED:
+                draft.entered = Entered(**entry.body)
             case Kind.CHECKPOINT:
                 draft = _open(from_json(entry.body))
             case Kind.REPAIRED:
@@ -92,6 +102,10 @@ def _open(memory: Memory) -> _Draft:
         memory.content,
         memory.applied,
         set(memory.loaded),
+        memory.entered,
+        dict(memory.rollbacks),
+        list(memory.past),
+        dict(memory.proposed),
     )
 
 
@@ -107,6 +121,10 @@ def _close(draft: _Draft) -> Memory:
         draft.content,
         draft.applied,
         frozenset(draft.loaded),
+        draft.entered,
+        draft.rollbacks,
+        tuple(draft.past),
+        draft.proposed,
     )
 
 
@@ -125,8 +143,21 @@ def _attempted(draft: _Draft, entry: Entry) -> None:
             draft.verified.pop((body["replica"], served), None)
         case "switch_routes":
             _switched(draft, body)
+        case "roll_back":
+            # From here on it is rolled back, whatever a crash prevented: the next pass goes on with it.
+            _rolled_back(draft, body)
         case _:
             pass
+
+
+def _rolled_back(draft: _Draft, body: Mapping[str, Any]) -> None:
+    rollback = rollback_from_json(body["rollback"])
+    draft.rollbacks[rollback.served] = rollback
+    draft.entered = None
+    draft.generation = max(draft.generation, int(body.get("generation", 0)))
+    if draft.accepted is not None and draft.accepted.candidate is not None:
+        given = draft.accepted
+        draft.accepted = Intent(given.baseline, shadow=given.shadow, experiments=given.experiments)
 
 
 def _switched(draft: _Draft, body: Mapping[str, Any]) -> None:
@@ -136,6 +167,8 @@ def _switched(draft: _Draft, body: Mapping[str, Any]) -> None:
     if intent is None:
         return
     draft.accepted = intent
+    if intent.candidate is None:
+        draft.entered = None  # a trial that is taken up again begins anew
     if intent.baseline.served not in draft.trusted:
         draft.trusted.append(intent.baseline.served)
 
@@ -154,8 +187,30 @@ def _done(draft: _Draft, entry: Entry) -> None:
             draft.released[served] = entry.at
         case "delete_files":
             _forget(draft, served)
+        case "note_landed":
+            _landed(draft, served)
+        case "write_rollback" | "notify_rollback" if served in draft.rollbacks:
+            change = (
+                {"notified": True}
+                if body["action"] == "notify_rollback"
+                else {"written": str(body["result"]["written"])}
+            )
+            draft.rollbacks[served] = replace(draft.rollbacks[served], **change)
+        case "notify_rollback":
+            draft.past = [
+                replace(each, notified=True) if each.served == served else each for each in draft.past
+            ]
+        case "advance_stage":
+            draft.proposed[body["rollout_id"] + " " + body["stage"]] = str(body["result"]["written"])
         case _:
             pass
+
+
+def _landed(draft: _Draft, served: str) -> None:
+    """Git shows it: from here on `quarantine.yaml` alone says whether it stays quarantined."""
+    rollback = draft.rollbacks.pop(served, None)
+    if rollback is not None:
+        draft.past = [*draft.past, rollback][-PAST:]
 
 
 def _forget(draft: _Draft, served: str) -> None:
@@ -177,11 +232,12 @@ def _failed(draft: _Draft, entry: Entry) -> None:
     draft.failures[name] = Failure(kind, count, entry.at, body["message"], body["config"])
 
 
+_NOT_SERVED = frozenset({"generation", "revision", "quarantined"})
+
+
 def serves_of(table: Mapping[str, Any]) -> str:
-    """Return the digest of what a table in JSON gives users: everything but generation and revision."""
-    return digest.of_value(
-        {name: value for name, value in table.items() if name not in ("generation", "revision")}
-    )
+    """Return the digest of what a table in JSON gives users, whatever else it says to runners."""
+    return digest.of_value({name: value for name, value in table.items() if name not in _NOT_SERVED})
 
 
 def intent_from_json(value: Mapping[str, Any] | None) -> Intent | None:
@@ -194,8 +250,25 @@ def intent_from_json(value: Mapping[str, Any] | None) -> Intent | None:
         Version(**candidate) if candidate else None,
         float(value["weight"]),
         tuple(value["groups"]),
-        Version(**shadow) if shadow else None,
+        Shadow(Version(**shadow["version"]), float(shadow["sample"])) if shadow else None,
+        tuple(_experiment_from_json(each) for each in value.get("experiments", ())),
     )
+
+
+def _experiment_from_json(value: Mapping[str, Any]) -> Experiment:
+    return Experiment(
+        value["id"],
+        value["name"],
+        tuple(Version(**version) for version in value["versions"]),
+        tuple(value["weights"]),
+        float(value["share"]),
+        tuple(value["groups"]),
+    )
+
+
+def rollback_from_json(value: Mapping[str, Any]) -> Rollback:
+    """Read a rollback back."""
+    return Rollback(**{**value, "evidence": tuple(value["evidence"])})
 
 
 def to_json(memory: Memory) -> dict[str, Any]:
@@ -211,6 +284,10 @@ def to_json(memory: Memory) -> dict[str, Any]:
         "content": memory.content,
         "applied": None if memory.applied is None else asdict(memory.applied),
         "loaded": [list(pair) for pair in sorted(memory.loaded)],
+        "entered": None if memory.entered is None else asdict(memory.entered),
+        "rollbacks": [asdict(rollback) for _, rollback in sorted(memory.rollbacks.items())],
+        "past": [asdict(rollback) for rollback in memory.past],
+        "proposed": dict(sorted(memory.proposed.items())),
     }
 
 
@@ -231,6 +308,10 @@ def from_json(value: Mapping[str, Any]) -> Memory:
             content=str(value["content"]),
             applied=Applied(**value["applied"]) if value["applied"] else None,
             loaded=frozenset((url, served) for url, served in value["loaded"]),
+            entered=Entered(**value["entered"]) if value.get("entered") else None,
+            rollbacks={each["served"]: rollback_from_json(each) for each in value.get("rollbacks", ())},
+            past=tuple(rollback_from_json(each) for each in value.get("past", ())),
+            proposed=dict(value.get("proposed", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         text = f"{type(error).__name__}: {error}"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runner.errors import Unknown
-from runner.serving.routes import RouteTable, Version
+from runner.rollout.verdict import Assessment
+from runner.serving.routes import Experiment, RouteTable, Shadow, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class Intent:
     candidate: Version | None = None
     weight: float = 0.0
     groups: tuple[str, ...] = ()
-    shadow: Version | None = None
+    shadow: Shadow | None = None
+    experiments: tuple[Experiment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,47 @@ class Applied:
     revision: str
     spec_digest: str
     at: float
+
+
+class Standing(StrEnum):
+    """How the revision that a gateway obeys stands to the one that this runner applies."""
+
+    CURRENT = "current"
+    """The same, an older one, or one that is in no history: this runner may replace it."""
+    NEWER = "newer"
+    """It comes after ours: another runner knows more, so this one touches nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Since when the live routes have given a rollout its stage; seconds since 1970."""
+
+    rollout_id: str
+    stage: str
+    started: float
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """A rollback that was decided: what was proven of which bytes, by whom, and how far Git knows of it.
+
+    `evidence` are lines for people. `written` is what became of the commit: empty while Git does not know, a
+    revision, or the address (or branch) of a pull request that waits for a person. `notified` once told outside.
+    """
+
+    served: str
+    rollout_id: str
+    baseline: str
+    stage: str
+    weight: float
+    condition: str
+    evidence: tuple[str, ...]
+    at: float
+    by: str = "guard"
+    revision: str = ""
+    written: str = ""
+    notified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +151,10 @@ class Memory:
     accepted: the arms last given to the alias; promotions are measured against it.
     generation, content: of the last route table that was written.
     loaded: (replica, served) that we loaded, so that a name in our place is known from one of somebody else's.
+    entered: the stage that the live routes have given, and since when.
+    rollbacks: served -> rollback that `quarantine.yaml` does not show yet; as good as quarantined.
+    past: the last rollbacks that Git shows, the newest last.
+    proposed: rollout id and stage -> pull request (or branch) that asks for that stage.
     """
 
     owned: frozenset[str] = frozenset()
@@ -120,6 +167,10 @@ class Memory:
     content: str = ""
     applied: Applied | None = None
     loaded: frozenset[tuple[str, str]] = frozenset()
+    entered: Entered | None = None
+    rollbacks: Mapping[str, Rollback] = field(default_factory=dict)
+    past: tuple[Rollback, ...] = ()
+    proposed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +187,12 @@ class Observed:
     placed: frozenset[str] | Unknown
     data: Data | Unknown = Data()
     memory: Memory = Memory()
+    assessment: Assessment | Unknown | None = None
+    """What the evidence says of the rollout; None without one, Unknown where it cannot be read."""
+    standing: Mapping[str, Standing] = field(default_factory=dict)
+    """Gateway -> how its revision stands to ours."""
+    landed: frozenset[str] = frozenset()
+    """Served names whose rollback's commit is part of the revision's history, whatever came after it."""
 
     def path(self, served: str) -> str:
         """Return where an adapter's files belong."""

@@ -15,7 +15,8 @@ from runner.reconcile.actions import Action, Hold, HoldReason, SwitchRoutes, tar
 from runner.reconcile.adapters import bring_up, fitting, wanted
 from runner.reconcile.desired import Adapter, Desired
 from runner.reconcile.intent import allowed
-from runner.reconcile.observed import Observed
+from runner.reconcile.observed import Observed, Standing
+from runner.reconcile.progress import progress
 from runner.reconcile.pruning import prune
 from runner.reconcile.routing import Pairs, routable, route, switches, verified_on
 from runner.serving.routes import RouteTable
@@ -27,6 +28,9 @@ class Verdict(StrEnum):
     IN_SYNC = "in sync"
     CHANGING = "changing"
     HELD = "held"
+
+
+_TAKES_ITS_TIME = frozenset({HoldReason.GRACE, HoldReason.EVIDENCE, HoldReason.PROPOSED, HoldReason.SOAK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,10 @@ class Plan:
 
     @property
     def verdict(self) -> Verdict:
-        """In sync only where nothing is to be done and nothing waits but a grace period."""
+        """In sync only where nothing is to be done and nothing waits but what is meant to take its time."""
         if self.actions:
             return Verdict.CHANGING
-        settled = all(hold.reason is HoldReason.GRACE for hold in self.holds)
+        settled = all(hold.reason in _TAKES_ITS_TIME for hold in self.holds)
         return Verdict.IN_SYNC if settled else Verdict.HELD
 
     @property
@@ -79,7 +83,8 @@ def plan(desired: Desired, observed: Observed, now: float) -> Plan:
     3. Route over verified pairs only; whatever gateways say otherwise is switched first.
     4. Bring every fitting adapter up on every replica that answered, independently of the others.
     5. Remove what the inventory owns and nobody needs.
-    6. Put it all into one total order.
+    6. Write to Git what the rollout has come to, and tell people.
+    7. Put it all into one total order; where a newer revision is in force already, do nothing of it.
     """
     arms = allowed(desired, observed, now)
     adapters, holds = fitting(desired, wanted(desired, arms.intent))
@@ -94,7 +99,9 @@ def plan(desired: Desired, observed: Observed, now: float) -> Plan:
         actions += steps
         waits += reasons
     removals, reasons = prune(desired, observed, needed | _refused(desired), now)
-    ordered = _ordered([*actions, *removals], adapters)
+    steps, said = progress(desired, observed, now)
+    stale = _stale(observed)
+    ordered = () if stale else _ordered([*actions, *removals, *steps], adapters)
     facts = staleness.facts(desired, observed)
     seal = [desired.environment, desired.spec_digest, [to_json(action) for action in ordered], facts]
     return Plan(
@@ -102,7 +109,9 @@ def plan(desired: Desired, observed: Observed, now: float) -> Plan:
         revision=desired.revision,
         spec_digest=desired.spec_digest,
         actions=ordered,
-        holds=_told([*arms.holds, *holds, *routing.holds, *waits, *reasons, *_silent(observed)]),
+        holds=_told(
+            [*stale, *arms.holds, *holds, *routing.holds, *waits, *reasons, *said, *_silent(observed)]
+        ),
         adapters=_views(observed, adapters),
         slots=desired.limits.slots,
         before=observed.live(),
@@ -120,6 +129,20 @@ def _told(holds: list[Hold]) -> tuple[Hold, ...]:
 def _refused(desired: Desired) -> frozenset[str]:
     """Return every declared name: that an adapter does not fit any more is no reason to remove it."""
     return frozenset(adapter.served for adapter in desired.adapters)
+
+
+def _stale(observed: Observed) -> list[Hold]:
+    newer = sorted(url for url, standing in observed.standing.items() if standing is Standing.NEWER)
+    next_step = "nothing is done here until this runner has fetched it"
+    return [
+        Hold(
+            f"gateway {url}",
+            HoldReason.STALE_RUNNER,
+            "it obeys a revision that comes after ours",
+            next=next_step,
+        )
+        for url in newer
+    ]
 
 
 def _silent(observed: Observed) -> list[Hold]:

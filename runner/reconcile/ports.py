@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from runner.reconcile.observed import Data, GatewayView
+from runner.reconcile.actions import AdvanceStage
+from runner.reconcile.observed import Data, GatewayView, Rollback
 from runner.serving.routes import RouteTable
 
 
@@ -85,6 +86,22 @@ class Store(Protocol):
         """Delete an adapter's files; that they are gone already is success."""
 
 
+class Scribe(Protocol):
+    """Who writes to Git and to people outside. Each call may take long, and says what became of it.
+
+    The result's `written` is the commit that landed, or the address (or branch) of a pull request that waits.
+    """
+
+    async def roll_back(self, rollback: Rollback, by_pull_request: bool) -> Mapping[str, str]:
+        """Take the rollout out of loop.yaml and put its bytes into quarantine.yaml; done already is success."""
+
+    async def advance(self, action: AdvanceStage) -> Mapping[str, str]:
+        """Write the next stage into loop.yaml. Raises TerminalError where it does not stand in the one before."""
+
+    async def notify(self, rollback: Rollback) -> Mapping[str, str]:
+        """Tell the webhook and the commit's status."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What a probe found; only `passed` lets an adapter have traffic, `disproved` says it never may here."""
@@ -110,3 +127,4 @@ class World:
     probe: Callable[[str, str, str], Awaitable[Proof]]
     data: Callable[[], Data]
     pull: Callable[[str], None]
+    scribe: Scribe

@@ -74,7 +74,8 @@ def mentioned(table: RouteTable) -> frozenset[str]:
     versions = [*table.pinned]
     for route in table.routes:
         versions += [route.baseline, *([route.split.candidate] if route.split else [])]
-        versions += [route.shadow] if route.shadow else []
+        versions += [route.shadow.version] if route.shadow else []
+        versions += [version for each in route.experiments for version in each.versions]
     return frozenset(table.replicas) | {version.served for version in versions}
 
 

@@ -13,10 +13,10 @@ from runner import digest
 from runner.errors import Unknown
 from runner.reconcile.actions import Hold, HoldReason, Reason, SwitchRoutes
 from runner.reconcile.desired import Desired
-from runner.reconcile.intent import accepted, goes_back, shown
+from runner.reconcile.intent import Mark, accepted, goes_back, heard, mark_of, marks_of, shown
 from runner.reconcile.memory import serves_of
 from runner.reconcile.observed import GatewayView, Intent, Observed, Replica
-from runner.serving.routes import Route, RouteTable, Split, Version, to_json
+from runner.serving.routes import Experiment, Route, RouteTable, Split, Version, to_json
 
 Pairs = Mapping[str, tuple[str, ...]]
 """Served name -> replicas on which it may be routed."""
@@ -69,15 +69,21 @@ def route(
     split = _split(live, intent, baseline, pairs)
     if intent.candidate and split is None and baseline == intent.baseline:
         holds += (_unverified("rollout", intent.candidate, "gets no traffic until a replica has proven it"),)
-    shadow = intent.shadow if intent.shadow and pairs.get(intent.shadow.served) else None
+    shadow = intent.shadow if intent.shadow and pairs.get(intent.shadow.version.served) else None
+    experiments, waiting = _experiments(intent, pairs)
     versions = _pinned(desired, needed, pairs)
-    used = {v.served for v in (baseline, shadow, split and split.candidate, *versions) if v}
+    named = [baseline, *versions, *(version for each in experiments for version in each.versions)]
+    named += [split.candidate] if split else []
+    named += [shadow.version] if shadow else []
+    used = {version.served for version in named}
     table = RouteTable(
         revision=desired.revision,
-        routes=(Route(desired.alias, baseline, split, shadow),),
+        routes=(Route(desired.alias, baseline, split, shadow, experiments),),
         pinned=versions,
         replicas={served: pairs[served] for served in sorted(used) if pairs.get(served)},
+        quarantined=tuple(map(str, _marks(desired, observed))),
     )
+    holds += waiting
     return Routing(table, _carried(intent, given, baseline, split), holds)
 
 
@@ -98,8 +104,20 @@ def switches(desired: Desired, observed: Observed, routing: Routing) -> tuple[Sw
     return tuple(
         SwitchRoutes(url, routing.table, routing.intent, _reason(desired, observed, view, routing))
         for url, view in observed.known_gateways()
-        if serves(view.table) != wanted and not (empty and not view.table.routes and not view.table.replicas)
+        if (serves(view.table) != wanted or _says_more(desired, observed, view))
+        and not (empty and not view.table.routes and not view.table.replicas)
     )
+
+
+def _marks(desired: Desired, observed: Observed) -> list[Mark]:
+    """Return what the table has to tell other runners: every rollback that Git does not show yet."""
+    told = {*heard(observed), *map(mark_of, observed.memory.rollbacks.values())}
+    return sorted(mark for mark in told if mark.served not in desired.quarantine)
+
+
+def _says_more(desired: Desired, observed: Observed, view: GatewayView) -> bool:
+    """Return whether a table still tells of a rollback that Git shows by now, or has shown and lifted since."""
+    return not marks_of(view.table) <= set(_marks(desired, observed))
 
 
 def _routed(observed: Observed) -> set[tuple[str, str]]:
@@ -125,6 +143,20 @@ def _baseline(
     return next(iter(proven), live.baseline if live else None), (hold,)
 
 
+def _experiments(intent: Intent, pairs: Pairs) -> tuple[tuple[Experiment, ...], tuple[Hold, ...]]:
+    """Return the experiments all of whose versions are proven; with one of them away the others would be compared
+    on other users than declared.
+    """
+    ready, holds = [], []
+    for experiment in intent.experiments:
+        missing = [version for version in experiment.versions if not pairs.get(version.served)]
+        if missing:
+            holds.append(_unverified(f"experiment {experiment.name}:", missing[0], "nobody takes part yet"))
+        else:
+            ready.append(experiment)
+    return tuple(ready), tuple(holds)
+
+
 def _split(before: Intent | None, intent: Intent, baseline: Version, pairs: Pairs) -> Split | None:
     if intent.candidate is None or not pairs.get(intent.candidate.served) or intent.candidate == baseline:
         return None
@@ -148,15 +180,17 @@ def _carried(intent: Intent, given: Intent | None, baseline: Version, split: Spl
     """
     if baseline != intent.baseline and given is not None:
         baseline = given.baseline
+    shadow, experiments = intent.shadow, intent.experiments
     if split is not None:
-        return Intent(baseline, split.candidate, split.weight, split.groups, intent.shadow)
+        return Intent(baseline, split.candidate, split.weight, split.groups, shadow, experiments)
     if (
         given is None
         or given.candidate is None
         or (given.baseline, given.candidate) != (baseline, intent.candidate)
     ):
-        return Intent(baseline, shadow=intent.shadow)
-    return Intent(baseline, given.candidate, min(given.weight, intent.weight), given.groups, intent.shadow)
+        return Intent(baseline, shadow=shadow, experiments=experiments)
+    weight = min(given.weight, intent.weight)
+    return Intent(baseline, given.candidate, weight, given.groups, shadow, experiments)
 
 
 def _unverified(what: str, version: Version, text: str) -> Hold:
@@ -166,20 +200,22 @@ def _unverified(what: str, version: Version, text: str) -> Hold:
 def _reason(desired: Desired, observed: Observed, view: GatewayView, routing: Routing) -> Reason:
     pairs = {(served, url) for served, urls in view.table.replicas.items() for url in urls}
     wanted = {(served, url) for served, urls in routing.table.replicas.items() for url in urls}
-    memory = observed.memory
     before, after = shown(view.table, desired.alias), shown(routing.table, desired.alias)
     if any(not verified_on(observed, served, url) for served, url in pairs - wanted):
         return Reason.PAIR_WITHDRAWN
     if before is None:
         return Reason.GATEWAY_EMPTY
-    if memory.content and serves(view.table) != memory.content:
+    if observed.memory.content and serves(view.table) != observed.memory.content:
         return Reason.CHANGED_BY_HAND
     if after is None or before == after:
-        return Reason.REPLICA_READY if wanted - pairs else Reason.NOT_DECLARED
+        heard = Reason.IN_GIT if _says_more(desired, observed, view) else Reason.NOT_DECLARED
+        return Reason.REPLICA_READY if wanted - pairs else heard
+    return Reason.PROMOTED if _goes_forward(desired, observed, before, after) else Reason.ROLLED_BACK
+
+
+def _goes_forward(desired: Desired, observed: Observed, before: Intent, after: Intent) -> bool:
     if after.baseline != before.baseline:
-        back = goes_back(desired, memory, after.baseline, before.baseline)
-        return Reason.ROLLED_BACK if back else Reason.PROMOTED
-    forward = after.candidate is not None and (
+        return not goes_back(desired, observed.memory, after.baseline, before.baseline)
+    return after.candidate is not None and (
         after.candidate != before.candidate or after.weight > before.weight
     )
-    return Reason.PROMOTED if forward else Reason.ROLLED_BACK

@@ -5,16 +5,41 @@ Called by `loop`. Reads Git and files; never writes, never fetches.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from runner import digest
-from runner.git.repository import Repository, Revision
-from runner.reconcile.distil import Declared, distil
+from runner.errors import Unknown, transient
+from runner.git.follow import Follower
+from runner.git.history import since
+from runner.git.repository import Relation, Repository, Revision
+from runner.reconcile.distil import BaselineSince, Declared, distil
+from runner.reconcile.observed import Standing
 from runner.spec.files import DirectoryFiles
 from runner.spec.load import Spec, load_or_raise
 
+_PART_OF = (Relation.SAME, Relation.OLDER)
+_SHA = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
 
-class CommitSource:
+
+class Stationary:
+    """What a source says of history where nothing but the person at this checkout moves it."""
+
+    def refresh(self) -> None:
+        """Return at once: what is here is all there is."""
+
+    def standing(self, revision: str, ours: str) -> Standing:  # noqa: ARG002 - nobody is ahead of this checkout
+        """Return that whatever a gateway obeys may be replaced."""
+        return Standing.CURRENT
+
+    def contains(self, commit: str, ours: str) -> bool:  # noqa: ARG002 - no history is looked at
+        """Return that no commit is known to be part of it."""
+        return False
+
+
+class CommitSource(Stationary):
     """The tree of HEAD: what was not committed is not desired (invariant 1)."""
 
     def __init__(self, repository: Repository, environment: str) -> None:
@@ -26,14 +51,80 @@ class CommitSource:
 
     def declared(self, revision: str) -> Declared:
         """Return what a commit says. Raises TerminalError with everything that is wrong in it."""
-        return distil(self.spec(revision), self._environment, revision)
+        history = baseline_since(self._repository, Revision(revision))
+        return distil(self.spec(revision), self._environment, revision, history)
 
     def spec(self, revision: str) -> Spec:
         """Return the whole spec of a commit. Raises TerminalError with everything that is wrong in it."""
         return load_or_raise(self._repository.files_at(Revision(revision)))
 
 
-class WorkingTreeSource:
+class RemoteSource:
+    """The tip of a branch of a remote, which `refresh` fetches; the checkout follows where nothing is in its way.
+
+    What a silent remote said last stays in force (invariant 3).
+    """
+
+    def __init__(
+        self, repository: Repository, follower: Follower, environment: str, clock: Callable[[], float]
+    ) -> None:
+        """Read through `repository` what `follower` fetches; `clock` gives monotonic seconds."""
+        self._repository, self._follower, self._environment = repository, follower, environment
+        self._clock = clock
+        self._tip = ""
+        self._fetched_from = float("-inf")
+        self._doubts: dict[tuple[str, str], float] = {}
+        self._ancestors: dict[tuple[str, str], bool] = {}
+
+    def refresh(self) -> None:
+        """Fetch the branch and let the checkout follow. Raises TransientError where the remote is silent."""
+        begun = self._clock()
+        tip = self._follower.fetch()
+        if isinstance(tip, Unknown):
+            raise transient(
+                "the remote does not answer", tip.reason, changed="the last known tip stays in force"
+            )
+        self._tip, self._fetched_from = tip.sha, begun
+        self._follower.advance_checkout(tip)
+
+    def revision(self) -> str:
+        """Return the newest tip that was fetched, at first the commit that is checked out. Raises TerminalError."""
+        return self._tip or self._repository.head().sha
+
+    def declared(self, revision: str) -> Declared:
+        """Return what a commit says. Raises TerminalError with everything that is wrong in it."""
+        return distil(self.spec(revision), self._environment, revision, self._baseline_since(revision))
+
+    def spec(self, revision: str) -> Spec:
+        """Return the whole spec of a commit. Raises TerminalError with everything that is wrong in it."""
+        return load_or_raise(self._repository.files_at(Revision(revision)))
+
+    def standing(self, revision: str, ours: str) -> Standing:
+        """Return whether a revision comes after ours, as far as a fetch that began after it was seen can tell."""
+        if revision == ours or not _SHA.fullmatch(revision) or self.contains(revision, ours):
+            return Standing.CURRENT
+        seen = self._doubts.setdefault((revision, ours), self._clock())
+        return Standing.CURRENT if self._fetched_from > seen else Standing.NEWER
+
+    def contains(self, commit: str, ours: str) -> bool:
+        """Return whether a commit is part of our revision's history."""
+        key = (commit, ours)
+        if key not in self._ancestors:
+            known = (
+                self._repository.relation(Revision(commit), Revision(ours)) in _PART_OF
+                if _SHA.fullmatch(commit)
+                else False
+            )
+            if not known:
+                return False  # a fetch may bring it
+            self._ancestors[key] = known
+        return self._ancestors[key]
+
+    def _baseline_since(self, revision: str) -> BaselineSince:
+        return baseline_since(self._repository, Revision(revision))
+
+
+class WorkingTreeSource(Stationary):
     """The files as they are now, for trying a change before it is committed; its revisions are digests."""
 
     def __init__(self, root: Path, environment: str) -> None:
@@ -56,3 +147,17 @@ class WorkingTreeSource:
     def spec(self, revision: str) -> Spec:  # noqa: ARG002 - there is one revision only: what is there now
         """Return the whole spec as it is now. Raises TerminalError with everything that is wrong in it."""
         return load_or_raise(DirectoryFiles(self._root))
+
+
+def baseline_since(repository: Repository, revision: Revision) -> BaselineSince:
+    """Return the question since when, by the history of a commit, a version has been an environment's baseline."""
+
+    def answer(environment: str, version: str) -> float | None:
+        def is_baseline(loop_yaml: Mapping[str, Any]) -> bool:
+            declared = (loop_yaml.get("environments") or {}).get(environment) or {}
+            return isinstance(declared, dict) and declared.get("baseline") == version
+
+        found = since(repository, revision, is_baseline)
+        return None if found is None else found.timestamp()
+
+    return answer

@@ -55,6 +55,16 @@ class StatePaths:
         return self.directory / "routes.json"
 
     @property
+    def evidence(self) -> Path:
+        """What the evidence of the rollout had come to."""
+        return self.directory / "evidence.json"
+
+    @property
+    def wishes(self) -> Path:
+        """What people asked of the resident runner, one file each."""
+        return self.directory / "wishes"
+
+    @property
     def events(self) -> Path:
         """Segments of events."""
         return self.directory / "events"

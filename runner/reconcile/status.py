@@ -12,7 +12,7 @@ from runner.errors import Unknown
 from runner.reconcile import actions
 from runner.reconcile.intent import shown
 from runner.reconcile.loop import Outcome
-from runner.reconcile.observed import GatewayView, Observed, Replica
+from runner.reconcile.observed import GatewayView, Observed, Replica, Rollback
 from runner.reconcile.plan import AdapterView, Plan
 from runner.serving.routes import RouteTable
 
@@ -36,6 +36,8 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
         "adapters": [_adapter(view) for view in planned.adapters],
         "replicas": {url: _replica(value) for url, value in sorted(observed.replicas.items())},
         "gateways": {url: _gateway(value) for url, value in sorted(observed.gateways.items())},
+        "rollout": _rollout(observed),
+        "rollbacks": [*map(_rollback, observed.memory.past), *_pending(observed)],
         "actions": [actions.to_json(action) for action in planned.actions],
         "failed": [
             {"action": actions.target(f.action), "kind": f.kind.value, "message": f.message}
@@ -46,6 +48,24 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
             for hold in planned.holds
         ],
     }
+
+
+def _rollout(observed: Observed) -> dict[str, Any] | None:
+    """Return what the evidence says of the rollout; `unknown` says why it cannot be read."""
+    found = observed.assessment
+    if isinstance(found, Unknown):
+        return {"unknown": found.reason}
+    return None if found is None else asdict(found)
+
+
+def _pending(observed: Observed) -> list[dict[str, Any]]:
+    """Return the rollbacks that Git does not show yet, oldest first."""
+    waiting = sorted(observed.memory.rollbacks.values(), key=lambda rollback: rollback.at)
+    return [{**_rollback(rollback), "git": "pending"} for rollback in waiting]
+
+
+def _rollback(rollback: Rollback) -> dict[str, Any]:
+    return {**asdict(rollback), "git": "landed"}
 
 
 def _since(planned: Plan, observed: Observed) -> float | None:
@@ -70,7 +90,10 @@ def _arms(table: RouteTable | None, alias: str) -> dict[str, Any] | None:
         "baseline": intent.baseline.served,
         "candidate": intent.candidate.served if intent.candidate else None,
         "weight": intent.weight,
-        "shadow": intent.shadow.served if intent.shadow else None,
+        "shadow": intent.shadow.version.served if intent.shadow else None,
+        "experiments": {
+            each.name: [version.served for version in each.versions] for each in intent.experiments
+        },
     }
 
 

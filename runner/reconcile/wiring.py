@@ -9,20 +9,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 
 from runner.errors import terminal
+from runner.git.commit import Author
+from runner.git.forge import Forge, GitHub, NoForge
+from runner.git.notify import notify, webhook_address
+from runner.git.repository import Repository
 from runner.reconcile.distil import Declared
 from runner.reconcile.observed import Data, GatewayView
-from runner.reconcile.ports import Proof, World
+from runner.reconcile.ports import Proof, Scribe, World
 from runner.reconcile.probe_log import ProbeLog
+from runner.reconcile.scribe import Desk, GitScribe, PaperScribe
 from runner.reconcile.state import StatePaths
 from runner.serving import adapters, discovery, probe
 from runner.serving.engine import EngineClient
 from runner.serving.gateway_client import GatewayClient
 from runner.serving.routes import RouteTable
+from runner.spec.environment import GitSettings
 
 CALL_SECONDS = 60.0
 """Longest single call to an engine or gateway: a load from a slow disk, a probe on a busy CPU."""
@@ -36,6 +43,12 @@ class Wiring:
     session: aiohttp.ClientSession
     environ: Mapping[str, str]
     tell: Callable[[str], None]
+    repository: Repository | None = None
+    """What commits are written to; None where files are followed that are no commit."""
+    follow: bool = False
+    """Whether the remote of `git:` is written to, which is what is followed then."""
+    landed: Callable[[], None] = lambda: None
+    """Called when a commit of the runner's own landed."""
     store: Path | None = None
     """Where engines find placed adapters; below the state directory where absent."""
 
@@ -61,17 +74,48 @@ class Wiring:
             await asyncio.to_thread(log.record, url, served, digests[served], found)
             return _proof(found)
 
-        admin = f"http://{environment.gateway.admin}"
+        gateway = environment.gateway
+        admins = [f"http://{address}" for address in (gateway.admin, *(more.admin for more in gateway.more))]
         store = self.store or StatePaths(self.root, name).adapters
         return World(
             discover=replicas,
             engine=engine,
-            gateways={admin: AdminSide(GatewayClient(admin, self.session, CALL_SECONDS))},
+            gateways={admin: AdminSide(GatewayClient(admin, self.session, CALL_SECONDS)) for admin in admins},
             store=Shelf(self.root, store),
             probe=prove,
             data=lambda: _missing(self.root, declared),
             pull=self._pull,
+            scribe=self._scribe(declared),
         )
+
+    def _scribe(self, declared: Declared) -> Scribe:
+        """Return who writes to Git: to the remote that is followed, else to the branch that is checked out."""
+        if self.repository is None:
+            return PaperScribe(self.root)
+        settings = declared.git if self.follow else None
+        variable = declared.policy.rollback.webhook_env
+        address = webhook_address(self.environ, variable) if variable else None
+        post = partial(notify, self.session, address) if address else None
+        branch = settings.branch if settings else self.repository.branch()
+        if branch is None:  # a commit is checked out, and no branch that a commit could be added to
+            return PaperScribe(self.root)
+        author = Author(declared.git.author, declared.git.email) if declared.git else Author()
+        desk = Desk(
+            self.repository, settings.remote if settings else None, branch, author, self._forge(settings)
+        )
+        return GitScribe(desk, declared.desired.environment, post, self.landed)
+
+    def _forge(self, settings: GitSettings | None) -> Forge:
+        forge = settings.forge if settings else None
+        if forge is None:
+            return NoForge()
+        token = self.environ.get(forge.token_env)
+        if not token:
+            raise terminal(
+                f"no token for {forge.repository}: {forge.token_env} is not set",
+                fix=f"export {forge.token_env}, or take `forge` out of loop.yaml: then branches are pushed only",
+            )
+        return GitHub(self.session, forge.repository, token, forge.api)
 
     def _api_key(self, variable: str | None) -> str | None:
         if variable is None:

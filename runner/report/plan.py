@@ -29,6 +29,10 @@ _SIGNS = {
     "unload_adapter": "-",
     "retire_files": "-",
     "delete_files": "-",
+    "write_rollback": "!",
+    "advance_stage": "!",
+    "note_landed": "!",
+    "notify_rollback": "!",
 }
 _ESCAPED = {"<": "&lt;", ">": "&gt;", "@": "&#64;", **{mark: f"\\{mark}" for mark in "\\`*_{}[]#|!"}}
 
@@ -102,7 +106,26 @@ def describe(action: Values) -> str:  # noqa: PLR0911 - one return for each kind
         case "delete_files":
             return f"delete the files of {served}"
         case other:
-            return f"{other} {served}"
+            return _about_git(action) or f"{other} {served}"
+
+
+def _about_git(action: Values) -> str | None:
+    """Return what an action that speaks to Git or to people does, or None for another."""
+    served = action.get("served", "")
+    how = "by a pull request" if action.get("by_pull_request") else "by a commit"
+    match action["action"]:
+        case "roll_back":
+            return f"take {served} off every gateway"
+        case "write_rollback":
+            return f"write the rollback of {served} to Git {how}"
+        case "advance_stage":
+            return f"advance {served} from '{action['before']}' to '{action['stage']}' {how}"
+        case "note_landed":
+            return f"note that Git shows the rollback of {served}"
+        case "notify_rollback":
+            return f"tell people of the rollback of {served}"
+        case _:
+            return None
 
 
 def _last_line(plan: Values) -> str:

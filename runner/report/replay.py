@@ -39,9 +39,10 @@ def progress_line(progress: Progress) -> str:
     """Return where a replay stands, in one line."""
     share = progress.sent / progress.planned
     waiting = f", {progress.waiting} waiting" if progress.waiting else ""
+    heard = f", {progress.feedback} judged" if progress.feedback else ""
     return (
         f"{progress.elapsed_s:6.1f} s  {progress.sent}/{progress.planned} sent ({share:.0%}), "
-        f"{progress.answered} answered, {progress.failed} failed, {progress.in_flight} in flight{waiting}"
+        f"{progress.answered} answered, {progress.failed} failed, {progress.in_flight} in flight{waiting}{heard}"
     )
 
 
@@ -87,6 +88,9 @@ def _answers(result: ReplayResult) -> Iterator[Row]:
     yield "tokens", f"{result.input_tokens} in, {result.output_tokens} out"
     for name, each in zip(["arms"] + [""] * len(result.arms), result.arms, strict=False):
         yield name, f"{each.arm or 'unnamed'} {each.version}: {each.answers} answers"
+    if (said := result.feedback) is not None:
+        refused = f", {said.failed} NOT taken by the gateway" if said.failed else ""
+        yield "feedback", f"{said.given} answers judged, {said.pleased} of them well{refused}"
 
 
 def _log(result: ReplayResult) -> Iterator[Row]:

@@ -35,6 +35,7 @@ def to_text(status: Values, now: float, *, colour: bool) -> str:
     lines = [_headline(status, last, now, colour), ""]
     was = "" if status["runner"] else " then"
     lines += [*_section(f"serving{was}", _serving(last)), *_section(f"systems{was}", _systems(last))]
+    lines += _section("rollout", _rollout(last))
     lines += _section(f"requests, {_window(status['window_seconds'])}", _table(status["arms"]))
     lines += _section("held", (row for hold in last["holds"] for row in _hold(hold)))
     lines += _section("failed", (row for failed in last["failed"] for row in _failure(failed)))
@@ -71,6 +72,23 @@ def _serving(last: Values) -> Iterator[str]:
         yield f"{each['role']:<10} {each['served']}  rank {each['rank']}  {proven}"
     if last["in_sync_since"]:
         yield f"agrees since {datetime.fromtimestamp(last['in_sync_since'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _rollout(last: Values) -> Iterator[str]:
+    """Yield what the evidence says of the candidate, and the rollbacks that Git does not show yet."""
+    found = last.get("rollout")
+    if found and "unknown" in found:
+        yield f"the evidence cannot be read: {found['unknown']}"
+    elif found:
+        yield f"{found['candidate']} in '{found['stage']}' ({100 * found['weight']:.4g}%): {found['step']}"
+        yield f"  {found['because']}; evidence against it {found['evidence']:.3g} of {found['threshold']:.3g}"
+        yield "  `loop explain` has every figure"
+    for rollback in last.get("rollbacks") or ():
+        at = datetime.fromtimestamp(rollback["at"], UTC)
+        state = "rolled back (pending git)" if rollback["git"] == "pending" else "rolled back"
+        yield f"{rollback['served']}: {state} at {at:%Y-%m-%d %H:%M:%S} UTC: {rollback['condition']}"
+        if rollback["git"] == "pending" and rollback["written"]:
+            yield f"  waits for {rollback['written']}"
 
 
 def _systems(last: Values) -> Iterator[str]:

@@ -19,10 +19,11 @@ MAX_GENERATION = 2**53
 
 
 class ArmName(StrEnum):
-    """The two sides of a rollout."""
+    """The two sides of a rollout, and beside them whoever takes part in an experiment."""
 
     BASELINE = "baseline"
     CANDIDATE = "candidate"
+    EXPERIMENT = "experiment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,46 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Experiment:
+    """An A/B test: of the users of `groups` (all where empty), `share` take part, each version getting its weight.
+
+    Who takes part and who gets which version is drawn by hash from `id`: sticky, without state.
+    """
+
+    id: str
+    name: str
+    versions: tuple[Version, ...]
+    weights: tuple[float, ...]
+    share: float = 1.0
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A version that gets copies of a share of the requests; nobody sees its answers."""
+
+    version: Version
+    sample: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What an alias such as `chat` means now."""
 
     alias: str
     baseline: Version
     split: Split | None = None
-    shadow: Version | None = None
+    shadow: Shadow | None = None
+    experiments: tuple[Experiment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
     """All that a gateway needs to serve. `replicas`: served name -> base URLs where it was verified.
 
-    `pinned` are the versions that a key allowed to pin may ask for by name.
+    `pinned` are the versions that a key allowed to pin may ask for by name. `quarantined` says what was
+    rolled back and when (`SERVED@MICROSECONDS`) while Git does not: runners learn it here from each other, gateways
+    keep it and do nothing with it.
     """
 
     generation: int = 0
@@ -70,6 +97,7 @@ class RouteTable:
     routes: tuple[Route, ...] = ()
     pinned: tuple[Version, ...] = ()
     replicas: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    quarantined: tuple[str, ...] = ()
 
     @property
     def content(self) -> str:
@@ -99,6 +127,7 @@ def from_json(value: Any) -> RouteTable:
             routes=tuple(_route(r) for r in value["routes"]),
             pinned=tuple(_version(v) for v in value["pinned"]),
             replicas={_text(k): tuple(_text(u) for u in v) for k, v in value["replicas"].items()},
+            quarantined=tuple(map(_text, value.get("quarantined", ()))),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise terminal("this is not a route table", f"{type(error).__name__}: {error}") from error
@@ -110,8 +139,27 @@ def _route(value: Any) -> Route:
         alias=_text(value["alias"]),
         baseline=_version(value["baseline"]),
         split=None if split is None else _split(split),
-        shadow=None if shadow is None else _version(shadow),
+        shadow=None if shadow is None else Shadow(_version(shadow["version"]), _share(shadow["sample"])),
+        experiments=tuple(_experiment(each) for each in value.get("experiments", ())),
     )
+
+
+def _experiment(value: Any) -> Experiment:
+    versions = tuple(map(_version, value["versions"]))
+    weights = tuple(map(_share, value["weights"]))
+    if not versions or len(weights) != len(versions) or abs(sum(weights) - 1.0) > 1e-6:
+        raise ValueError(f"{len(weights)} weights of {len(versions)} versions add up to {sum(weights):g}")
+    groups = tuple(map(_text, value["groups"]))
+    return Experiment(
+        _text(value["id"]), _text(value["name"]), versions, weights, _share(value["share"]), groups
+    )
+
+
+def _share(value: Any) -> float:
+    share = float(value)
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"share {share} is not within 0 and 1")
+    return share
 
 
 def _split(value: Any) -> Split:

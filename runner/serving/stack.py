@@ -1,13 +1,15 @@
-"""The processes of one environment on this machine: the embedded engine and the gateway.
+"""The processes of one environment on this machine: the embedded engine and the gateways.
 
 Called by `loop up`. It turns what loop.yaml says of them into programs, keeps them serving, and ends them; it decides
-nothing about adapters or routes. Both outlive a runner that was killed and are adopted by the next one.
+nothing about adapters or routes. All outlive a runner that was killed and are adopted by the next one. The gateways
+share the event log and the secret of the user hashes, and each keeps a route table of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,13 +26,14 @@ from runner.serving.engine import EngineClient
 from runner.serving.gateway.config import Content, GatewayConfig, from_json, to_json
 from runner.serving.gateway_client import GatewayClient
 from runner.serving.processes import ManagedProcess, Program, Progress, Ready, keep
-from runner.spec.environment import BaseModelRef, Environment, Gateway
+from runner.spec.environment import BaseModelRef, Environment, Gateway, GatewayAddress
 
 HEALTH_SECONDS = 2.0
 GATEWAY_START_SECONDS = 30.0
 GATEWAY, ENGINE = "gateway", "engine"
-GRACE_S = {GATEWAY: 10.0, ENGINE: 3.0}
-"""The gateway ends what it has under way; vLLM has nothing left to end then, and is deaf while it starts."""
+GATEWAY_GRACE_S, ENGINE_GRACE_S = 10.0, 3.0
+"""A gateway ends what it has under way; vLLM has nothing left to end then, and is deaf while it starts."""
+_GATEWAY_NAME = re.compile(rf"{GATEWAY}(-[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +46,23 @@ class Member:
 
 
 class Stack:
-    """The members of one environment; the gateway comes first, so that users get an answer that says `not yet`."""
+    """The members of one environment; the gateways come first, so that users get an answer that says `not yet`.
 
-    def __init__(self, members: tuple[Member, ...]) -> None:
-        self.members = members
+    `left` are gateways that a killed runner started and that loop.yaml does not name any more.
+    """
+
+    def __init__(self, members: tuple[Member, ...], left: tuple[ManagedProcess, ...] = ()) -> None:
+        self.members, self.left = members, left
 
     async def keep(self, progress: Progress, served: Callable[[], None]) -> None:
         """Keep every member serving until cancelled; `served` is told whenever one begins to. Never returns.
 
-        Raises OSError where a process cannot have its log or its record on the disk.
+        What is left is ended first: nobody would give it routes any more. Raises OSError where a process cannot have
+        its log or its record on the disk, TransientError where something left cannot be ended.
         """
+        for process in self.left:
+            progress(f"stopping {process.program.name}, which loop.yaml does not name any more")
+            await process.stop(GATEWAY_GRACE_S)
 
         def tell(text: str) -> None:
             progress(text)
@@ -67,19 +77,23 @@ class Stack:
             raise failed.exceptions[0] from failed
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """End every member, the gateway first so that it can finish what it has under way; at once with `hurry`."""
-        gently = asyncio.create_task(self._stop(GRACE_S))
+        """End every member, the gateways first so that they can finish what is under way; at once with `hurry`."""
+        gently = asyncio.create_task(self._stop(_grace_s))
         hurried = asyncio.create_task(hurry.wait())
         await asyncio.wait({gently, hurried}, return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
         if not gently.done():
             gently.cancel()
-            gently = asyncio.create_task(self._stop({}))
+            gently = asyncio.create_task(self._stop(lambda _: 0.0))
         await gently
 
-    async def _stop(self, grace_s: Mapping[str, float]) -> None:
-        for one in self.members:
-            await one.process.stop(grace_s.get(one.process.program.name, 0.0))
+    async def _stop(self, grace_s: Callable[[str], float]) -> None:
+        processes = [one.process for one in self.members]
+        for together in (
+            [one for one in processes if _is_gateway(one.program.name)],
+            [one for one in processes if not _is_gateway(one.program.name)],
+        ):
+            await asyncio.gather(*(one.stop(grace_s(one.program.name)) for one in together))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +118,16 @@ def stack(local: Local, session: aiohttp.ClientSession) -> Stack:
     Raises TerminalError where they cannot be run as declared: no vLLM, no base model, a keys file that cannot be
     read, an unsafe environment.
     """
-    members = [_gateway(local, session)]
+    members = [_gateway(local, session, number) for number in range(1, len(addresses(local)) + 1)]
+    kept = {one.process.program.name for one in members}
+    left = tuple(_recorded(local.state, name) for name in _recorded_gateways(local.state) if name not in kept)
     engine = local.environment.engine
     if engine.managed:
         program = launcher.vllm(engine, local.base, local.root, launcher.installed(), local.environ)
         client = EngineClient(f"http://{engine.listen}", session, HEALTH_SECONDS)
         process = ManagedProcess(program, local.state, local.environ)
         members.append(Member(process, launcher.serves(client), launcher.START_TIMEOUT_S))
-    return Stack(tuple(members))
+    return Stack(tuple(members), left)
 
 
 async def stop_left(state: Path, progress: Progress) -> tuple[str, ...]:
@@ -120,25 +136,54 @@ async def stop_left(state: Path, progress: Progress) -> tuple[str, ...]:
     Raises TransientError where something cannot be ended.
     """
     stopped = []
-    for name, grace_s in GRACE_S.items():
-        process = ManagedProcess(Program(name, (), "", 0), state, {})
+    for name in (*_recorded_gateways(state), ENGINE):
+        process = _recorded(state, name)
         if process.record_path.exists():
             progress(f"stopping {name}")
-            await process.stop(grace_s)
+            await process.stop(_grace_s(name))
             stopped.append(name)
     return tuple(stopped)
 
 
-def gateway_config(local: Local) -> GatewayConfig:
-    """Return what the gateway process is told. Raises TerminalError for a keys file that cannot be used."""
-    environment = local.environment
+def _recorded_gateways(state: Path) -> tuple[str, ...]:
+    """Return the names of the gateways that have a record, in order."""
+    names = (path.stem for path in (state.absolute() / "run").glob(f"{GATEWAY}*.json"))
+    return tuple(sorted((name for name in names if _is_gateway(name)), key=lambda name: (len(name), name)))
+
+
+def _recorded(state: Path, name: str) -> ManagedProcess:
+    """Return a process to be ended, whatever program it runs."""
+    return ManagedProcess(Program(name, (), "", 0), state, {})
+
+
+def _is_gateway(name: str) -> bool:
+    return _GATEWAY_NAME.fullmatch(name) is not None
+
+
+def _grace_s(name: str) -> float:
+    return GATEWAY_GRACE_S if _is_gateway(name) else ENGINE_GRACE_S
+
+
+def addresses(local: Local) -> tuple[GatewayAddress, ...]:
+    """Return where the gateways of an environment listen, the first one first."""
+    gateway = local.environment.gateway
+    return (GatewayAddress(listen=gateway.listen, admin=gateway.admin), *gateway.more)
+
+
+def gateway_config(local: Local, number: int = 1) -> GatewayConfig:
+    """Return what the gateway process with a number, counted from 1, is told.
+
+    Raises TerminalError for a keys file that cannot be used.
+    """
+    environment, at = local.environment, addresses(local)[number - 1]
     gateway = environment.gateway
     limits = gateway.limits
     value: dict[str, Any] = {
         "environment": local.name,
         "state_dir": str(local.state.absolute()),
-        "listen": gateway.listen,
-        "admin": gateway.admin,
+        "listen": at.listen,
+        "admin": at.admin,
+        "routes_name": f"{_numbered('routes', number)}.json",
         "aliases": (gateway.alias,),
         "limits": {
             "body_bytes": limits.body_bytes,
@@ -176,25 +221,30 @@ def _keys(gateway: Gateway, root: Path) -> list[Any]:
     return value
 
 
-def _gateway(local: Local, session: aiohttp.ClientSession) -> Member:
-    gateway, value = local.environment.gateway, to_json(gateway_config(local))
-    path = local.state.absolute() / "gateway.json"
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _gateway(local: Local, session: aiohttp.ClientSession, number: int) -> Member:
+    at, value = addresses(local)[number - 1], to_json(gateway_config(local, number))
+    name = _numbered(GATEWAY, number)
+    path = local.state.absolute() / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
     temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(value, indent=1) + "\n")
     temporary.replace(path)
-    host, _, port = gateway.listen.rpartition(":")
+    host, _, port = at.listen.rpartition(":")
     program = Program(
-        name=GATEWAY,
+        name=name,
         argv=(sys.executable, "-m", "runner.serving.gateway", "--config", str(path)),
         host=host.strip("[]"),
         port=int(port),
         # A gateway that was told something else is another program: it is replaced, not adopted.
         settings={"LOOP_GATEWAY_CONFIG": digest.short(digest.of_value(value))},
     )
-    client = GatewayClient(f"http://{gateway.admin}", session, HEALTH_SECONDS)
+    client = GatewayClient(f"http://{at.admin}", session, HEALTH_SECONDS)
     return Member(
         ManagedProcess(program, local.state, local.environ), _answers(client), GATEWAY_START_SECONDS
     )

@@ -18,7 +18,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-def _text(pattern: str, longest: int, words: str) -> FieldInfo:
+def form(pattern: str, longest: int, words: str) -> FieldInfo:
     """Declare text of a certain form; `words` say what the form is in messages, where the pattern would not."""
     FORMS[pattern] = words
     field: FieldInfo = Field(pattern=pattern, max_length=longest)
@@ -32,28 +32,28 @@ _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _WEEKDAY = "(monday|tuesday|wednesday|thursday|friday|saturday|sunday)"
 
 Name = Annotated[
-    str, _text(r"^[a-z0-9][a-z0-9._-]*$", 80, "a name of small letters, digits, '.', '_' and '-'")
+    str, form(r"^[a-z0-9][a-z0-9._-]*$", 80, "a name of small letters, digits, '.', '_' and '-'")
 ]
-Digest = Annotated[str, _text(r"^[0-9a-f]{64}$", 64, "a SHA-256 of 64 hex digits")]
-Commit = Annotated[str, _text(r"^[0-9a-f]{40}$", 40, "a Git commit of 40 hex digits")]
+Digest = Annotated[str, form(r"^[0-9a-f]{64}$", 64, "a SHA-256 of 64 hex digits")]
+Commit = Annotated[str, form(r"^[0-9a-f]{40}$", 40, "a Git commit of 40 hex digits")]
 """In full: a tag or a short form can come to mean another commit."""
-DvcHash = Annotated[str, _text(r"^[0-9a-f]{32}(\.dir)?$", 36, "a hash as DVC writes it")]
-Variable = Annotated[str, _text(r"^[A-Za-z_][A-Za-z0-9_]*$", 120, "the name of an environment variable")]
+DvcHash = Annotated[str, form(r"^[0-9a-f]{32}(\.dir)?$", 36, "a hash as DVC writes it")]
+Variable = Annotated[str, form(r"^[A-Za-z_][A-Za-z0-9_]*$", 120, "the name of an environment variable")]
 """Where a secret is; the secret itself never stands in Git."""
 InsidePath = Annotated[
-    str, _text(rf"^{_PART}(/{_PART})*$", 300, "a path inside the repository, such as 'models/x'")
+    str, form(rf"^{_PART}(/{_PART})*$", 300, "a path inside the repository, such as 'models/x'")
 ]
 """It cannot lead out of the repository."""
 Address = Annotated[
-    str, _text(r"^[A-Za-z0-9.\[\]:_-]+:[0-9]{1,5}$", 260, "an address with a port, such as '127.0.0.1:8080'")
+    str, form(r"^[A-Za-z0-9.\[\]:_-]+:[0-9]{1,5}$", 260, "an address with a port, such as '127.0.0.1:8080'")
 ]
-WebAddress = Annotated[str, _text(r"^https?://[^ ]+$", 300, "an address such as 'http://127.0.0.1:8000/v1'")]
+WebAddress = Annotated[str, form(r"^https?://[^ ]+$", 300, "an address such as 'http://127.0.0.1:8000/v1'")]
 ModelName = Annotated[
-    str, _text(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", 200, "a model's name, such as 'Qwen/Qwen2-0.5B'")
+    str, form(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", 200, "a model's name, such as 'Qwen/Qwen2-0.5B'")
 ]
 Moment = Annotated[
     str,
-    _text(
+    form(
         rf"^(\d{{4}}-\d{{2}}-\d{{2}}T\d{{2}}:\d{{2}}|{_WEEKDAY} \d{{2}}:\d{{2}})$",
         20,
         "a moment such as '2026-12-20T00:00' or 'friday 16:00'",

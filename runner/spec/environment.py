@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from runner.spec.base import Address, Digest, InsidePath, ModelName, Moment, Section, Text, Variable
+from runner.spec.base import (
+    Address,
+    Digest,
+    InsidePath,
+    ModelName,
+    Moment,
+    Section,
+    Text,
+    Variable,
+    WebAddress,
+)
 from runner.spec.base import Name as Name
 from runner.spec.quantity import Duration, Ratio
 
@@ -49,6 +60,15 @@ class Limits(Section):
     """Until the last byte of an answer."""
 
 
+class GatewayAddress(Section):
+    """A further gateway process beside the first, with the same settings."""
+
+    listen: Address
+    """Where users call it."""
+    admin: Address
+    """Where the runner writes its routes."""
+
+
 class Gateway(Section):
     """The address users call, and the address the runner calls."""
 
@@ -56,6 +76,8 @@ class Gateway(Section):
     """Where users call the OpenAI-compatible API."""
     admin: Address = "127.0.0.1:8081"
     """Where the runner writes routes; never reachable by users."""
+    more: tuple[GatewayAddress, ...] = ()
+    """Further gateways of this environment; all obey the same routes and write the same event log."""
     alias: Name = "chat"
     """The model name that means whatever Git says."""
     keys_file: InsidePath | None = None
@@ -82,7 +104,7 @@ class Shadow(Section):
 
     version: Name
     """The version that gets copies."""
-    sample: Ratio = 1.0
+    sample: Annotated[Ratio, Field(gt=0)] = 1.0
     """Share of requests that is copied."""
 
 
@@ -99,6 +121,11 @@ class Experiment(Section):
     """Groups of users that take part; all where absent."""
     share: Ratio = 1.0
     """Share of these users' requests that takes part."""
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The share of each version, in their order, equal where none are written; they add up to 1."""
+        return self.weights or (1.0 / len(self.versions),) * len(self.versions)
 
 
 class Freeze(Section):
@@ -161,6 +188,41 @@ class BaseModelRef(Section):
     """Content digest of a local path."""
 
 
+class ForgeKind(StrEnum):
+    """Which service holds the remote."""
+
+    GITHUB = "github"
+    """GitHub, or GitHub Enterprise under another address."""
+
+
+class Forge(Section):
+    """The service where pull requests are opened and commits get their status."""
+
+    kind: ForgeKind
+    """Which service it is."""
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", max_length=200)]
+    """Owner and name, such as `acme/models`."""
+    token_env: Variable = "GITHUB_TOKEN"  # noqa: S105 - the name of a variable, not a secret
+    """Environment variable that holds the token."""
+    api: WebAddress = "https://api.github.com"
+    """Address of its API."""
+
+
+class GitSettings(Section):
+    """The remote that the runner follows and writes to; without it, the branch that is checked out."""
+
+    remote: Name = "origin"
+    """Name of the remote, fetched at every poll."""
+    branch: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)] = "main"
+    """The branch whose tip is the desired state."""
+    forge: Forge | None = None
+    """Where pull requests are opened; without it, branches are pushed and a person opens them."""
+    author: Text = "loop"
+    """Name under which the runner commits."""
+    email: Text = "loop@localhost"
+    """Address under which the runner commits."""
+
+
 class LoopFile(Section):
     """The top of the desired state."""
 
@@ -170,6 +232,8 @@ class LoopFile(Section):
     """What every adapter stands on."""
     environments: Annotated[dict[Name, Environment], Field(min_length=1)]
     """The places where the model serves, by name; at least one."""
+    git: GitSettings | None = None
+    """The remote that is followed; where absent, the branch that is checked out here."""
     policies: InsidePath = "policies"
     """Folder of the policies."""
     models: InsidePath = "models"

@@ -129,6 +129,7 @@ _PLAIN = {
     "a valid integer": "a whole number",
     "a valid number": "a number",
     "a valid boolean": "true or false",
+    "a valid datetime": "a date and time such as 2026-11-21T09:30:00Z",
     "a valid date": "a date such as 2026-11-21",
 }
 

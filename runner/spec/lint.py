@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.errors import Diagnostic, Severity
-from runner.spec.checks import adapters, engines, learning, measures, privacy, rollouts, versions
+from runner.spec.checks import (
+    adapters,
+    engines,
+    learning,
+    measures,
+    privacy,
+    quarantine,
+    repository,
+    rollouts,
+    versions,
+)
 from runner.spec.files import Files
 from runner.spec.parse import Parsed
 
@@ -22,6 +32,8 @@ _CHECKS = (
     measures.check,
     learning.check,
     privacy.check,
+    repository.check,
+    quarantine.check,
 )
 
 
@@ -32,9 +44,9 @@ def lint(parsed: Parsed, files: Files) -> list[Diagnostic]:
 
 
 def schema_name(key: str) -> str:
-    """Return the name of the schema of `loop`, `models/NAME`, `datasets/NAME` or `policies/NAME`."""
+    """Return the name of the schema of `loop`, `quarantine`, `models/NAME`, `datasets/NAME` or `policies/NAME`."""
     kind, _, name = key.partition("/")
-    return {"loop": "loop", "models": "model", "datasets": "dataset"}.get(kind, name)
+    return {"models": "model", "datasets": "dataset"}.get(kind, name or kind)
 
 
 def editor_line(key: str, path: str) -> str:

@@ -25,6 +25,7 @@ from runner.spec.lint import lint
 from runner.spec.model import ModelFile
 from runner.spec.parse import POLICY_TYPES, parse
 from runner.spec.privacy import PrivacyPolicy
+from runner.spec.quarantine import Quarantined
 from runner.spec.rollout import RolloutPolicy
 from runner.spec.signals import SignalPolicy
 from runner.spec.training import TrainingPolicy
@@ -59,6 +60,8 @@ class Spec:
     models: Mapping[str, ModelFile]
     datasets: Mapping[str, DatasetFile]
     policies: Policies
+    quarantine: tuple[Quarantined, ...] = ()
+    """What was rolled back, as `quarantine.yaml` has it; nothing where that file is absent."""
 
     def version(self, name: str) -> VersionDigest:
         """Return a version with its adapter's digest. Raises KeyError."""
@@ -76,6 +79,7 @@ class Spec:
             "models": {name: _plain(model) for name, model in self.models.items()},
             "datasets": {name: _plain(dataset) for name, dataset in self.datasets.items()},
             "policies": {name: _plain(getattr(self.policies, name)) for name in POLICY_TYPES},
+            "quarantine": [_plain(entry) for entry in self.quarantine],
         }
 
 
@@ -98,7 +102,8 @@ def load(files: Files) -> Loaded:
     if any(item.severity is Severity.ERROR for item in found) or parsed.loop is None:
         return Loaded(None, found)
     policies = Policies(**cast(Mapping[str, Any], parsed.policies))
-    return Loaded(Spec(parsed.loop, parsed.models, parsed.datasets, policies), found)
+    quarantine = parsed.quarantine.quarantined
+    return Loaded(Spec(parsed.loop, parsed.models, parsed.datasets, policies, quarantine), found)
 
 
 def load_or_raise(files: Files) -> Spec:

@@ -6,7 +6,7 @@ The condition language checks against this table; signals and evaluation measure
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from runner.spec.quantity import Dimension
@@ -21,7 +21,10 @@ class Better(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One measured thing. `per_arm` says whether it exists for each arm, so that `baseline` has a meaning."""
+    """One measured thing. `per_arm` says whether it exists for each arm, so that `baseline` has a meaning.
+
+    `in_rollout`: it is measured on single answers as they are given, so that a stage can be decided on it.
+    """
 
     name: str
     dimension: Dimension
@@ -30,6 +33,24 @@ class Metric:
     low: float = 0.0
     high: float = math.inf
     per_arm: bool = True
+    in_rollout: bool = False
+
+
+_IN_ROLLOUT = (
+    "error_rate",
+    "crash_rate",
+    "refusal_rate",
+    "reask_rate",
+    "satisfaction",
+    "thumbs_down_rate",
+    "latency_p50",
+    "latency_p95",
+    "latency_p99",
+    "first_token_p50",
+    "first_token_p95",
+    "first_token_p99",
+    "answer_tokens",
+)
 
 
 def _ratio(name: str, better: Better, meaning: str, per_arm: bool = True) -> Metric:
@@ -104,4 +125,6 @@ _ALL = (
     _count("rounds", _LOW, "rounds of preference training since the last supervised one", per_arm=False),
 )
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+METRICS: dict[str, Metric] = {
+    metric.name: replace(metric, in_rollout=metric.name in _IN_ROLLOUT) for metric in _ALL
+}

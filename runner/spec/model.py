@@ -45,6 +45,15 @@ class Training(Section):
     """Day on which it was trained."""
 
 
+class GateVerdict(StrEnum):
+    """How a gate of `policies/evaluation.yaml` ended; only PASS promotes."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, no password
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    ERROR = "ERROR"
+
+
 class Evaluation(Section):
     """What was measured before it was promoted."""
 
@@ -52,6 +61,8 @@ class Evaluation(Section):
     """The report in full, a file that Git holds."""
     metrics: dict[Name, float]
     """Metric -> value; shares lie between 0 and 1, durations are seconds."""
+    gates: dict[Name, GateVerdict] = Field(default_factory=dict)
+    """Gate -> how it ended; a promotion may ask for gates by name."""
 
 
 class ModelFile(Section):

@@ -26,12 +26,14 @@ from runner.spec.explain import explain, listing, suggestion
 from runner.spec.files import Files
 from runner.spec.model import ModelFile
 from runner.spec.privacy import PrivacyPolicy
+from runner.spec.quarantine import QuarantineFile
 from runner.spec.rollout import RolloutPolicy
 from runner.spec.signals import SignalPolicy
 from runner.spec.source import Document, read
 from runner.spec.training import TrainingPolicy
 
 LOOP_FILE = "loop.yaml"
+QUARANTINE_FILE = "quarantine.yaml"
 SUFFIX = ".yaml"
 F = TypeVar("F", bound=Section)
 
@@ -58,12 +60,13 @@ class Parsed:
     models: dict[str, ModelFile] = field(default_factory=dict)
     datasets: dict[str, DatasetFile] = field(default_factory=dict)
     policies: dict[str, Section] = field(default_factory=dict)
+    quarantine: QuarantineFile = field(default_factory=QuarantineFile)
     documents: dict[str, Document] = field(default_factory=dict)
     """Path -> document, also of files that do not fit their type."""
     names: dict[str, frozenset[str]] = field(default_factory=dict)
     """`models` and `datasets` -> every name that has a file, also a broken one."""
     paths: dict[str, str] = field(default_factory=dict)
-    """`loop`, `models/NAME`, `datasets/NAME`, `policies/NAME` -> path of the file."""
+    """`loop`, `models/NAME`, `datasets/NAME`, `policies/NAME`, `quarantine` where it is there -> path of the file."""
 
     def policy(self, kind: type[F]) -> F | None:
         """Return the policy of a type, or None where its file is absent or broken."""
@@ -85,7 +88,10 @@ def parse(files: Files) -> tuple[Parsed, list[Diagnostic]]:
     models = reader.folder("models", _folder(loop, "models"), ModelFile)
     datasets = reader.folder("datasets", _folder(loop, "datasets"), DatasetFile)
     policies = reader.policies(_folder(loop, "policies"))
-    parsed = Parsed(loop, models, datasets, policies, reader.documents, reader.names, reader.paths)
+    quarantine = reader.optional("quarantine", QUARANTINE_FILE, QuarantineFile) or QuarantineFile()
+    parsed = Parsed(
+        loop, models, datasets, policies, quarantine, reader.documents, reader.names, reader.paths
+    )
     return parsed, reader.diagnostics
 
 
@@ -115,6 +121,13 @@ class _Reader:
         if reading.document is not None:
             self.documents[path] = reading.document
         return cast(F | None, reading.value)
+
+    def optional(self, key: str, path: str, model: type[F]) -> F | None:
+        """Read one file that may be absent, but not be there under another suffix, where nobody would obey it."""
+        other = f"{path.removesuffix(SUFFIX)}.yml"
+        if self._is_there(other):
+            self._refuse_other_suffix(other)
+        return self.file(key, path, model) if self._is_there(path) else None
 
     def folder(self, kind: str, folder: str, model: type[F]) -> dict[str, F]:
         """Read every `NAME.yaml` of a folder."""
@@ -154,10 +167,22 @@ class _Reader:
     def _refuse_other_suffixes(self, folder: str, entries: Iterable[str]) -> None:
         for name in entries:
             if name.endswith(".yml"):
-                fix = f"rename it to '{name.removesuffix('.yml')}{SUFFIX}'"
-                self.diagnostics.append(
-                    Diagnostic("only '.yaml' files are read", Location(f"{folder}/{name}"), (), fix)
-                )
+                self._refuse_other_suffix(f"{folder}/{name}")
+
+    def _refuse_other_suffix(self, path: str) -> None:
+        name = path.rpartition("/")[2].removesuffix(".yml")
+        fix = f"rename it to '{name}{SUFFIX}'"
+        self.diagnostics.append(Diagnostic("only '.yaml' files are read", Location(path), (), fix))
+
+    def _is_there(self, path: str) -> bool:
+        """Whether something has that name, even if it cannot be read: reading it then tells what is wrong."""
+        try:
+            self.files.read(path)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
 
     def _bytes(self, path: str) -> bytes | None:
         try:

@@ -39,18 +39,18 @@ once.
 Shares are written `5%` or `0.05`, durations `2000ms`, `30s`, `10m`, `24h`, `7d` or `2w` (a bare number is
 seconds), money `$50`. A name is made of small letters, digits, `.`, `_` and `-`.
 
-All keys are checked; not all are acted on yet. Of `policies/`, this version obeys in `rollout.yaml` the stages'
-`traffic` and `groups` and the `holdback`, in `privacy.yaml` `content`, in `training.yaml` the recipe that
-`dvc.yaml` names. Everything else there is read by `loop validate`, and shown by `loop plan` where it changes:
-conditions, decision and rollback, signals and KPIs, suites and gates, collection, cadence, and cost with its
-alternative. In `loop.yaml` it is the same with `promote_after`, `shadow` and `experiments`: their versions are
-loaded, but nothing is routed to them and nothing waits for a soak.
+All keys are checked; not all are acted on yet. This version obeys all of `loop.yaml`, of `quarantine.yaml` and of
+`policies/rollout.yaml`; in `privacy.yaml` `content`, in `training.yaml` the recipe that `dvc.yaml` names.
+Everything else in `policies/` is read by `loop validate`, and shown by `loop plan` where it changes: signals and
+KPIs, suites and gates, collection, cadence, and cost with its alternative. A gate that `promote_after` asks for
+has to stand as PASS in the version's own file; nothing measures it yet.
 """
 _CONDITIONS = """
 A condition compares a metric with a bound: a constant, `baseline`, or `baseline * 1.5`. Comparisons (`>`,
 `>=`, `<`, `<=`) are joined with AND, OR, NOT and parentheses; NOT binds most closely, then AND. `baseline`
 is the baseline arm at the same time; in a gate it is the version's parent. A bound has to be of the metric's
-kind: `latency_p99 > 5%` is an error.
+kind: `latency_p99 > 5%` is an error. Conditions of `policies/rollout.yaml` name metrics that single answers
+show (the column "rollout"); another one is an error there.
 
 ```
 satisfaction < baseline OR error_rate > 5%
@@ -76,7 +76,8 @@ def check(files: Files) -> tuple[Diagnostic, ...]:
 def _where(name: str) -> str:
     if name in POLICY_TYPES:
         return f"policies/{name}.yaml"
-    return {"loop": "loop.yaml", "model": "models/NAME.yaml", "dataset": "datasets/NAME.yaml"}[name]
+    single = {"model": "models/NAME.yaml", "dataset": "datasets/NAME.yaml"}
+    return single.get(name, f"{name}.yaml")
 
 
 def _file(name: str) -> Iterator[str]:
@@ -155,6 +156,8 @@ def _plain_type(name: str, value: dict[str, Any]) -> str:
             text = "[condition](#conditions)"
         case {"type": "string", "format": "date"}:
             text = "date"
+        case {"type": "string", "format": "date-time"}:
+            text = "date and time"
         case _:
             text = _SIMPLE[value["type"]]
     return text
@@ -169,8 +172,14 @@ def _inner(value: dict[str, Any]) -> dict[str, Any]:
 def _conditions() -> Iterator[str]:
     yield "## Conditions"
     yield from _CONDITIONS.splitlines()
-    yield from ("", "| metric | kind | better | `baseline` | meaning |", "|---|---|---|---|---|")
+    yield from (
+        "",
+        "| metric | kind | better | `baseline` | rollout | meaning |",
+        "|---|---|---|---|---|---|",
+    )
     for metric in METRICS.values():
         arms = "yes" if metric.per_arm else "no"
-        cells = (f"`{metric.name}`", metric.dimension.value, metric.better.value, arms, metric.meaning)
+        rollout = "yes" if metric.in_rollout else "no"
+        kind, better = metric.dimension.value, metric.better.value
+        cells = (f"`{metric.name}`", kind, better, arms, rollout, metric.meaning)
         yield f"| {' | '.join(cells)} |"

@@ -84,6 +84,13 @@ class Decision(Section):
     """Chance of taking a correct split of users for a broken one."""
     advance_evidence: Annotated[float, Field(gt=1)] = 20.0
     """Evidence for health (an e-value) that a stage needs before it advances."""
+    margin: Annotated[Ratio, Field(gt=0, le=0.5)] = 0.1
+    """How much worse than a comparison with the baseline asks for a candidate may still be when a stage advances.
+
+    In points: `10%` means shares that differ by 0.1, or 0.4 of a rating from 1 to 5. Rollbacks do not use it.
+    """
+    session_gap: Annotated[Duration, Field(gt=0)] = 1800.0
+    """A user who is silent for so long begins a new session; sessions, not requests, are what is counted."""
     every: Annotated[Duration, Field(gt=0, le=60)] = 2.0
     """Longest time between two looks."""
 

@@ -20,12 +20,14 @@ from runner.spec.files import Files
 from runner.spec.lint import SCHEMA_FOLDER
 from runner.spec.model import ModelFile
 from runner.spec.parse import POLICY_TYPES
+from runner.spec.quarantine import QuarantineFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILE_TYPES: Mapping[str, type[Section]] = {
     "loop": LoopFile,
     "model": ModelFile,
     "dataset": DatasetFile,
+    "quarantine": QuarantineFile,
     **POLICY_TYPES,
 }
 """Name of the schema -> type of the file."""

@@ -48,6 +48,15 @@ def test_a_small_trace_is_answered_and_found_in_the_log(live: Live, material: tu
     assert "10 of 10: each request exactly once" in said.out
 
 
+def test_users_judge_answers_for_as_long_as_said(live: Live, material: tuple[str, ...]) -> None:
+    options = ("--questions", "bookshop", "--rate", "100", "--duration", "0.6", "--feedback", "0.5", "--json")
+    said = live.bench.loop("replay", *material[:2], *options)
+    assert said.code == 0, said
+    result = json.loads(said.out)
+    assert result["answered"] == 60
+    assert 10 < result["feedback"]["given"] < 50
+
+
 def test_failures_are_counted_by_kind_and_are_exit_code_1(live: Live, material: tuple[str, ...]) -> None:
     live.engine.control(fault="500")
     try:
@@ -85,6 +94,9 @@ def test_ctrl_c_prints_what_was_measured(live: Live, material: tuple[str, ...]) 
         (("--max-tokens", "0"), "the limit of tokens must be above 0"),
         (("--in-flight", "0"), "the number in flight must be above 0"),
         (("--stream-share", "2"), "the share of streams must be from 0 to 1"),
+        (("--feedback", "2"), "the share of feedback must be from 0 to 1"),
+        (("--feedback", "0.2"), "users cannot judge them"),
+        (("--duration", "0"), "the duration must be above 0"),
         (("--url", "localhost:8080"), "is no address of a gateway"),
         (("--trace", "azure-con"), "there is no trace named 'azure-con'"),
         (("--questions", "banking"), "'banking'"),

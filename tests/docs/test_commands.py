@@ -13,8 +13,8 @@ from tests.docs.scratch import ROOT, Clone
 
 # Patterns of whole commands that need nothing but the clone and change nothing outside it: they are run here.
 HERE = (
-    r"loop (--help|validate|plan|status|log|schema)\b.*",
-    r"git (switch|commit|revert)\b.*",
+    r"loop (--help|validate|plan|status|explain|experiments|shadow|log|schema)\b.*",
+    r"git (switch|commit|revert|log)\b.*",
     r"sed -i .* loop\.yaml",
 )
 # What builds the environment or needs a running deployment is run elsewhere: in the file that has the text.

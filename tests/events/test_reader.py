@@ -167,3 +167,15 @@ def test_whatever_bytes_a_segment_holds_every_line_is_an_event_or_named_and_even
     assert columns.read(chunk).table.to_pylist() == [
         {name: event.get(name) for name in names} for event in events
     ]
+
+
+def test_a_whole_number_that_no_float_holds_is_read_as_the_nearest_and_does_not_stop_the_lake(
+    tmp_path: Path,
+) -> None:
+    segment(tmp_path, [line(request(0, loop__latency_ms=2**53 + 1))])
+    (event,) = EventReader(tmp_path, Kind.REQUEST).read().events
+    assert event["loop.latency_ms"] == 2.0**53 and isinstance(event["loop.latency_ms"], float)
+    (found,) = list_segments(tmp_path)
+    chunk = read_chunk(found)
+    assert chunk is not None
+    assert columns.read(chunk).table["loop.latency_ms"].to_pylist() == [2.0**53]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import signal
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +24,12 @@ from runner.events.schema import Kind
 from runner.events.writer import OS_DISK, Disk
 from runner.serving import routes
 from runner.serving.gateway import config, server
-from runner.serving.routes import Route, RouteTable, Split, Version
+from runner.serving.routes import Experiment, Route, RouteTable, Shadow, Split, Version
 
 BASELINE = Version("chat-v1.0", "a" * 64)
 CANDIDATE = Version("chat-v1.1", "b" * 64)
-SERVED = (BASELINE.served, CANDIDATE.served)
+OTHER = Version("chat-v1.2", "c" * 64)
+SERVED = (BASELINE.served, CANDIDATE.served, OTHER.served)
 QUESTION = {"model": "chat", "messages": [{"role": "user", "content": "where is the harbour book"}]}
 
 
@@ -62,14 +65,19 @@ class RunningGateway:
 
 
 def table(
-    *replicas: str, generation: int = 1, weight: float | None = None, groups: tuple[str, ...] = ()
+    *replicas: str,
+    generation: int = 1,
+    weight: float | None = None,
+    groups: tuple[str, ...] = (),
+    shadow: Shadow | None = None,
+    experiments: tuple[Experiment, ...] = (),
 ) -> RouteTable:
     """Return a table with the alias `chat`; with a `weight` there is a candidate on trial."""
     split = None if weight is None else Split("trial-1", CANDIDATE, weight, groups)
     return RouteTable(
         generation,
         "revision",
-        (Route("chat", BASELINE, split),),
+        (Route("chat", BASELINE, split, shadow, experiments),),
         (BASELINE,),
         dict.fromkeys(SERVED, replicas),
     )
@@ -120,6 +128,7 @@ def gateway_process(
     state_dir: Path,
     descriptors: int | None = None,
     soft_descriptors: int | None = None,
+    config_name: str = "gateway.json",
     **changes: Any,
 ) -> Iterator[RunningGateway]:
     """Run the real process until the block ends; killed then if it is still there.
@@ -127,7 +136,7 @@ def gateway_process(
     It may open so many file descriptors, or so many before it raises that itself.
     """
     state_dir.mkdir(parents=True, exist_ok=True)
-    file = state_dir / "gateway.json"
+    file = state_dir / config_name
     file.write_text(json.dumps(settings(state_dir, **changes)))
     command = [sys.executable, "-m", "runner.serving.gateway", "--config", str(file)]
     for flag, most in (("-n", descriptors), ("-S -n", soft_descriptors)):
@@ -141,6 +150,20 @@ def gateway_process(
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
+
+
+@contextmanager
+def gateway_processes(state_dir: Path, count: int = 2, **changes: Any) -> Iterator[list[RunningGateway]]:
+    """Run several real processes over one state directory, started at the same moment."""
+    names = [""] + [f"-{number}" for number in range(2, count + 1)]
+    waiting = [
+        gateway_process(
+            state_dir, config_name=f"gateway{name}.json", routes_name=f"routes{name}.json", **changes
+        )
+        for name in names
+    ]
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(count) as pool:
+        yield list(pool.map(stack.enter_context, waiting))
 
 
 def eventually(condition: Any, what: str, seconds: float = 10.0) -> None:

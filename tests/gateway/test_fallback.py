@@ -174,3 +174,77 @@ def test_the_engines_own_4xx_is_no_reason_to_try_elsewhere(
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
     assert len(engine.generations()) == 1
     assert patient.events()[0]["loop.attempts"] == 1
+
+
+FAILURES = {
+    "500": "engine_error",
+    "503": "engine_overloaded",
+    "disconnect": "replica_unreachable",
+    "before_first_byte": "replica_unreachable",
+    "model_not_found": "adapter_missing",
+    "hang": "first_byte_timeout",
+}
+
+
+def test_every_fault_has_its_failure() -> None:
+    assert FAILURES.keys() == set(FAULTS)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_log_keeps_why_the_assigned_arm_failed_also_where_another_answered(
+    patient: RunningGateway, engine: RunningStub, fault: str
+) -> None:
+    engine.control(fault=fault, only_model=CANDIDATE.served)
+    assert patient.ask().status_code == 200
+    (event,) = patient.events()
+    assert (event["loop.outcome"], event["error.type"]) == ("ok", "")
+    assert event["loop.arm.failure"] == FAILURES[fault]
+
+
+def test_an_arm_that_rests_keeps_the_failure_that_laid_it_to_rest(
+    patient: RunningGateway, engine: RunningStub
+) -> None:
+    engine.control(fault="500", only_model=CANDIDATE.served)
+    for _ in range(6):
+        assert patient.ask().status_code == 200
+    events = patient.events()
+    assert {event["loop.attempts"] for event in events} == {1, 2}, "it rests after some"
+    assert {event["loop.arm.failure"] for event in events} == {"engine_error"}
+
+
+def test_an_arm_that_answered_on_another_of_its_replicas_has_not_failed(
+    engine: RunningStub, tmp_path: Path
+) -> None:
+    with stub_engine(adapters=SERVED) as other, gateway(tmp_path) as running:
+        running.put(table(engine.url, other.url, weight=1.0))
+        engine.control(fault="500")
+        assert [running.ask().headers["x-loop-arm"] for _ in range(3)] == ["candidate"] * 3
+        events = running.events()
+    assert max(event["loop.attempts"] for event in events) == 2
+    assert {event["loop.arm.failure"] for event in events} == {""}
+
+
+@pytest.mark.parametrize(
+    ("model", "failure"), [(CANDIDATE.served, "stream_broken"), (BASELINE.served, "engine_error")]
+)
+def test_a_stream_that_breaks_counts_against_the_arm_that_was_assigned_if_it_gave_it(
+    patient: RunningGateway, engine: RunningStub, model: str, failure: str
+) -> None:
+    if model == BASELINE.served:
+        engine.control(fault="500", only_model=CANDIDATE.served)
+        for _ in range(3):
+            patient.ask()
+    engine.control(fault="mid_stream", only_model=model)
+    assert "stream_broken" in patient.ask(stream=True).text
+    event = patient.events()[-1]
+    assert (event["loop.arm.assigned"], event["loop.arm.failure"]) == ("candidate", failure)
+    assert event["error.type"] == "stream_broken"
+
+
+def test_what_the_client_did_is_no_failure_of_an_arm(patient: RunningGateway, engine: RunningStub) -> None:
+    assert patient.ask(temperature=9).status_code == 400
+    engine.control(delay_s=30.0)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{patient.url}/v1/chat/completions", json=QUESTION, timeout=0.1)
+    eventually(lambda: len(patient.events()) == 2, "both are logged")
+    assert {event["loop.arm.failure"] for event in patient.events()} == {""}

@@ -19,7 +19,7 @@ from tests.doubles.stub_engine import RunningStub
 from tests.gateway.running import QUESTION, RunningGateway, eventually, gateway, gateway_process, table
 
 
-async def _load(url: str, received: list[str], seconds: float) -> None:
+async def _load(url: str, received: list[str], seconds: float, prefix: str = "load") -> None:
     """Ask as fast as the gateway answers, whole and streamed; keep the ids of answers that came completely."""
     async with aiohttp.ClientSession() as session:
 
@@ -27,7 +27,7 @@ async def _load(url: str, received: list[str], seconds: float) -> None:
             count = 0
             while True:
                 count += 1
-                name = f"load-{number}-{count}"
+                name = f"{prefix}-{number}-{count}"
                 stream = count % 2 == 0
                 async with session.post(
                     url, json=QUESTION | {"stream": stream}, headers={"x-request-id": name}

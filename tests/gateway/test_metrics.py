@@ -71,3 +71,22 @@ def test_who_has_a_key_is_served_beside_somebody_who_guesses(keyed: RunningGatew
     assert httpx.get(f"{keyed.url}/v1/models", headers=known).status_code == 200
     assert keyed.ask(headers=known).status_code == 200
     assert [event["loop.group"] for event in keyed.events()] == ["beta"]
+
+
+def test_events_that_went_with_deleted_segments_are_counted(served: RunningGateway) -> None:
+    assert 'loop_gateway_events_lost_total{kind="request"} 0.0' in metrics(served)
+    served.ask()
+    eventually(lambda: list((served.state_dir / "events").glob("request-*.jsonl")), "written")
+    eventually(lambda: _is_durable(served), "on the disk")
+    shutil.rmtree(served.state_dir / "events")
+    (served.state_dir / "events").mkdir()
+    eventually(lambda: served.ask().status_code == 200, "answers")
+    eventually(
+        lambda: 'loop_gateway_events_lost_total{kind="request"} 1.0' in metrics(served), "the loss is told"
+    )
+
+
+def _is_durable(served: RunningGateway) -> bool:
+    """Feedback waits for the disk, and all kinds are brought there together."""
+    said = {"response_id": "chatcmpl-1", "thumbs": "up"}
+    return httpx.post(f"{served.url}/feedback", json=said).status_code == 200

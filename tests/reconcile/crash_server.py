@@ -20,8 +20,10 @@ import aiohttp
 
 from runner.reconcile.distil import Declared
 from runner.reconcile.journal import Journal
+from runner.reconcile.lookout import NoEvidence
 from runner.reconcile.loop import Reconciler
 from runner.reconcile.memory import Entry, Kind
+from runner.reconcile.source import Stationary
 from runner.reconcile.state import StatePaths
 from runner.reconcile.wiring import Wiring
 from tests.reconcile.real_parts import Addresses, declare
@@ -46,7 +48,7 @@ class DyingJournal(Journal):
         raise AssertionError("unreachable")
 
 
-class ListedSource:
+class ListedSource(Stationary):
     """Revisions in memory; the first is current until the next is turned to."""
 
     def __init__(self, declarations: list[Declared]) -> None:
@@ -78,12 +80,14 @@ async def apply_all(job: Mapping[str, Any]) -> str:
         journal.die_at, journal.how = job["die_at"], job["how"]
         async with aiohttp.ClientSession() as session:
             wiring = Wiring(root, session, {}, lambda _line: None)
-            at_work = Reconciler(
-                source, wiring.connect, journal, time.time, lambda _outcome: None, lambda _text: None
-            )
+            at_work = Reconciler(source, wiring.connect, journal, time.time, _quiet, _quiet, NoEvidence())
             for source.current in job["revisions"]:
                 outcome = await at_work.settle()
         return outcome.plan.verdict.value
+
+
+def _quiet(_said: object) -> None:
+    return None
 
 
 def main() -> None:

@@ -22,8 +22,17 @@ from runner.serving.gateway import config
 from runner.serving.gateway.config import GatewayConfig
 from runner.serving.routes import Version
 from runner.spec.environment import Engine, Environment, Gateway
+from runner.spec.rollout import RolloutPolicy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+POLICY = RolloutPolicy.model_validate(
+    {
+        "stages": [
+            {"name": "canary", "traffic": 0.05, "duration": 60},
+            {"name": "full", "traffic": 1, "duration": "stable"},
+        ]
+    }
+)
 
 
 def make_adapter(root: Path, name: str, rank: int = 8) -> None:
@@ -54,6 +63,7 @@ def declare(
     candidate: str | None = None,
     grace_period: float = 0.0,
     slots: int = 200,
+    policy: RolloutPolicy = POLICY,
 ) -> Declared:
     """Return what an environment over `root/adapters` declares."""
     roles = {baseline: Role.BASELINE}
@@ -75,7 +85,7 @@ def declare(
     environment = Environment(
         engine=Engine(replicas=at.replicas), gateway=Gateway(admin=at.admin), baseline=baseline
     )
-    return Declared(desired, environment, "base", 10.0)
+    return Declared(desired, environment, "base", 10.0, policy)
 
 
 def adapter(root: Path, name: str, role: Role) -> Adapter:

@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runner.errors import terminal, transient
+from runner.errors import Unknown, terminal, transient
+from runner.reconcile.actions import AdvanceStage
 from runner.reconcile.apply import Report, apply
 from runner.reconcile.desired import Adapter, Desired, Limits, Role, Trial
 from runner.reconcile.memory import Entry, Kind, fold
 from runner.reconcile.observe import observe
-from runner.reconcile.observed import Data, GatewayView, Memory, Observed, ServedModel
+from runner.reconcile.observed import Data, GatewayView, Memory, Observed, Rollback, ServedModel, Standing
 from runner.reconcile.plan import Plan, plan
 from runner.reconcile.ports import Proof, World
+from runner.rollout.verdict import Assessment
 from runner.serving.routes import RouteTable, Version
 
 STORE = "/store"
@@ -55,7 +57,9 @@ def desired(
         "baseline": version(baseline),
         "adapters": tuple(adapter(name, role) for name, role in first.items()),
         "standby": version(standby) if standby else None,
-        "trial": Trial(version(candidate), "canary", weight) if candidate else None,
+        "trial": Trial(version(candidate), "canary", weight, next_stage="small", by_person=False)
+        if candidate
+        else None,
         "library": {a.served: a for a in library},
         "ancestors": {name: frozenset(names[:at]) for at, name in enumerate(names)},
         "limits": Limits(slots=8, max_lora_rank=16, prune_limit=3, grace_period=600.0),
@@ -162,6 +166,39 @@ class SimulatedStore:
         self.files.pop(served, None)
 
 
+@dataclass
+class SimulatedScribe:
+    """Git and people outside: a branch of one file, in memory. Tests change `trial` and `quarantine` as people do."""
+
+    up: bool = True
+    commits: list[str] = field(default_factory=list)
+    pulls: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    async def roll_back(self, rollback: Rollback, by_pull_request: bool) -> Mapping[str, str]:
+        return self._write(f"roll back {rollback.served}", by_pull_request)
+
+    async def advance(self, action: AdvanceStage) -> Mapping[str, str]:
+        return self._write(
+            f"advance {action.served} {action.before} -> {action.stage}", action.by_pull_request
+        )
+
+    def _write(self, subject: str, by_pull_request: bool) -> Mapping[str, str]:
+        if not self.up:
+            raise transient("the remote cannot be reached")
+        if by_pull_request:
+            self.pulls.append(subject)
+            return {"written": f"https://forge/{len(self.pulls)}"}
+        self.commits.append(subject)
+        return {"written": f"{len(self.commits):040d}"}
+
+    async def notify(self, rollback: Rollback) -> Mapping[str, str]:
+        if not self.up:
+            raise transient("nobody can be told")
+        self.told.append(rollback.served)
+        return {}
+
+
 class MemoryJournal:
     """The journal without a disk."""
 
@@ -189,6 +226,10 @@ class Simulation:
     now: float = 1_000_000.0
     discovered: bool = True
     missing: set[str] = field(default_factory=set)
+    scribe: SimulatedScribe = field(default_factory=SimulatedScribe)
+    assessment: Assessment | Unknown | None = None
+    standing: dict[str, Standing] = field(default_factory=dict)
+    landed: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, replicas: int = 1, gateways: int = 1) -> Simulation:
@@ -215,11 +256,15 @@ class Simulation:
         def data() -> Data:
             return Data(frozenset(self.missing))
 
-        return World(discover, self.replicas.__getitem__, self.gateways, self.store, probe, data, pull)
+        replica = self.replicas.__getitem__
+        return World(discover, replica, self.gateways, self.store, probe, data, pull, self.scribe)
 
     def observe(self) -> Observed:
         self.journal.now = self.now
-        return asyncio.run(observe(self.world(), self.journal.memory(), self.now))
+        observed = asyncio.run(observe(self.world(), self.journal.memory(), self.now))
+        return replace(
+            observed, assessment=self.assessment, standing=dict(self.standing), landed=frozenset(self.landed)
+        )
 
     def plan(self, wanted: Desired) -> Plan:
         return plan(wanted, self.observe(), self.now)

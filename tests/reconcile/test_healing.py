@@ -17,6 +17,7 @@ import pytest
 
 from runner.reconcile.distil import Declared
 from runner.reconcile.journal import Journal
+from runner.reconcile.lookout import NoEvidence
 from runner.reconcile.loop import Outcome, Reconciler
 from runner.reconcile.state import StatePaths
 from runner.reconcile.wiring import Wiring
@@ -44,7 +45,8 @@ def settled(root: Path, declared: Declared, replica_seconds: float = 2.0) -> Out
                     time.time,
                     lambda _: None,
                     lambda _: None,
-                    replica_seconds,
+                    NoEvidence(),
+                    observe_seconds=replica_seconds,
                 )
                 return await at_work.settle()
 

@@ -19,18 +19,21 @@ from runner.reconcile.apply import apply
 from runner.reconcile.desired import Desired
 from runner.reconcile.distil import Declared
 from runner.reconcile.journal import Journal, read
+from runner.reconcile.lookout import NoEvidence
 from runner.reconcile.loop import Outcome, Reconciler
 from runner.reconcile.memory import Entry, Kind
 from runner.reconcile.observe import observe
 from runner.reconcile.observed import Memory, Replica
 from runner.reconcile.plan import plan
 from runner.reconcile.ports import Proof
+from runner.reconcile.source import Stationary
 from runner.reconcile.state import write_json
 from runner.spec.environment import Engine, Environment, Gateway
+from tests.reconcile.real_parts import POLICY
 from tests.reconcile.simulated import Simulation, desired, version
 
 
-class ListedSource:
+class ListedSource(Stationary):
     """Revisions in memory; one that is no `Desired` is an error to raise."""
 
     def __init__(self, **revisions: Desired | Exception) -> None:
@@ -50,7 +53,7 @@ class ListedSource:
         if isinstance(found, Exception):
             raise found
         environment = Environment(engine=Engine(), gateway=Gateway(), baseline="v1")
-        return Declared(replace(found, revision=revision), environment, "base", self.poll)
+        return Declared(replace(found, revision=revision), environment, "base", self.poll, POLICY)
 
 
 Work = Callable[[Reconciler], Awaitable[None]]
@@ -63,7 +66,15 @@ def at_work(s: Simulation, source: ListedSource, path: Path, work: Work) -> list
     async def go() -> None:
         with Journal(path / "journal.jsonl", lambda: s.now) as journal:
             await work(
-                Reconciler(source, lambda _: s.world(), journal, lambda: s.now, told.append, troubles.append)
+                Reconciler(
+                    source,
+                    lambda _: s.world(),
+                    journal,
+                    lambda: s.now,
+                    told.append,
+                    troubles.append,
+                    NoEvidence(),
+                )
             )
 
     asyncio.run(go())
@@ -329,7 +340,13 @@ def test_a_resident_runner_outlives_a_journal_that_cannot_be_written_and_does_no
         nonlocal full
         with Journal(tmp_path / "journal.jsonl", lambda: s.now) as journal:
             resident = Reconciler(
-                source, lambda _: s.world(), journal, lambda: s.now, lambda _: None, troubles.append
+                source,
+                lambda _: s.world(),
+                journal,
+                lambda: s.now,
+                lambda _: None,
+                troubles.append,
+                NoEvidence(),
             )
             stop = asyncio.Event()
             running = asyncio.create_task(resident.run(stop, asyncio.Event()))

@@ -45,8 +45,7 @@ def test_versions_become_bytes_in_the_order_of_their_roles() -> None:
 
 def test_a_version_in_two_roles_is_wanted_once_in_the_first_of_them() -> None:
     files = on_trial()
-    both = {"name": "old-and-new", "versions": ["chat-v1.0", "chat-v1.1"]}
-    files.set(*ENVIRONMENT, "experiments", to=[both])
+    files.set(*ENVIRONMENT, "shadow", to={"version": "chat-v1.1"})
     assert [a.role for a in of(files).desired.adapters] == [Role.BASELINE, Role.CANDIDATE]
 
 

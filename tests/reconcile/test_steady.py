@@ -13,7 +13,7 @@ from runner.reconcile.freeze import Window
 from runner.reconcile.observed import Observed
 from runner.reconcile.plan import Verdict, plan
 from runner.reconcile.steady import steady
-from runner.serving.routes import RouteTable
+from runner.serving.routes import RouteTable, Shadow
 from tests.reconcile.accidents import specs
 from tests.reconcile.simulated import Simulation, desired, version
 
@@ -28,7 +28,7 @@ def declarations(draw: st.DrawFn) -> Desired:
     """Return any declaration, some with shadows, groups and windows in which nothing is promoted."""
     wanted = draw(specs())
     if draw(st.booleans()):
-        wanted = replace(wanted, shadow=draw(st.sampled_from(wanted.adapters)).version)
+        wanted = replace(wanted, shadow=Shadow(draw(st.sampled_from(wanted.adapters)).version, 0.5))
     if wanted.trial is not None:
         wanted = replace(
             wanted, trial=replace(wanted.trial, groups=draw(st.sampled_from([(), ("internal",)])))

@@ -19,7 +19,7 @@ from runner.serving.gateway import config
 from runner.serving.gateway.config import Content
 from runner.serving.processes import ManagedProcess
 from runner.serving.stack import Local, Member, Stack, gateway_config
-from runner.spec.environment import BaseModelRef, Engine, Environment, Gateway, Limits
+from runner.spec.environment import BaseModelRef, Engine, Environment, Gateway, GatewayAddress, Limits
 from tests.reconcile.real_parts import free_addresses
 
 KEYS = "keys.yaml"
@@ -69,7 +69,7 @@ def program(place: Local, at: int = 0) -> str:
 
 
 def test_every_field_of_the_spec_is_here() -> None:
-    assert Gateway.model_fields.keys() == GATEWAY.keys() | {"limits"}
+    assert Gateway.model_fields.keys() == GATEWAY.keys() | {"limits", "more"}
     assert Limits.model_fields.keys() == LIMITS.keys()
 
 
@@ -201,6 +201,94 @@ def test_it_keeps_a_gateway_that_is_killed_and_stop_leaves_none(tmp_path: Path) 
         asyncio.run(stack.stop_left(place.state, said.append))  # also where the test fails
     assert first != second and process.living() is None
     assert "gateway: ended; starting it again" in said
+
+
+# Several gateways
+
+MORE = (
+    GatewayAddress(listen="127.0.0.1:7011", admin="127.0.0.1:7012"),
+    GatewayAddress(listen="127.0.0.1:7021", admin="127.0.0.1:7022"),
+)
+
+
+def test_each_further_address_is_a_gateway_of_its_own_with_the_same_settings(tmp_path: Path) -> None:
+    place = local(tmp_path, keys_file=KEYS, more=MORE)
+    made = members(place)
+    assert [one.process.program.name for one in made] == ["gateway", "gateway-2", "gateway-3"]
+    assert [one.process.program.port for one in made] == [8080, 7011, 7021]
+    files = [place.state / f"{one.process.program.name}.json" for one in made]
+    first, second, third = (config.to_json(config.read(file)) for file in files)
+    own = {"listen", "admin", "routes_name"}
+    assert [each["routes_name"] for each in (first, second, third)] == [
+        "routes.json",
+        "routes-2.json",
+        "routes-3.json",
+    ]
+    assert (second["listen"], second["admin"]) == (MORE[0].listen, MORE[0].admin)
+    assert (third["listen"], third["admin"]) == (MORE[1].listen, MORE[1].admin)
+    for other in (second, third):
+        assert {k: v for k, v in other.items() if k not in own} == {
+            k: v for k, v in first.items() if k not in own
+        }
+    assert len({one.process.program.digest for one in made}) == 3
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_a_further_gateway_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    one, three = members(local(tmp_path)), members(local(tmp_path, more=MORE))
+    assert one[0].process.program.digest == three[0].process.program.digest
+    two = members(local(tmp_path, more=MORE[:1]))
+    assert two[1].process.program.digest == three[1].process.program.digest
+
+
+async def _serving(made: Stack, said: list[str]) -> list[int]:
+    """Keep a stack until all its members serve, leave it as a killed runner does, and return their pids."""
+    served = asyncio.Queue[None]()
+    keeping = asyncio.create_task(made.keep(said.append, lambda: served.put_nowait(None)))
+    for _ in made.members:
+        await asyncio.wait_for(served.get(), 30)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    records = [one.process.living() for one in made.members]
+    return [record.pid for record in records if record]
+
+
+def test_gateways_that_a_killed_runner_left_are_adopted_ended_where_not_named_any_more_and_found_by_down(
+    tmp_path: Path,
+) -> None:
+    at = free_addresses(6)
+    more = tuple(GatewayAddress(listen=at[n], admin=at[n + 1]) for n in (2, 4))
+    place = replace(local(tmp_path, listen=at[0], admin=at[1], more=more), environ=dict(os.environ))
+    fewer = replace(local(tmp_path, listen=at[0], admin=at[1], more=more[:1]), environ=place.environ)
+    said: list[str] = []
+
+    async def live() -> tuple[list[int], list[int], list[int]]:
+        async with aiohttp.ClientSession() as session:
+            started = await _serving(stack.stack(place, session), said)
+            adopted = await _serving(stack.stack(place, session), said)
+            left = await _serving(stack.stack(fewer, session), said)
+            return started, adopted, left
+
+    try:
+        started, adopted, left = asyncio.run(live())
+    finally:
+        stopped = asyncio.run(stack.stop_left(place.state, said.append))
+    assert len(started) == 3 and adopted == started
+    assert left == started[:2]
+    assert "stopping gateway-3, which loop.yaml does not name any more" in said
+    assert not Path(f"/proc/{started[2]}").exists()
+    assert stopped == ("gateway", "gateway-2")
+    assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
+    assert len(list(place.state.glob("user-hash.key"))) == 1
+
+
+def test_nothing_that_only_looks_like_a_gateway_is_ended(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("gateway-x", "gateways", "gateway-2.old", "other"):
+        (run / f"{name}.json").write_text("{}")
+    assert asyncio.run(stack.stop_left(tmp_path, lambda _: None)) == ()
+    assert len(list(run.iterdir())) == 4
 
 
 def test_a_state_directory_that_cannot_be_written_is_one_plain_error(tmp_path: Path) -> None:

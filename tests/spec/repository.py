@@ -29,6 +29,19 @@ training:
   revision: 0123456789abcdef0123456789abcdef01234567
   date: 2026-11-21
 """
+QUARANTINE = """\
+- served: {served}
+  environment: production
+  at: 2026-11-21T09:30:00Z
+  condition: error_rate > 5%
+"""
+
+
+def quarantine_text(*served: str) -> str:
+    """Return a `quarantine.yaml` that holds these served names, in their order."""
+    first = "# yaml-language-server: $schema=schemas/quarantine.json\nquarantined:"
+    entries = "".join(QUARANTINE.format(served=name) for name in served)
+    return f"{first}\n{entries}" if served else f"{first} []\n"
 
 
 def shipped_texts() -> dict[str, str]:
@@ -59,6 +72,13 @@ class Repository:
             inner = inner[key]
         inner[keys[-1]] = to
         self._write(path, value)
+
+    def value(self, path: str, *keys: str | int) -> Any:
+        """Return what stands at a key of a file."""
+        value = yaml.safe_load(self.texts[path])
+        for key in keys:
+            value = value[key]
+        return value
 
     def remove(self, path: str, *keys: str | int) -> None:
         value = yaml.safe_load(self.texts[path])

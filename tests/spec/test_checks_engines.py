@@ -110,6 +110,60 @@ def test_two_things_do_not_listen_at_one_address(repository, address):
     )
 
 
+@pytest.mark.parametrize("key", ["listen", "admin"])
+@pytest.mark.parametrize(
+    ("address", "whose"),
+    [
+        ("127.0.0.1:8080", "gateway of 'production'"),
+        ("127.0.0.1:8081", "admin listener of 'production'"),
+        ("127.0.0.1:8091", "admin listener of 'staging'"),
+        ("127.0.0.1:8100", "engine of 'production'"),
+        ("0.0.0.0:8110", "engine of 'staging'"),
+    ],
+)
+def test_a_further_gateway_listens_where_nothing_else_does(repository, key, address, whose):
+    more = {"listen": "127.0.0.1:8082", "admin": "127.0.0.1:8083", key: address}
+    repository.set("loop.yaml", *GATEWAY, "more", to=[more])
+    found = repository.load().diagnostics
+    errors = [item for item in found if item.severity is Severity.ERROR]
+    assert len(errors) == 1
+    ours = "gateway 2" if key == "listen" else "admin listener 2"
+    assert f"the {ours} of 'production'" in errors[0].summary
+    assert f"the {whose}" in errors[0].summary
+    assert errors[0].fix == "give it another port"
+
+
+def test_two_further_gateways_do_not_listen_at_one_address(repository):
+    addresses = [{"listen": f"127.0.0.1:{port}", "admin": "127.0.0.1:8083"} for port in (8082, 8084)]
+    repository.set("loop.yaml", *GATEWAY, "more", to=addresses)
+    repository.refuses(
+        "the admin listener 3 of 'production' listens where the admin listener 2 of 'production' does",
+        line="admin: 127.0.0.1:8083",
+        fix="another port",
+    )
+
+
+def test_further_gateways_with_addresses_of_their_own_are_taken(repository):
+    addresses = [{"listen": f"127.0.0.1:{port}", "admin": f"127.0.0.1:{port + 1}"} for port in (8082, 8084)]
+    repository.set("loop.yaml", *GATEWAY, "more", to=addresses)
+    assert repository.load().diagnostics == ()
+
+
+def test_an_admin_listener_of_a_further_gateway_that_everybody_reaches_is_a_warning(repository):
+    more = {"listen": "127.0.0.1:8082", "admin": "0.0.0.0:8083"}
+    repository.set("loop.yaml", *GATEWAY, "more", to=[more])
+    repository.refuses("the admin listener 2", line="admin: 0.0.0.0:8083", severity=Severity.WARNING)
+
+
+def test_versions_of_an_experiment_need_room_in_a_batch_too(
+    repository,
+):
+    repository.set("loop.yaml", *ENGINE, "max_loras", to=1)
+    versions = {"name": "x", "versions": ["chat-v1.0", "chat-v1.1"]}
+    repository.set("loop.yaml", "environments", "production", "experiments", to=[versions])
+    repository.refuses("they take turns", line="max_loras: 1", fix="to 2", severity=Severity.WARNING)
+
+
 def test_a_listener_on_all_networks_clashes_with_one_of_the_same_port(repository):
     repository.set("loop.yaml", *GATEWAY, "listen", to="0.0.0.0:8110")
     repository.refuses("listens where the engine of 'staging' does", line="listen: 0.0.0.0:8110")

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from runner.spec.metric import METRICS
+from runner.spec.quantity import Dimension
+
+SOME = {
+    Dimension.RATIO: "5%",
+    Dimension.DURATION: "1s",
+    Dimension.MONEY: "$5",
+    Dimension.SCORE: "1.5",
+    Dimension.COUNT: "3",
+}
 PRODUCTION = ("environments", "production")
 ROLLOUT = "policies/rollout.yaml"
 
@@ -41,10 +51,86 @@ def test_what_a_condition_names_has_to_be_measured(repository):
     )
 
 
+@pytest.mark.parametrize("where", ["always", "rollback_if"])
+@pytest.mark.parametrize("metric", sorted(name for name in METRICS if not METRICS[name].in_rollout))
+def test_no_rollout_is_decided_on_what_single_answers_do_not_show(repository, metric, where):
+    condition = f"error_rate > 5% OR {metric} > {SOME[METRICS[metric].dimension]}"
+    keys = ("always", "x") if where == "always" else ("stages", 1, "rollback_if")
+    repository.set(ROLLOUT, *keys, to=condition)
+    known = "answer_tokens, crash_rate, error_rate, first_token_p50"
+    repository.refuses(
+        f"no rollout can be decided on '{metric}'",
+        line="x:" if where == "always" else "rollback_if:",
+        evidence=f"{condition}\nthese can: {known}",
+        fix="a gate",
+    )
+
+
+@pytest.mark.parametrize("metric", sorted(name for name in METRICS if METRICS[name].in_rollout))
+def test_every_metric_that_single_answers_show_can_decide_a_rollout(repository, metric):
+    detector = repository.value("policies/signals.yaml", "signals", "latency_p99")
+    if METRICS[metric].dimension is not Dimension.DURATION:
+        detector = repository.value("policies/signals.yaml", "signals", "error_rate")
+    repository.set("policies/signals.yaml", "signals", metric, to=detector)
+    repository.set(ROLLOUT, "always", "x", to=f"{metric} > baseline * 1.5")
+    assert [item.summary for item in repository.load().diagnostics] == []
+
+
 @pytest.mark.parametrize("value", ["0%", "50%", "-1%", "100%", 0.7])
 def test_alpha_is_a_small_chance(repository, value):
     repository.set(ROLLOUT, "decision", "alpha", to=value)
     assert repository.line(repository.only()).startswith("alpha:")
+
+
+@pytest.mark.parametrize(("key", "value"), [("margin", "0%"), ("margin", "60%"), ("session_gap", "0s")])
+def test_a_margin_is_small_and_a_session_ends_at_some_time(repository, key, value):
+    repository.set(ROLLOUT, "decision", key, to=value)
+    assert repository.line(repository.only()).startswith(f"{key}:")
+
+
+def test_the_margin_and_the_gap_between_sessions_have_values_where_none_are_written(repository):
+    decision = repository.load().spec.policies.rollout.decision
+    assert (decision.margin, decision.session_gap) == (0.1, 1800.0)
+
+
+def test_a_candidate_is_in_no_experiment_of_the_same_environment(repository):
+    _experiments(repository, {"name": "x", "versions": ["chat-v1.0", "chat-v1.1"]})
+    repository.set("loop.yaml", *PRODUCTION, "rollout", to={"candidate": "chat-v1.1", "stage": "small"})
+    repository.refuses(
+        "'chat-v1.1' is on trial already, as the candidate of 'production'",
+        line="- chat-v1.1",
+        evidence="in 'x' would come on top of stage 'small'",
+        fix="end the rollout or the experiment first",
+    )
+
+
+def test_a_candidate_may_be_in_an_experiment_of_another_environment(repository):
+    _experiments(repository, {"name": "x", "versions": ["chat-v1.0", "chat-v1.1"]})
+    trial = {"candidate": "chat-v1.1", "stage": "small"}
+    repository.set("loop.yaml", "environments", "staging", "rollout", to=trial)
+    assert repository.load().diagnostics == ()
+
+
+@pytest.mark.parametrize(("weights", "shares"), [([], (0.5, 0.5)), (["30%", "70%"], (0.3, 0.7))])
+def test_versions_of_an_experiment_share_alike_unless_it_says_otherwise(repository, weights, shares):
+    _experiments(repository, {"name": "x", "versions": ["chat-v1.0", "chat-v1.1"], "weights": weights})
+    assert repository.load().spec.loop.environments["production"].experiments[0].shares == shares
+
+
+@pytest.mark.parametrize("sample", ["0%", "101%", "-1%", 2])
+def test_a_shadow_gets_some_of_the_requests_and_none_twice(repository, sample):
+    _shadow(repository, sample)
+    assert repository.line(repository.only()).startswith("sample:")
+
+
+@pytest.mark.parametrize("sample", ["0.1%", "100%", 0.5])
+def test_a_shadow_may_get_any_share_of_the_requests(repository, sample):
+    _shadow(repository, sample)
+    assert repository.load().diagnostics == ()
+
+
+def _shadow(repository, sample):
+    repository.set("loop.yaml", *PRODUCTION, "shadow", to={"version": "chat-v1.1", "sample": sample})
 
 
 def test_weights_over_one_hundred_percent_are_refused(repository):

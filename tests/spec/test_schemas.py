@@ -17,6 +17,7 @@ from runner.spec.files import DirectoryFiles, MemoryFiles
 from runner.spec.lint import schema_name
 from runner.spec.parse import parse
 from runner.spec.source import read
+from tests.spec.repository import quarantine_text
 
 ROOT = Path(__file__).parents[2]
 FILES = DirectoryFiles(ROOT)
@@ -49,7 +50,9 @@ def test_a_schema_is_a_valid_schema(name):
 
 
 def test_every_file_that_the_loader_takes_passes_its_schema(repository):
+    repository.texts["quarantine.yaml"] = quarantine_text("chat-v1.1--bbbbbbbbbbbb")
     parsed, _ = parse(repository.files)
+    assert "quarantine" in parsed.paths
     assert len(parsed.paths) > 15
     for key, path in parsed.paths.items():
         validator = jsonschema.Draft202012Validator(schemas.schema(schema_name(key)))
@@ -81,6 +84,17 @@ def test_schema_and_loader_agree_on_how_a_duration_is_written(repository, value)
     repository.set("loop.yaml", "poll", to=value)
     document, _ = read("x", repository.texts["loop.yaml"].encode())
     valid = jsonschema.Draft202012Validator(schemas.schema("loop")).is_valid(document.value)
+    assert valid == (repository.load().spec is not None)
+
+
+@pytest.mark.parametrize(
+    "served", ["chat-v1.1--bbbbbbbbbbbb", "chat-v1.1", "chat-v1.1--BBBBBBBBBBBB", 7, None]
+)
+def test_schema_and_loader_agree_on_what_can_be_quarantined(repository, served):
+    repository.texts["quarantine.yaml"] = quarantine_text("chat-v1.1--bbbbbbbbbbbb")
+    repository.set("quarantine.yaml", "quarantined", 0, "served", to=served)
+    document, _ = read("x", repository.texts["quarantine.yaml"].encode())
+    valid = jsonschema.Draft202012Validator(schemas.schema("quarantine")).is_valid(document.value)
     assert valid == (repository.load().spec is not None)
 
 

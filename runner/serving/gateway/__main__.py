@@ -21,6 +21,7 @@ def main() -> int:
     try:
         settings = config.read(parser.parse_args().config)
         gc.freeze()  # imports live for ever, and scanning them again and again shows in the slowest answers
+        sys.setswitchinterval(0.001)  # a thread that masks a long text lets answers through more often
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(server.run(settings))
     except LoopError as error:

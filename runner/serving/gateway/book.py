@@ -1,7 +1,7 @@
 """The route table in force: resolved for each request, replaced by the admin listener, kept across restarts.
 
 A table is taken only if its generation is higher than the one in force, and only after it is on the disk.
-Reads and writes one file, `routes.json`.
+Reads and writes one file, which no other gateway uses.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import orjson
 
 from runner.errors import TerminalError
 from runner.serving import assignment, routes
+from runner.serving.assignment import Why
 from runner.serving.gateway.replies import ApiError
-from runner.serving.routes import ArmName, Route, RouteTable, Version
+from runner.serving.routes import ArmName, Route, RouteTable, Shadow, Version
 
 PINNED = "pinned"
 SHOWN_CHARACTERS = 40
@@ -43,13 +44,20 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a model's name means for one user now: the choices in the order in which they are tried."""
+    """What a model's name means for one user now: the choices in the order in which they are tried.
+
+    The first choice is the assigned arm. `weight` and `rollout_id` are 0 and empty for a user whom no rollout counts.
+    """
 
     alias: str
     choices: tuple[Choice, ...]
-    weight: float
-    rollout_id: str
     generation: int
+    why: Why = Why.ONLY
+    weight: float = 0.0
+    rollout_id: str = ""
+    experiment: str = ""
+    """Id of the experiment that the user takes part in."""
+    shadow: Shadow | None = None
 
 
 class RouteBook:
@@ -99,7 +107,7 @@ class RouteBook:
             raise ApiError(
                 403, "pinning_not_allowed", f"group '{group}' may not ask for a version by its name"
             )
-        return Resolution("", (self._choice(PINNED, version),), 0.0, "", self.table.generation)
+        return Resolution("", (self._choice(PINNED, version),), self.table.generation)
 
     def knows(self, model: str) -> bool:
         """Whether a name is one of ours, so that it says nothing about who asks."""
@@ -110,14 +118,22 @@ class RouteBook:
         return [*self._routes, *(self._pinned if group in self._pinning_groups else ())]
 
     def _by_alias(self, route: Route, user: str, group: str) -> Resolution:
-        split = route.split
-        baseline = self._choice(ArmName.BASELINE.value, route.baseline)
-        if split is None:
-            return Resolution(route.alias, (baseline,), 0.0, "", self.table.generation)
-        candidate = self._choice(ArmName.CANDIDATE.value, split.candidate)
-        assigned = assignment.arm(split, user, group)
-        choices = (candidate, baseline) if assigned is ArmName.CANDIDATE else (baseline,)
-        return Resolution(route.alias, choices, split.weight, split.rollout_id, self.table.generation)
+        assigned = assignment.assign(route, user, group)
+        first = self._choice(assigned.arm.value, assigned.version)
+        # An experiment may try the baseline itself: then there is nothing else to fall back to.
+        more = () if assigned.version == route.baseline else (route.baseline,)
+        choices = (first, *(self._choice(ArmName.BASELINE.value, version) for version in more))
+        split = None if assigned.experiment else route.split
+        return Resolution(
+            alias=route.alias,
+            choices=choices,
+            generation=self.table.generation,
+            why=assigned.why,
+            weight=split.weight if split else 0.0,
+            rollout_id=split.rollout_id if split else "",
+            experiment=assigned.experiment.id if assigned.experiment else "",
+            shadow=route.shadow,
+        )
 
     def _choice(self, arm: str, version: Version) -> Choice:
         return Choice(arm, version, tuple(self.table.replicas.get(version.served, ())))

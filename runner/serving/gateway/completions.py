@@ -2,7 +2,8 @@
 
 Serves `/v1/chat/completions` and `/v1/completions` for the public application. A request that fails before
 its first byte reached the user goes to another replica, then from the candidate to the baseline (invariant
-9). The event is written before the last byte leaves (invariant 10), in exactly one place.
+9). The event is written before the last byte leaves (invariant 10), in exactly one place. Once the answer has
+left, a shadow may get a copy of the question.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from runner.serving.gateway.ask import Ask, Operation
 from runner.serving.gateway.book import Choice, Resolution
 from runner.serving.gateway.callers import CALLER, Caller, address
 from runner.serving.gateway.engine import AttemptFailed, EngineRequest, Stream, Whole
-from runner.serving.gateway.exchange import Exchange, content_event, request_event
+from runner.serving.gateway.exchange import Exchange, content_event, conversation, request_event
 from runner.serving.gateway.front import Front, Upstream
 from runner.serving.gateway.metrics import Metrics
 from runner.serving.gateway.relay import Relay, SlowReader
@@ -36,6 +37,7 @@ from runner.serving.gateway.replies import (
     reply_error,
     request_id,
 )
+from runner.serving.gateway.shadow import Shadows
 
 CLIENT_GONE = 499  # nginx's number for a client that closed its connection
 
@@ -53,8 +55,8 @@ class _Turn:
 class Completions:
     """Serves both generation endpoints."""
 
-    def __init__(self, front: Front, upstream: Upstream, metrics: Metrics) -> None:
-        self._front, self._upstream, self._metrics = front, upstream, metrics
+    def __init__(self, front: Front, upstream: Upstream, metrics: Metrics, shadows: Shadows) -> None:
+        self._front, self._upstream, self._metrics, self._shadows = front, upstream, metrics, shadows
         self._limits = front.config.limits
         self._now = front.sources.monotonic
         self.in_flight = 0
@@ -66,12 +68,13 @@ class Completions:
             ask, resolution = await self._understand(exchange, scope, receive)
             with _Slot(self, self._limits.in_flight):
                 await self._answer_watched(_Turn(exchange, ask, resolution, send), receive)
+            self._shadows.offer(exchange)
         except ApiError as error:
             await self._refuse(exchange, scope, send, error)
         except ConnectionError:
-            self._abandon(exchange, "client_gone")
+            await self._abandon(exchange, "client_gone")
         except SlowReader:
-            self._abandon(exchange, "client_too_slow")
+            await self._abandon(exchange, "client_too_slow")
             await _cut(scope)
         except Exception:
             traceback.print_exc(file=sys.stderr)
@@ -115,7 +118,7 @@ class Completions:
             if not turn.exchange.client_gone:
                 raise
             work.uncancel()
-            self._abandon(turn.exchange, "client_gone")
+            await self._abandon(turn.exchange, "client_gone")
         finally:
             watcher.cancel()
 
@@ -141,15 +144,19 @@ class Completions:
             order = replicas.usable(served, choice.replicas)
             if choice is turn.resolution.choices[-1]:
                 order += replicas.last_resort(served, choice.replicas)
+            if not order:
+                turn.exchange.arm_failed(replicas.why_unusable(served, choice.replicas))
             for replica in order:
                 try:
                     answer = await self._attempt(turn, choice, replica)
                 except AttemptFailed as failed:
                     failure = failed
+                    turn.exchange.arm_failed(failed.failure.value)
                     replicas.failed(replica, served, failed.failure)
                     self._metrics.attempt_failed(choice.version.name, failed.failure)
                 else:
                     replicas.succeeded(replica, served)
+                    turn.exchange.arm_failed("")  # whichever of its replicas failed before
                     turn.exchange.answered = True
                     return answer, choice, replica
         raise _exhausted(failure)
@@ -183,9 +190,9 @@ class Completions:
     ) -> None:
         exchange = turn.exchange
 
-        def finish() -> None:
+        async def finish() -> None:
             watcher.cancel()  # from here on the answer counts as given
-            self._finish(exchange)
+            await self._finish(exchange)
 
         left = self._time_left(exchange)
         relay = Relay(exchange, choice.version.name, turn.send, self._now, finish)
@@ -203,7 +210,7 @@ class Completions:
         exchange.status, exchange.outcome, exchange.error_type = error.status, error.outcome, error.code
         exchange.answer = []
         try:
-            self._finish(exchange)
+            await self._finish(exchange)
         except ApiError as unwritable:
             error = unwritable
         try:
@@ -221,28 +228,29 @@ class Completions:
             return
         exchange.outcome, exchange.error_type, exchange.answer = error.outcome, error.code, []
         try:
-            self._finish(exchange)
+            await self._finish(exchange)
         finally:
             await _cut(scope)
 
-    def _abandon(self, exchange: Exchange, why: str) -> None:
+    async def _abandon(self, exchange: Exchange, why: str) -> None:
         """Log a request whose client went away; nobody is left to be told if that fails."""
         exchange.status, exchange.outcome = CLIENT_GONE, Outcome.CANCELLED
         exchange.error_type, exchange.answer = why, []
         try:
-            self._finish(exchange)
+            await self._finish(exchange)
         except ApiError:
             return
 
-    def _finish(self, exchange: Exchange) -> None:
+    async def _finish(self, exchange: Exchange) -> None:
         """Write the events of a request: the one place. Raises ApiError 503 where the log refuses."""
         if exchange.logged:
             return
-        config, log = self._front.config, self._front.log
-        content = content_event(exchange, config.environment, config.content)
-        if content:
-            log.write(Kind.CONTENT, content)
-        event = request_event(exchange, config.environment, self._now())
+        environment, log, privacy = self._front.config.environment, self._front.log, self._front.privacy
+        said = conversation(exchange)
+        if said is not None and privacy.keeps_conversations:
+            kept = await privacy.kept(*said)
+            log.write(Kind.CONTENT, content_event(exchange, environment, kept))
+        event = request_event(exchange, environment, self._now())
         log.write(Kind.REQUEST, event)
         exchange.logged = True
         if exchange.response_id:

@@ -68,9 +68,11 @@ class GatewayConfig(_Strict):
 
     environment: str
     state_dir: str
-    """Holds routes.json and events/."""
+    """Holds the route table and events/; gateways of one environment share it."""
     listen: str = "127.0.0.1:8080"
     admin: str = "127.0.0.1:8081"
+    routes_name: str = "routes.json"
+    """File in `state_dir` that keeps the route table in force, for this gateway alone."""
     aliases: tuple[str, ...] = ("chat",)
     hash_key_file: str | None = None
     """Secret of the keyed user hashes, made (mode 0600) where absent; default: user-hash.key in state_dir."""
@@ -92,7 +94,7 @@ class GatewayConfig(_Strict):
     @property
     def routes_file(self) -> Path:
         """Where the route table in force is kept."""
-        return Path(self.state_dir) / "routes.json"
+        return Path(self.state_dir) / self.routes_name
 
     @property
     def events_directory(self) -> Path:

@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from runner.events.masking import Masking
+from runner.serving.assignment import Why
 from runner.serving.gateway.ask import Ask, Operation, is_token_ids
 from runner.serving.gateway.book import Choice, Resolution
-from runner.serving.gateway.config import Content
+from runner.serving.gateway.privacy import Kept
 from runner.serving.gateway.replies import Headers, Outcome
 
 UNKNOWN_MODEL = "(unknown)"
@@ -44,6 +44,8 @@ class Exchange:
     replica: str | None = None
     answered: bool = False
     """Whether the choice gave an answer, complete or not."""
+    arm_failure: str = ""
+    """Why the assigned arm gave no answer, or broke one off; empty where it answered."""
     attempts: int = 0
     waited_s: float = 0.0
     """Of the time since `started`, how long the engine was waited for."""
@@ -66,6 +68,16 @@ class Exchange:
         """Whether another arm than the assigned one answered."""
         choice, resolution = self.choice, self.resolution
         return bool(self.answered and choice and resolution and choice.arm != resolution.choices[0].arm)
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether the choice in hand is the assigned arm's."""
+        return self.resolution is not None and self.choice is self.resolution.choices[0]
+
+    def arm_failed(self, why: str) -> None:
+        """Note that the choice in hand gave no whole answer; of the arms only the assigned one's failure is kept."""
+        if self.is_assigned:
+            self.arm_failure = why
 
     def overhead_ms(self, now: float) -> float:
         """Return the latency until now less the time spent waiting for the engine."""
@@ -114,14 +126,8 @@ def request_event(exchange: Exchange, environment: str, now: float) -> dict[str,
         event["gen_ai.request.temperature"] = ask.temperature
         event["gen_ai.request.max_tokens"] = ask.max_tokens
     if resolution:
-        event["loop.alias"] = resolution.alias
-        assigned = resolution.choices[0]
-        event["loop.arm.assigned"] = assigned.arm
-        event["loop.version.assigned"] = assigned.version.name
-        event["loop.adapter.digest.assigned"] = assigned.version.digest
-        event["loop.weight"] = resolution.weight
-        event["loop.rollout"] = resolution.rollout_id
-        event["loop.generation"] = resolution.generation
+        event |= _assignment(resolution)
+        event["loop.arm.failure"] = exchange.arm_failure
     if choice:
         event["loop.arm"] = choice.arm
         event["loop.version"] = choice.version.name
@@ -131,26 +137,47 @@ def request_event(exchange: Exchange, environment: str, now: float) -> dict[str,
     return {name: value for name, value in event.items() if value is not None}
 
 
-def content_event(exchange: Exchange, environment: str, content: Content) -> dict[str, Any] | None:
-    """Return what was said, masked unless the policy says otherwise; None where nothing is to be kept."""
-    if content is Content.OFF or exchange.ask is None or not exchange.answer:
+def _assignment(resolution: Resolution) -> dict[str, Any]:
+    """Return what was decided before any replica was asked."""
+    assigned = resolution.choices[0]
+    return {
+        "loop.alias": resolution.alias,
+        "loop.arm.assigned": assigned.arm,
+        "loop.version.assigned": assigned.version.name,
+        "loop.adapter.digest.assigned": assigned.version.digest,
+        "loop.weight": resolution.weight,
+        "loop.rollout": resolution.rollout_id,
+        "loop.experiment": resolution.experiment,
+        "loop.arm.always": resolution.why is Why.ALWAYS,
+        "loop.generation": resolution.generation,
+    }
+
+
+def conversation(exchange: Exchange) -> tuple[Any, Any] | None:
+    """Return what was asked and what was answered, as lists of messages; None where nothing was."""
+    if exchange.ask is None or not exchange.answer:
         return None
-    body = exchange.ask.body
-    asked: Any = body.get("messages")
-    if exchange.operation is Operation.COMPLETION:
-        asked = [{"role": "user", "content": _readable(body["prompt"])}]
-    answered: Any = exchange.answer
-    masking = Masking()
-    if content is Content.MASKED:
-        asked, answered = masking.value(asked), masking.value(answered)
+    return asked(exchange.ask), exchange.answer
+
+
+def asked(ask: Ask) -> Any:
+    """Return the prompt as messages."""
+    if ask.operation is Operation.COMPLETION:
+        return [{"role": "user", "content": _readable(ask.body["prompt"])}]
+    return ask.body.get("messages")
+
+
+def content_event(exchange: Exchange, environment: str, kept: Kept) -> dict[str, Any]:
+    """Return what was said; `kept` holds the two values of `conversation`."""
+    question, answer = kept.values
     event = {
         "event.id": f"{exchange.event_id}-content",
         "event.time": exchange.arrived_us,
         "loop.environment": environment,
         "loop.request.id": exchange.request_id,
-        "gen_ai.input.messages": orjson.dumps(asked).decode(),
-        "gen_ai.output.messages": orjson.dumps(answered).decode(),
-        "loop.masked": orjson.dumps(masking.counts).decode(),
+        "gen_ai.input.messages": orjson.dumps(question).decode(),
+        "gen_ai.output.messages": orjson.dumps(answer).decode(),
+        "loop.masked": orjson.dumps(kept.masked).decode(),
     }
     if exchange.response_id:
         event["gen_ai.response.id"] = exchange.response_id

@@ -15,11 +15,9 @@ from typing import Any
 
 import orjson
 
-from runner.events.masking import Masking
 from runner.events.schema import Kind
 from runner.serving.gateway import ask as asks
 from runner.serving.gateway.callers import CALLER, Caller
-from runner.serving.gateway.config import Content
 from runner.serving.gateway.front import Front
 from runner.serving.gateway.replies import ApiError, Receive, Scope, Send, bad_request, reply_json
 
@@ -59,6 +57,8 @@ class Feedback:
         said = _said(body)
         response_id = self._response_id(body)
         user = front.hashed(caller.identity(_text(body, "user", 512)))
+        # Masked before the vote is looked up: of two that are the same only one may be new.
+        kept = await front.privacy.kept(said)
         vote = self._vote(headers.get(b"idempotency-key"), user, response_id, said)
         if self._votes.get(vote.place) != vote:
             event = {
@@ -70,7 +70,7 @@ class Feedback:
                 "loop.group": caller.group,
                 "loop.feedback.known": self._known(response_id, user),
             }
-            front.log.write(Kind.FEEDBACK, event | self._masked(said))
+            front.log.write(Kind.FEEDBACK, event | dict(kept.values[0]))
             self._remember(vote)
         await front.log.durable(Kind.FEEDBACK)
         await reply_json(send, 200, {"id": vote.event_id, "object": "feedback", "response_id": response_id})
@@ -111,9 +111,6 @@ class Feedback:
         self._votes.move_to_end(vote.place)
         if len(self._votes) > REMEMBERED:
             self._votes.popitem(last=False)
-
-    def _masked(self, said: dict[str, Any]) -> dict[str, Any]:
-        return said if self._front.config.content is Content.RAW else dict(Masking().value(said))
 
 
 def _said(body: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from runner.serving.gateway.callers import Callers, KeyedHash, RateLimit
 from runner.serving.gateway.config import GatewayConfig
 from runner.serving.gateway.engine import Engine
 from runner.serving.gateway.log import EventLog
+from runner.serving.gateway.privacy import Privacy
 from runner.serving.gateway.replicas import Replicas
 
 
@@ -33,6 +34,7 @@ class Front:
     """Of addresses from which somebody calls without a valid key."""
     hashed: KeyedHash
     log: EventLog
+    privacy: Privacy
     sources: Sources
 
 

@@ -1,4 +1,4 @@
-"""The gateway's event log: requests, content and feedback in segments of their own, and whether it works.
+"""The gateway's event log: each kind of event in segments of its own, and whether it works.
 
 No answer leaves the gateway that the log could not take (invariant 10): while the log is unwritable every
 request is refused, and a probe finds out when the disk takes bytes again.
@@ -56,9 +56,14 @@ class EventLog:
         self._directory, self._disk = directory, disk
         self._writers = {
             kind: SegmentWriter(directory, kind, clock, rotation, disk)
-            for kind in (Kind.REQUEST, Kind.CONTENT, Kind.FEEDBACK)
+            for kind in (Kind.REQUEST, Kind.CONTENT, Kind.FEEDBACK, Kind.SHADOW)
         }
         self._commit = GroupCommit(tuple(self._writers.values()), commit_interval_s, self._failed)
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Durable events that went with segments which somebody deleted under the gateway, by kind."""
+        return {kind.value: writer.lost for kind, writer in self._writers.items()}
 
     def check(self) -> None:
         """Raise ApiError 503 where events cannot be written."""

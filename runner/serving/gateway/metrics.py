@@ -1,6 +1,7 @@
 """The gateway's own numbers for Prometheus; in memory, from this process's start.
 
-Told by `completions`, read by `GET /metrics` of the admin listener. Decides nothing: verdicts are made from events.
+Told by `completions` and `shadow`, read by `GET /metrics` of the admin listener. Decides nothing: verdicts are made
+from events.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Live:
 
     events: Mapping[str, int]
     """Events written, by kind."""
+    lost: Callable[[], Mapping[str, int]]
+    """Of those, how many went with segments that somebody deleted."""
     faults: Mapping[Fault, int]
     """Public connections that never came to a request, by what was wrong."""
     healthy: Callable[[], Mapping[str, bool]]
@@ -45,6 +48,7 @@ class _Reading(Collector):
         """Return the families."""
         live = self._live
         yield _counts("loop_gateway_events", "Events written.", "kind", live.events)
+        yield _counts("loop_gateway_events_lost", "Events in deleted segments.", "kind", live.lost())
         yield _counts("loop_gateway_faults", "Connections without a request.", "fault", live.faults)
         yield _counts(
             "loop_gateway_unknown_callers", "Requests without a valid key.", "status", self._unknown
@@ -87,6 +91,9 @@ class Metrics:
             ("version", "failure"),
             registry=registry,
         )
+        self._shadow = Counter(
+            "loop_gateway_shadow", "Copies of requests for a shadow.", ("outcome",), registry=registry
+        )
         self._latency = Histogram(
             "loop_gateway_latency_seconds",
             "Last byte in to last byte out.",
@@ -123,6 +130,10 @@ class Metrics:
     def attempt_failed(self, version: str, failure: Failure) -> None:
         """Count an attempt that gave no answer."""
         self._failures.labels(version, failure.value).inc()
+
+    def copied(self, outcome: str) -> None:
+        """Count a copy for a shadow by how it ended."""
+        self._shadow.labels(outcome).inc()
 
     def unknown_caller(self, status: int) -> None:
         """Count a request that was refused because nobody knows who asks; it leaves no event."""

@@ -7,7 +7,7 @@ not read holds a place no longer than the total time-out: `SlowReader` then tell
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ class Relay:
     version: str
     send: Send
     clock: Clock
-    finish: Callable[[], None]
+    finish: Callable[[], Awaitable[None]]
     _sending: bool = False
 
     async def whole(self, answer: Whole, timeout_s: float) -> None:
@@ -65,11 +65,12 @@ class Relay:
         try:
             payload = orjson.dumps(value)
         except orjson.JSONEncodeError as error:
+            exchange.arm_failed("malformed_answer")
             raise ApiError(
                 502, "malformed_answer", f"the engine's answer cannot be passed on: {error}"
             ) from None
         exchange.first_byte = self.clock()
-        self.finish()
+        await self.finish()
         exchange.begun = True
         try:
             async with asyncio.timeout(timeout_s):
@@ -103,7 +104,7 @@ class Relay:
             self._note_stream(reader, answer)
             if not ended:
                 answer.close()
-        await self._end(self._last_bytes(reader, held, complete))
+        await self._end(await self._last_bytes(reader, held, complete))
         if complete:
             await answer.drain()
         return complete
@@ -150,12 +151,13 @@ class Relay:
             reader.error = "the engine's stream ended before the answer did"
         return reader.error is None
 
-    def _last_bytes(self, reader: ChunkReader, held: list[bytes], complete: bool) -> bytes:
+    async def _last_bytes(self, reader: ChunkReader, held: list[bytes], complete: bool) -> bytes:
         """Write the events, and return the bytes that end the stream: the held chunks, or an error event."""
         if not complete:
             self.exchange.outcome, self.exchange.error_type = Outcome.ERROR, "stream_broken"
+            self.exchange.arm_failed("stream_broken")
         try:
-            self.finish()
+            await self.finish()
         except ApiError as unwritable:
             return event(orjson.dumps(unwritable.body))
         if complete:

@@ -16,6 +16,8 @@ from enum import StrEnum
 FAILURES = 3  # in a row, before a version on a replica is left in peace
 REST_S = 5.0  # for so long, then one request tries it again
 POLLS = 2  # failed in a row, before a replica counts as down
+NO_REPLICA = "no_replica"
+"""Stands in events where there was nothing to try."""
 
 
 class Failure(StrEnum):
@@ -35,6 +37,8 @@ class _Pair:
 
     failures: int = 0
     resting_until: float = 0.0
+    last: str = ""
+    """Why the latest attempt failed."""
 
 
 @dataclass(slots=True)
@@ -92,6 +96,16 @@ class Replicas:
         ailing = [r for r in known if r and not r.usable(served, now)]
         return sorted(ailing, key=lambda r: (r.healthy is False, r.in_flight))
 
+    def why_unusable(self, served: str, urls: Iterable[str]) -> str:
+        """Return why a version is not even tried: what put its replicas to rest, or that it has none."""
+        for url in urls:
+            replica = self.by_url.get(url)
+            if replica is not None and replica.healthy is False:
+                return Failure.CONNECTION.value
+            if replica is not None and (pair := replica.pairs.get(served)):
+                return pair.last
+        return NO_REPLICA
+
     def succeeded(self, replica: Replica, served: str) -> None:
         """Learn that a request was answered."""
         if replica.healthy is not True:
@@ -102,9 +116,13 @@ class Replicas:
         """Learn that a request was not answered."""
         if failure is Failure.CONNECTION:
             replica.healthy, replica.reason = False, "a connection failed"
-            return
+        else:
+            self.failed_alone(replica, served, failure)
+
+    def failed_alone(self, replica: Replica, served: str, failure: Failure) -> None:
+        """Learn that a version failed on a replica, whatever the failure, without a word on the replica itself."""
         pair = replica.pairs.setdefault(served, _Pair())
-        pair.failures += 1
+        pair.failures, pair.last = pair.failures + 1, failure.value
         at_once = failure in (Failure.MISSING, Failure.TIMEOUT)
         if at_once or pair.failures >= FAILURES:
             pair.resting_until = self._monotonic() + REST_S

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import uvicorn
@@ -41,8 +41,10 @@ from runner.serving.gateway.feedback import Feedback
 from runner.serving.gateway.front import Front, Sources, Upstream
 from runner.serving.gateway.log import EventLog
 from runner.serving.gateway.metrics import Live, Metrics
+from runner.serving.gateway.privacy import Privacy
 from runner.serving.gateway.protocol import Protocol
 from runner.serving.gateway.replicas import Replicas, poll_forever
+from runner.serving.gateway.shadow import Shadows
 
 KEEP_ALIVE_S = 4.0
 """vLLM closes a connection that was idle for 5 s; ours go before that, so that none dies under a request."""
@@ -66,8 +68,9 @@ class Parts:
     public: applications.Application
     admin: applications.Application
     doors: Doors
-    log: EventLog
+    front: Front
     upstream: Upstream
+    shadows: Shadows
     table_changed: asyncio.Event
 
 
@@ -96,32 +99,39 @@ def assemble(
     live = Live(
         events=front.log.written,
         faults=doors.public.faults,
+        lost=lambda: front.log.lost,
         healthy=lambda: {url: bool(r.healthy) for url, r in upstream.replicas.by_url.items()},
         generation=lambda: upstream.book.table.generation,
         in_flight=lambda: completions.in_flight,
         connections=lambda: doors.public.open,
     )
     metrics = Metrics(live)
-    completions = Completions(front, upstream, metrics)
+    shadows = Shadows(front, upstream, metrics)
+    completions = Completions(front, upstream, metrics, shadows)
     operations = applications.Operations(upstream.book, upstream.replicas, front.log, metrics)
-    started_us = sources.wall_us()
-    facts = {
-        "instance": sources.fresh_id(),
-        "pid": os.getpid(),
-        "environment": config.environment,
-        "started_at": started_us,
-    }
+    facts = _facts(config, sources)
     entrance = applications.Entrance(front, metrics)
-    users = applications.Public(entrance, upstream.book, started_us // 1_000_000)
+    users = applications.Public(entrance, upstream.book, facts["started_at"] // 1_000_000)
     runner = applications.Admin(upstream, front.log, facts, follow_table)
     return Parts(
         public=users.application(operations, completions, Feedback(front)),
         admin=runner.application(operations),
         doors=doors,
-        log=front.log,
+        front=front,
         upstream=upstream,
+        shadows=shadows,
         table_changed=table_changed,
     )
+
+
+def _facts(config: GatewayConfig, sources: Sources) -> dict[str, Any]:
+    """Return what a gateway says of itself for as long as it lives."""
+    return {
+        "instance": sources.fresh_id(),
+        "pid": os.getpid(),
+        "environment": config.environment,
+        "started_at": sources.wall_us(),
+    }
 
 
 def _front(config: GatewayConfig, sources: Sources, disk: Disk) -> Front:
@@ -138,6 +148,7 @@ def _front(config: GatewayConfig, sources: Sources, disk: Disk) -> Front:
         rate=RateLimit(config.limits.requests_per_minute, sources.monotonic),
         unknown=RateLimit(config.transport.unknown_per_minute, sources.monotonic),
         hashed=KeyedHash(secret),
+        privacy=Privacy(config.content),
         log=EventLog(config.events_directory, sources.wall_us, rotation, config.commit_interval_s, disk),
         sources=sources,
     )
@@ -184,7 +195,7 @@ async def serve(config: GatewayConfig, ready: Ready, sources: Sources, disk: Dis
         admin = stack.enter_context(listening(config.admin, share.backlog))
         async with _session() as session:
             parts = assemble(config, session, sources, doors, disk)
-            await parts.log.probe()
+            await parts.front.log.probe()
             servers = [
                 _Server(_uvicorn(parts.public, doors.public, config, share.backlog)),
                 _Server(_uvicorn(parts.admin, doors.admin, config, share.backlog)),
@@ -197,13 +208,14 @@ async def serve(config: GatewayConfig, ready: Ready, sources: Sources, disk: Dis
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                _close(parts.log)
+                _close(parts.front)
 
 
 def _background(parts: Parts, config: GatewayConfig) -> list[asyncio.Task[None]]:
     replicas, ask = parts.upstream.replicas, parts.upstream.engine.health
     polling = poll_forever(replicas, ask, config.health_interval_s, parts.table_changed)
-    return [asyncio.create_task(parts.log.tend()), asyncio.create_task(polling)]
+    endless = (parts.front.log.tend(), polling, parts.shadows.run())
+    return [asyncio.create_task(each) for each in endless]
 
 
 def _stop(servers: list[_Server]) -> None:
@@ -212,9 +224,10 @@ def _stop(servers: list[_Server]) -> None:
         server.should_exit = True
 
 
-def _close(log: EventLog) -> None:
+def _close(front: Front) -> None:
+    front.privacy.close()
     try:
-        log.close()
+        front.log.close()
     except LogUnwritable as error:
         print(f"gateway: {error}", file=sys.stderr, flush=True)
 

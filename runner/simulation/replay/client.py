@@ -27,6 +27,10 @@ class Cut(Exception):
         self.kind = kind
 
 
+_TROUBLE = (TimeoutError, Cut, HttpProcessingError, aiohttp.ClientError, OSError)
+"""All that a gateway or a network can do to a call."""
+
+
 @dataclass(slots=True)
 class Client:
     """Asks one target over one pool of connections; `clock` gives seconds, `run` begins the request ids."""
@@ -45,26 +49,42 @@ class Client:
         exchange = _Exchange(self.clock, self.request_id(call))
         try:
             await self._exchange(call, exchange)
-        except TimeoutError:
-            exchange.failure = Failure(
-                "timeout", exchange.status, f"no end within {self.target.timeout_s:g} s"
-            )
-        except Cut as error:
-            exchange.failure = Failure(error.kind, exchange.status, str(error))
-        except HttpProcessingError as error:  # a line without end, or no HTTP at all
-            exchange.failure = Failure("malformed_answer", exchange.status, str(error))
-        except aiohttp.ClientConnectorError as error:
-            exchange.failure = Failure("cannot_connect", 0, str(error))
-        except (aiohttp.ClientError, OSError) as error:
-            exchange.failure = Failure("connection_lost", exchange.status, f"{type(error).__name__}: {error}")
+        except _TROUBLE as error:
+            exchange.failure = self._failure(error, exchange.status)
         return exchange.reply()
 
-    async def _exchange(self, call: Call, exchange: _Exchange) -> None:
-        url = f"{self.target.url.rstrip('/')}/v1/chat/completions"
+    async def say(self, call: Call, reply: Reply, said: Mapping[str, Any]) -> Failure | None:
+        """Send feedback on an answer as the user who asked; None once the gateway has taken it."""
+        body = {"response_id": reply.response_id, "user": call.user, **said}
+        status = 0
+        try:
+            async with self._post("/feedback", body, self._key()) as got:
+                status, answer = got.status, await got.read()
+        except _TROUBLE as error:
+            return self._failure(error, status)
+        return None if status == 200 else _refusal(status, answer)
+
+    def _failure(self, error: Exception, status: int) -> Failure:
+        match error:
+            case TimeoutError():
+                return Failure("timeout", status, f"no end within {self.target.timeout_s:g} s")
+            case Cut():
+                return Failure(error.kind, status, str(error))
+            case HttpProcessingError():  # a line without end, or no HTTP at all
+                return Failure("malformed_answer", status, str(error))
+            case aiohttp.ClientConnectorError():
+                return Failure("cannot_connect", 0, str(error))
+            case _:
+                return Failure("connection_lost", status, f"{type(error).__name__}: {error}")
+
+    def _post(self, path: str, body: Any, headers: dict[str, str]) -> Any:
         timeout = aiohttp.ClientTimeout(total=self.target.timeout_s)
-        async with self.http.post(
-            url, json=self._body(call), headers=self._headers(call), timeout=timeout
-        ) as got:
+        return self.http.post(
+            f"{self.target.url.rstrip('/')}{path}", json=body, headers=headers, timeout=timeout
+        )
+
+    async def _exchange(self, call: Call, exchange: _Exchange) -> None:
+        async with self._post("/v1/chat/completions", self._body(call), self._headers(call)) as got:
             exchange.begin(got.status, got.headers)
             if got.status != 200:
                 exchange.failure = _refusal(got.status, await got.read())
@@ -85,9 +105,11 @@ class Client:
         return body
 
     def _headers(self, call: Call) -> dict[str, str]:
+        return {"x-request-id": self.request_id(call), "x-loop-session": call.session} | self._key()
+
+    def _key(self) -> dict[str, str]:
         key = self.target.api_key
-        named = {"x-request-id": self.request_id(call), "x-loop-session": call.session}
-        return named | ({"authorization": f"Bearer {key}"} if key else {})
+        return {"authorization": f"Bearer {key}"} if key else {}
 
 
 class _Exchange:
@@ -99,6 +121,8 @@ class _Exchange:
         self._first_token_ms: float | None = None
         self._version = ""
         self._usage: Mapping[str, Any] = {}
+        self._response_id = ""
+        self._answer: list[str] = []
         self.status = 0
         self.failure: Failure | None = None
 
@@ -113,7 +137,10 @@ class _Exchange:
         try:
             self._version = str(value.get("model") or self._version)
             self._usage = dict(value.get("usage") or self._usage)
+            self._response_id = str(value.get("id") or self._response_id)
             delta = [choice.get("delta") or {} for choice in value["choices"]]
+            whole = [choice.get("message") or {} for choice in value["choices"]]
+            self._answer += [str(each.get("content") or "") for each in (*delta, *whole)]
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise Cut("malformed_answer", f"{type(error).__name__}: {error}") from None
         if self._first_token_ms is None and any(each.get("content") for each in delta):
@@ -141,6 +168,8 @@ class _Exchange:
             version=self._headers.get("x-loop-version", self._version),
             input_tokens=int(_number(self._usage.get("prompt_tokens")) or 0),
             output_tokens=int(_number(self._usage.get("completion_tokens")) or 0),
+            response_id=self._response_id,
+            answer="".join(self._answer),
         )
 
     def _elapsed_ms(self) -> float:

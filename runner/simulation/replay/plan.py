@@ -11,6 +11,9 @@ from pathlib import Path
 
 from runner.errors import Diagnostic, TerminalError
 
+BOOKSHOP = "bookshop"
+"""Name of the questions that come with their right answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Speed:
@@ -41,6 +44,8 @@ class Material:
     data: Path
     limit: int | None = None
     """The first so many arrivals, or all."""
+    duration_s: float | None = None
+    """Play these arrivals again and again for so many seconds of the replay's own time; once where absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Crowd:
     """Share of requests that ask for a stream, from 0 to 1."""
     max_tokens: int = 64
     """An answer's limit is what the trace says, and at most this."""
+    feedback_share: float = 0.0
+    """Share of answers of which the user says what they are worth, from 0 to 1; the bookshop's questions only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ def _faults(plan: ReplayPlan) -> Iterator[Diagnostic]:
     for name, value in (
         ("speed or rate", pace),
         ("limit", 1 if plan.material.limit is None else plan.material.limit),
+        ("duration", 1 if plan.material.duration_s is None else plan.material.duration_s),
         ("number of users", plan.crowd.users),
         ("limit of tokens", plan.crowd.max_tokens),
         ("number in flight", 1 if plan.target.in_flight is None else plan.target.in_flight),
@@ -96,7 +104,11 @@ def _faults(plan: ReplayPlan) -> Iterator[Diagnostic]:
     ):
         if not 0 < value < float("inf"):
             yield Diagnostic(f"the {name} must be above 0, not {value:g}")
-    if not 0 <= plan.crowd.stream_share <= 1:
-        yield Diagnostic(f"the share of streams must be from 0 to 1, not {plan.crowd.stream_share:g}")
+    for name, share in (("streams", plan.crowd.stream_share), ("feedback", plan.crowd.feedback_share)):
+        if not 0 <= share <= 1:
+            yield Diagnostic(f"the share of {name} must be from 0 to 1, not {share:g}")
+    if plan.crowd.feedback_share and plan.material.questions != BOOKSHOP:
+        summary = f"nobody knows right answers to '{plan.material.questions}', so users cannot judge them"
+        yield Diagnostic(summary, fix="ask the bookshop's questions, or leave feedback out")
     if not plan.target.url.startswith(("http://", "https://")):
         yield Diagnostic(f"'{plan.target.url}' is no address of a gateway", fix="begin it with http://")

@@ -1,8 +1,8 @@
 """Plays a schedule in an open loop: a call leaves at its time however slow the answers are, as users do.
 
-`replay` is called by benchmarks and load tests that have an event loop, `run` by `loop replay`: it ends on
-Ctrl-C with what was measured so far. Both only speak to the gateway's public address and read the event
-log.
+`replay` plays a plan to its end and is called by benchmarks and load tests that have an event loop; `traffic` plays
+one beside other work until it is told to stop, for tests that watch a rollout; `run` serves `loop replay` and ends on
+Ctrl-C with what was measured so far. All only speak to the gateway's public address and read the event log.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -20,9 +20,10 @@ import aiohttp
 from runner.simulation.replay import questions
 from runner.simulation.replay.audit import Audit
 from runner.simulation.replay.client import Client
-from runner.simulation.replay.plan import ReplayPlan, check
-from runner.simulation.replay.result import LogCount, Play, Progress, ReplayResult, Sent, summarise
-from runner.simulation.replay.schedule import Call, schedule
+from runner.simulation.replay.feedback import Critics
+from runner.simulation.replay.plan import BOOKSHOP, ReplayPlan, check
+from runner.simulation.replay.result import LogCount, Play, Progress, ReplayResult, Said, Sent, summarise
+from runner.simulation.replay.schedule import Call, repeated, schedule
 from runner.simulation.replay.traces import read_trace
 
 TICK_S = 1.0
@@ -30,13 +31,22 @@ LOG_WAIT_S = 10.0
 """How long events may lag behind the last answer before they count as missing."""
 
 
-def calls_of(plan: ReplayPlan) -> tuple[Call, ...]:
-    """Return the schedule of a plan. Raises TerminalError for a plan that cannot be played."""
+def calls_of(plan: ReplayPlan, critics: Critics | None = None) -> tuple[Call, ...]:
+    """Return the schedule of a plan; `critics` take note of what right answers would be.
+
+    Raises TerminalError for a plan that cannot be played.
+    """
     check(plan)
     material, crowd = plan.material, plan.crowd
     trace = read_trace(material.trace, material.data)
-    asked = questions.draw(material.questions, material.data, crowd.seed)
-    return schedule(trace, material.limit, plan.pace, crowd, asked)
+    if critics and material.questions == BOOKSHOP:
+        asked = critics.remember(questions.bookshop(crowd.seed))
+    else:
+        asked = questions.draw(material.questions, material.data, crowd.seed)
+    if material.duration_s is None:
+        return schedule(trace, material.limit, plan.pace, crowd, asked)
+    longer = repeated(trace[: material.limit], plan.pace, material.duration_s)
+    return schedule(longer, None, plan.pace, crowd, asked)
 
 
 async def replay(
@@ -47,22 +57,66 @@ async def replay(
     Where `stop` is set no further call is made and answers under way are given up. Raises TerminalError for
     a plan that cannot be played, OSError where the event log cannot be read.
     """
-    calls, run_id = calls_of(plan), f"replay-{uuid4().hex[:12]}"
-    audit = Audit(plan.target.events) if plan.target.events else None
-    connections = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connections) as http:
-        client = Client(http, plan.target, time.perf_counter, run_id)
-        players = Players(calls, client, plan.target.in_flight)
-        watching = asyncio.create_task(_watch(players, audit, on_progress))
+    async with _players(plan) as players:
+        return await _played(plan, players, on_progress, stop or asyncio.Event())
+
+
+@asynccontextmanager
+async def traffic(plan: ReplayPlan) -> AsyncIterator[Traffic]:
+    """Play a plan in the background until the block ends, or until `Traffic.stop`. Raises as `replay` does."""
+    async with _players(plan) as players:
+        playing = asyncio.create_task(_played(plan, players, lambda _: None, asyncio.Event()))
+        going = Traffic(players, playing)
         try:
-            play = await players.play(stop or asyncio.Event())
+            yield going
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            await going.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Users who are at play while something else goes on."""
+
+    players: Players
+    playing: asyncio.Task[ReplayResult]
+
+    def progress(self) -> Progress:
+        """Return where the play stands now: sent, answered, failed."""
+        return self.players.progress()
+
+    def sent(self) -> tuple[Sent, ...]:
+        """Return every call that was made so far, with its answer where it has come."""
+        return tuple(self.players.sent)
+
+    async def stop(self) -> ReplayResult:
+        """Send nothing more, wait for the answers under way, and return what was measured; twice is once."""
+        self.players.closing.set()
+        return await self.playing
+
+
+@asynccontextmanager
+async def _players(plan: ReplayPlan) -> AsyncIterator[Players]:
+    critics = Critics(plan.crowd.feedback_share, plan.crowd.seed) if plan.crowd.feedback_share else None
+    calls, run_id = calls_of(plan, critics), f"replay-{uuid4().hex[:12]}"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        client = Client(http, plan.target, time.perf_counter, run_id)
+        yield Players(calls, client, plan.target.in_flight, critics)
+
+
+async def _played(
+    plan: ReplayPlan, players: Players, on_progress: Callable[[Progress], None], stop: asyncio.Event
+) -> ReplayResult:
+    audit = Audit(plan.target.events) if plan.target.events else None
+    watching = asyncio.create_task(_watch(players, audit, on_progress))
+    try:
+        play = await players.play(stop)
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
     on_progress(players.progress())
-    log = await _count(audit, client, play) if audit else None
-    return summarise(plan, run_id, calls, play, log)
+    log = await _count(audit, players.client, play) if audit else None
+    return summarise(plan, players.client.run, players.calls, play, log)
 
 
 def run(plan: ReplayPlan, on_progress: Callable[[Progress], None]) -> ReplayResult:
@@ -80,11 +134,14 @@ def run(plan: ReplayPlan, on_progress: Callable[[Progress], None]) -> ReplayResu
 
 @dataclass(slots=True)
 class Players:
-    """The users at play: sends every call at its time, keeps what came of it."""
+    """The users at play: sends every call at its time, keeps what came of it, says what is thought of it."""
 
     calls: tuple[Call, ...]
     client: Client
     cap: int | None
+    critics: Critics | None = None
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set it, and no further call is made; answers under way are waited for."""
     sent: list[Sent] = field(default_factory=list)
     peak: int = 0
     _in_flight: int = 0
@@ -119,15 +176,24 @@ class Players:
             failed=failed,
             in_flight=self._in_flight,
             waiting=len(self.sent) - left,
+            feedback=sum(each.said is not None for each in self.sent),
         )
 
     async def _play_all(self) -> None:
         turn = asyncio.Semaphore(self.cap or len(self.calls))
         async with asyncio.TaskGroup() as group:
             for place, call in enumerate(self.calls):
-                await asyncio.sleep(max(0.0, call.at_s - self._now()))
+                if await self._closed_before(call.at_s):
+                    break
                 self.sent.append(Sent(call, self._now()))
                 group.create_task(self._play_one(place, call, turn))
+
+    async def _closed_before(self, at_s: float) -> bool:
+        """Wait for a call's time; True where the play was closed by then."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, at_s - self._now())):
+                await self.closing.wait()
+        return self.closing.is_set()
 
     async def _play_one(self, place: int, call: Call, turn: asyncio.Semaphore) -> None:
         had_to_wait = turn.locked()
@@ -140,6 +206,17 @@ class Players:
             finally:
                 self._in_flight -= 1
             self.sent[place] = replace(self.sent[place], reply=reply)
+        if self.critics and reply.failure is None:
+            await self._tell(place, self.critics)
+
+    async def _tell(self, place: int, critics: Critics) -> None:
+        """Say what the user thinks of an answer, where he says anything."""
+        call, reply = self.sent[place].call, self.sent[place].reply
+        assert reply is not None, "there is an answer"  # noqa: S101
+        opinion = critics.opinion(call.number, call.question, reply.answer)
+        if opinion is not None:
+            failure = await self.client.say(call, reply, opinion.said)
+            self.sent[place] = replace(self.sent[place], said=Said(opinion.pleased, failure))
 
     def _now(self) -> float:
         return self.client.clock() - self._began

@@ -10,12 +10,16 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from runner.errors import terminal
+from runner.simulation.replay.plan import BOOKSHOP
+
+if TYPE_CHECKING:
+    from runner.simulation.bookshop.questions import Question
 
 BANKING77 = ("banking77/train.csv", "banking77/test.csv")
 CLINC150 = ("clinc150/data_full.json",)
-BOOKSHOP = "bookshop"
 NAMED = ("banking77", "clinc150", BOOKSHOP)
 
 
@@ -24,17 +28,21 @@ def draw(name: str, data: Path, seed: int) -> Iterator[str]:
 
     `name` is one of `NAMED`, or the path of a CSV file with a column `text`.
     """
-    rng = Random(f"{seed}:questions")
     if name == BOOKSHOP:
-        return _bookshop(rng)
+        return (question.question for question in bookshop(seed))
     texts = _texts(name, data)
-    return _for_ever(texts, rng)
+    return _for_ever(texts, _rng(seed))
 
 
-def _bookshop(rng: Random) -> Iterator[str]:
+def bookshop(seed: int) -> Iterator[Question]:
+    """Return the questions that `draw` returns for the bookshop, with what a right answer to each holds."""
     from runner.simulation.bookshop.traffic import everyday
 
-    return (question.question for question in everyday(rng))
+    return everyday(_rng(seed))
+
+
+def _rng(seed: int) -> Random:
+    return Random(f"{seed}:questions")
 
 
 def _for_ever(texts: list[str], rng: Random) -> Iterator[str]:

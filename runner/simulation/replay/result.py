@@ -34,6 +34,25 @@ class Reply:
     version: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
+    response_id: str = ""
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Feedback on one answer: whether it pleased, and why the gateway did not take it, where it did not."""
+
+    pleased: bool
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackCount:
+    """How many answers got feedback, how many of them pleased, and how often the gateway took none."""
+
+    given: int
+    pleased: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +84,7 @@ class Progress:
     failed: int
     in_flight: int
     waiting: int
+    feedback: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +130,7 @@ class Sent:
     had_to_wait: bool = False
     """The cap on requests in flight was reached."""
     reply: Reply | None = None
+    said: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +179,18 @@ class ReplayResult:
     input_tokens: int
     output_tokens: int
     arms: tuple[ArmCount, ...]
+    feedback: FeedbackCount | None
+    """None where users were not asked what they think."""
     log: LogCount | None
     """None where no event directory was given."""
 
     @property
     def as_planned(self) -> bool:
-        """Every request was sent and answered, and has exactly one event where events were counted."""
+        """Every request was sent and answered, all feedback was taken, and the log has each request once."""
         log = self.log
         whole = log is None or (not log.missing and not log.duplicate and log.found == self.sent)
-        return self.answered == self.planned and whole
+        heard = self.feedback is None or not self.feedback.failed
+        return self.answered == self.planned and whole and heard
 
 
 def spread(values: Iterable[float]) -> Spread | None:
@@ -220,6 +244,7 @@ def summarise(
         input_tokens=sum(reply.input_tokens for reply in replies),
         output_tokens=sum(reply.output_tokens for reply in replies),
         arms=_arms(answered),
+        feedback=_feedback(left) if plan.crowd.feedback_share else None,
         log=log,
     )
 
@@ -229,6 +254,11 @@ def _failures(replies: Iterable[Reply]) -> tuple[FailureCount, ...]:
     counts = Counter((failure.kind, failure.status) for failure in failures)
     examples = {(failure.kind, failure.status): failure.message for failure in reversed(failures)}
     return tuple(FailureCount(*key, count, examples[key]) for key, count in counts.most_common())
+
+
+def _feedback(left: Iterable[Sent]) -> FeedbackCount:
+    said = [each.said for each in left if each.said]
+    return FeedbackCount(len(said), sum(s.pleased for s in said), sum(s.failure is not None for s in said))
 
 
 def _arms(answered: Iterable[Reply]) -> tuple[ArmCount, ...]:

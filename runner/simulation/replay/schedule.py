@@ -6,10 +6,11 @@ so changing the share of streams moves no question to another user.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, count, islice
 from random import Random
 
 from runner.errors import terminal
@@ -78,6 +79,37 @@ def _factor(arrivals: Sequence[Arrival], pace: Speed | Rate) -> float:
     return (len(arrivals) - 1) / pace.per_s / recorded_s if recorded_s else 1.0
 
 
+def repeated(arrivals: Sequence[Arrival], pace: Speed | Rate, duration_s: float) -> tuple[Arrival, ...]:
+    """Return the arrivals over and over, as many as fill so many seconds of a replay at this pace.
+
+    The pause between two laps is the mean gap. Prompts of different laps have nothing in common but the system
+    prompt: nobody goes on with a conversation of a lap ago. Raises TerminalError where all came at once.
+    """
+    last_s = arrivals[-1].at_s
+    if last_s == 0:
+        raise terminal("arrivals that came all at once cannot be repeated", fix="raise the limit")
+    lap_s = last_s * len(arrivals) / (len(arrivals) - 1)
+    common = _common(arrivals)
+    beyond = 1 + max((block for arrival in arrivals for block in arrival.blocks), default=0)
+    most = math.ceil(duration_s * pace.per_s) if isinstance(pace, Rate) else None
+    found: list[Arrival] = []
+    for place in islice(count(), most):
+        lap, each = place // len(arrivals), arrivals[place % len(arrivals)]
+        at_s = each.at_s + lap * lap_s
+        if isinstance(pace, Speed) and at_s >= duration_s * pace.factor:
+            break
+        blocks = tuple(block if block in common else block + lap * beyond for block in each.blocks)
+        found.append(Arrival(at_s, each.input_tokens, each.output_tokens, blocks))
+    return tuple(found)
+
+
+def _common(arrivals: Sequence[Arrival]) -> frozenset[int]:
+    """Return the blocks that are of a system prompt."""
+    held = Counter(block for arrival in arrivals for block in set(arrival.blocks))
+    most = max(COMMON_AT_LEAST, COMMON_SHARE * len(arrivals))
+    return frozenset(block for block, count in held.items() if count > most)
+
+
 def _sittings(arrivals: Sequence[Arrival], crowd: Crowd) -> Iterator[tuple[str, str]]:
     """Yield user and session of each arrival."""
     next_user = _users(crowd)
@@ -115,8 +147,7 @@ def _by_shared_prompts(
     Equal block numbers mean equal prompts up to and including that block, so the earlier prompt's last full
     block (its very last one is seldom full) is enough to know it again.
     """
-    held = Counter(block for arrival in arrivals for block in set(arrival.blocks))
-    common = max(COMMON_AT_LEAST, COMMON_SHARE * len(arrivals))
+    common = _common(arrivals)
     sessions: dict[int, tuple[str, str]] = {}
     opened = 0
     for arrival in arrivals:
@@ -126,6 +157,6 @@ def _by_shared_prompts(
             user = next_user()
             known = (user, f"{user}-{opened}")
         tip = arrival.blocks[-2:-1]
-        if tip and held[tip[0]] <= common:
+        if tip and tip[0] not in common:
             sessions[tip[0]] = known
         yield known

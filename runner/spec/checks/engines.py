@@ -13,6 +13,7 @@ from runner.spec.checks.versions import named
 from runner.spec.environment import LORA_RANKS, Engine, Environment
 from runner.spec.files import Files
 from runner.spec.parse import Parsed
+from runner.spec.source import KeyPath
 
 LOOPBACK = "127.0.0.1"
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on
@@ -143,10 +144,13 @@ def _ranks(parsed: Parsed, name: str, environment: Environment) -> Iterator[Diag
 
 def _listeners(parsed: Parsed) -> Iterator[Listener]:
     for name, environment in parsed.environments():
-        addresses = [
+        addresses: list[tuple[KeyPath, str, str]] = [
             (("gateway", "listen"), "gateway", environment.gateway.listen),
             (("gateway", "admin"), "admin listener", environment.gateway.admin),
         ]
+        for i, more in enumerate(environment.gateway.more):
+            addresses.append((("gateway", "more", i, "listen"), f"gateway {i + 2}", more.listen))
+            addresses.append((("gateway", "more", i, "admin"), f"admin listener {i + 2}", more.admin))
         if environment.engine.managed:
             addresses.append((("engine", "listen"), "engine", environment.engine.listen))
         for path, what, address in addresses:

@@ -133,12 +133,31 @@ def _conditions(parsed: Parsed, policy: SignalPolicy) -> Iterator[Diagnostic]:
     if rollout is not None:
         document = parsed.document("policies/rollout")
         for name, condition in rollout.always.items():
-            yield from _measured(condition, policy, document, ("always", name))
+            yield from _decidable(condition, policy, document, ("always", name))
         for i, stage in enumerate(rollout.stages):
-            yield from _measured(stage.rollback_if, policy, document, ("stages", i, "rollback_if"))
+            yield from _decidable(stage.rollback_if, policy, document, ("stages", i, "rollback_if"))
     if cadence is not None:
         document = parsed.document("policies/cadence")
         yield from _measured(cadence.skip.unneeded_if, policy, document, ("skip", "unneeded_if"))
+
+
+def _decidable(
+    condition: Condition | None, policy: SignalPolicy, document: Document, path: KeyPath
+) -> Iterator[Diagnostic]:
+    """Conditions of a rollout: single answers must show what they name, or they could never be proven in time."""
+    named = condition.comparisons() if condition is not None else ()
+    late = [leaf.metric for leaf in named if not METRICS[leaf.metric].in_rollout]
+    if condition is None or not late:
+        yield from _measured(condition, policy, document, path)
+        return
+    fix = "name one of these, or ask for it in a gate of policies/evaluation.yaml"
+    evidence = (condition.text, f"these can: {', '.join(sorted(_IN_ROLLOUT))}")
+    for metric in dict.fromkeys(late):
+        summary = f"no rollout can be decided on '{metric}': it is not measured on single answers"
+        yield Diagnostic(summary, document.at(*path), evidence, fix)
+
+
+_IN_ROLLOUT = tuple(name for name, metric in METRICS.items() if metric.in_rollout)
 
 
 def _measured(

@@ -29,6 +29,7 @@ def check(parsed: Parsed, files: Files) -> Iterator[Diagnostic]:
         yield from _stage_named(parsed, policy, name, environment)
         yield from _promotion(parsed, name, environment)
         yield from _experiments(parsed, name, environment.experiments)
+        yield from _on_trial_twice(parsed, name, environment)
         yield from _freezes(parsed, name, environment)
     yield from _promotion_cycle(parsed)
 
@@ -117,6 +118,18 @@ def _experiments(parsed: Parsed, name: str, experiments: tuple[Experiment, ...])
             evidence = (f"shares: {one.share:.6g} and {other.share:.6g}",)
             fix = "let their shares add up to 100%, or give them groups of their own"
             yield Diagnostic(summary, document.key(*path), evidence, fix)
+
+
+def _on_trial_twice(parsed: Parsed, name: str, environment: Environment) -> Iterator[Diagnostic]:
+    """A candidate in an experiment: more users would get it than its stage says, and no evidence would count them."""
+    rollout = environment.rollout
+    for i, experiment in enumerate(environment.experiments):
+        if rollout is not None and rollout.candidate in experiment.versions:
+            j = experiment.versions.index(rollout.candidate)
+            where = parsed.document("loop").at("environments", name, "experiments", i, "versions", j)
+            summary = f"'{rollout.candidate}' is on trial already, as the candidate of '{name}'"
+            evidence = (f"its users in '{experiment.name}' would come on top of stage '{rollout.stage}'",)
+            yield Diagnostic(summary, where, evidence, "end the rollout or the experiment first")
 
 
 def _common(one: Experiment, other: Experiment) -> bool:

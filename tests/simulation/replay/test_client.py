@@ -6,7 +6,8 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import aiohttp
 import pytest
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from runner.simulation.replay.client import Client
 from runner.simulation.replay.plan import Target
-from runner.simulation.replay.result import Reply
+from runner.simulation.replay.result import Failure, Reply
 from runner.simulation.replay.schedule import Call
 
 Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -22,10 +23,24 @@ CHUNK = {"model": "m", "choices": [{"delta": {"content": "hi"}}]}
 USAGE = {"model": "m", "choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 2}}
 
 
+T = TypeVar("T")
+CALL = Call(7, 0.0, "ann", "ann-1", "how?", 5, False)
+
+
 def asked(serve: Serve, *, stream: bool, timeout_s: float = 30.0) -> Reply:
-    async def ask() -> Reply:
+    call = replace(CALL, stream=stream)
+    return spoken("/v1/chat/completions", serve, lambda client: client.ask(call), timeout_s)
+
+
+def said(serve: Serve, timeout_s: float = 30.0) -> Failure | None:
+    reply = Reply(None, 1.0, "run-1-7", response_id="chatcmpl-1")
+    return spoken("/feedback", serve, lambda client: client.say(CALL, reply, {"thumbs": "up"}), timeout_s)
+
+
+def spoken(path: str, serve: Serve, speak: Callable[[Client], Awaitable[T]], timeout_s: float) -> T:
+    async def speaking() -> T:
         app = web.Application()
-        app.router.add_post("/v1/chat/completions", serve)
+        app.router.add_post(path, serve)
         runner = web.AppRunner(app, handler_cancellation=True)
         await runner.setup()
         try:
@@ -36,11 +51,11 @@ def asked(serve: Serve, *, stream: bool, timeout_s: float = 30.0) -> Reply:
                 client = Client(
                     http, Target(url, api_key="k", timeout_s=timeout_s), time.perf_counter, "run-1"
                 )
-                return await client.ask(Call(7, 0.0, "ann", "ann-1", "how?", 5, stream))
+                return await speak(client)
         finally:
             await runner.cleanup()
 
-    return asyncio.run(ask())
+    return asyncio.run(speaking())
 
 
 def answering(body: bytes, status: int = 200, **headers: str) -> Serve:
@@ -154,3 +169,42 @@ def test_a_line_that_breaks_is_a_lost_connection(prepared: bool) -> None:
     reply = asked(serve, stream=True)
     assert reply.failure is not None
     assert (reply.failure.kind, reply.failure.status) == ("connection_lost", 200 if prepared else 0)
+
+
+def test_feedback_names_the_answer_its_user_and_the_key() -> None:
+    seen: dict[str, Any] = {}
+
+    async def serve(request: web.Request) -> web.Response:
+        seen.update(body=await request.json(), key=request.headers["authorization"])
+        return web.json_response({"id": "fb-1"})
+
+    assert said(serve) is None
+    assert seen == {
+        "body": {"response_id": "chatcmpl-1", "user": "ann", "thumbs": "up"},
+        "key": "Bearer k",
+    }
+
+
+def test_feedback_that_is_not_taken_is_a_failure_of_its_kind() -> None:
+    refused = b'{"error": {"message": "m", "type": "t", "code": "idempotency_key_reused"}}'
+    assert said(answering(refused, 409)) == Failure("idempotency_key_reused", 409, "m")
+
+    async def silent(_: web.Request) -> web.Response:
+        await asyncio.sleep(3600)
+        return web.Response()
+
+    late = said(silent, timeout_s=0.1)
+    assert late is not None
+    assert (late.kind, late.status) == ("timeout", 0)
+
+
+@pytest.mark.parametrize(
+    ("stream", "body"),
+    [
+        (True, lines({"id": "c-1", **CHUNK}, {"id": "c-1", **CHUNK}, USAGE)),
+        (False, b'{"id": "c-1", "choices": [{"message": {"content": "hihi"}}]}'),
+    ],
+)
+def test_the_answers_text_and_id_are_kept_streamed_or_not(stream: bool, body: bytes) -> None:
+    reply = asked(answering(body), stream=stream)
+    assert (reply.answer, reply.response_id) == ("hihi", "c-1")

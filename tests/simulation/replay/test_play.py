@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from runner.events.lake import Lake
 from runner.report import replay as report
 from runner.serving.routes import Split
 from runner.simulation.replay.plan import Crowd, Rate, ReplayPlan, Target
-from runner.simulation.replay.play import replay
+from runner.simulation.replay.play import Traffic, replay, traffic
 from runner.simulation.replay.result import Progress, ReplayResult
 from tests.simulation.replay.conftest import CANDIDATE, ROOT, Stage, material
 
@@ -80,6 +80,86 @@ def test_compaction_beside_a_running_gateway_loses_and_repeats_nothing(stage: St
         compact(None, grace_us=0)
     assert sum(each.events for each in moved) == 500
     assert list(stage.events.glob("*.jsonl")) == []
+
+
+def judging(stage: Stage, number: int, share: float, **crowd: Any) -> ReplayPlan:
+    """Return a plan in which the bookshop's customers say what they think; the stub knows no right answer."""
+    plan = stage.plan(number, rate=200, crowd=Crowd(feedback_share=share, **crowd))
+    return replace(plan, material=replace(plan.material, questions="bookshop"))
+
+
+def test_users_who_judge_are_those_who_asked_and_each_judgement_is_in_the_log(
+    stage: Stage, silent: Silent
+) -> None:
+    result = played(judging(stage, 120, 0.5, users=12), silent)
+    assert result.as_planned
+    said = result.feedback
+    assert said is not None
+    assert 30 < said.given < 90
+    assert said.pleased < said.given / 2
+    with Lake(stage.home / "lake", stage.events) as lake:
+        asked = lake.requests().to_pyarrow().to_pylist()
+        judged = lake.feedback().to_pyarrow().to_pylist()
+    users = {each["gen_ai.response.id"]: each["loop.user"] for each in asked}
+    assert len(judged) == said.given
+    assert all(users[each["gen_ai.response.id"]] == each["loop.user"] for each in judged)
+    assert {each["loop.feedback.known"] for each in judged} == {"own"}
+    assert {each["loop.thumbs"] for each in judged} >= {-1, None}
+    assert {each["loop.rating"] for each in judged} >= {1, 2, None}
+    assert f"{said.given} answers judged" in report.to_text(result)
+    assert report.to_json(result)["feedback"]["given"] == said.given
+
+
+def test_streams_are_judged_by_their_whole_text(stage: Stage, silent: Silent) -> None:
+    whole, streamed = (
+        played(judging(stage, 40, 1.0, stream_share=share), silent).feedback for share in (0.0, 1.0)
+    )
+    assert whole == streamed
+    assert whole is not None
+    assert whole.given == 40
+
+
+def beside(plan: ReplayPlan, watch: Callable[[Traffic], Awaitable[None]]) -> ReplayResult:
+    """Play a plan in the background while `watch` runs, then stop it."""
+
+    async def both() -> ReplayResult:
+        async with traffic(plan) as going:
+            await watch(going)
+            return await going.stop()
+
+    return asyncio.run(both())
+
+
+async def answered(going: Traffic, number: int) -> None:
+    async with asyncio.timeout(20):
+        while going.progress().answered < number:  # noqa: ASYNC110 - the counters are what is tested
+            await asyncio.sleep(0.01)
+
+
+def test_traffic_goes_on_for_its_time_and_ends_when_told_with_every_answer(stage: Stage) -> None:
+    plan = stage.plan(10, rate=100)
+    plan = replace(plan, material=replace(plan.material, duration_s=600.0))
+    stage.engine.control(delay_s=0.05)
+
+    async def watch(going: Traffic) -> None:
+        await answered(going, 50)
+        now = going.progress()
+        assert now.planned == 60_000
+        assert now.failed == 0
+        assert len(going.sent()) >= now.sent
+
+    result = beside(plan, watch)
+    assert 50 <= result.sent == result.answered < 5_000
+    assert (result.stopped, result.abandoned, result.failed) == (True, 0, 0)
+    assert result.log is not None
+    assert result.log.found == result.sent
+
+
+def test_traffic_that_ended_by_itself_is_stopped_without_loss(stage: Stage) -> None:
+    async def watch(going: Traffic) -> None:
+        await answered(going, 20)
+
+    assert beside(stage.plan(20), watch).as_planned
 
 
 def test_earlier_events_and_those_of_others_are_not_counted(stage: Stage, silent: Silent) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import count
+from itertools import count, pairwise
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from runner.errors import TerminalError
 from runner.simulation.replay.plan import Crowd, Material, Rate, ReplayPlan, Speed, Target, check
-from runner.simulation.replay.schedule import SILENCE_S, TURNS, Call, schedule
+from runner.simulation.replay.schedule import SILENCE_S, TURNS, Call, repeated, schedule
 from runner.simulation.replay.traces import Arrival
 
 
@@ -99,6 +100,42 @@ def test_a_prompt_that_goes_on_from_an_earlier_one_stays_in_its_session() -> Non
     assert all(call.user == users[call.session] for call in calls(trace))
 
 
+@given(st.integers(2, 40), st.floats(0.5, 20), st.floats(1, 60))
+def test_repeated_at_a_rate_there_are_as_many_arrivals_as_fill_the_time(
+    number: int, rate: float, duration: float
+) -> None:
+    made = repeated(arrivals(number), Rate(rate), duration)
+    assert len(made) == ceil(duration * rate)
+    assert all(later.at_s > earlier.at_s for earlier, later in pairwise(made))
+    if len(made) > 1:
+        assert calls(made, pace=Rate(rate))[-1].at_s < duration
+
+
+@given(st.floats(0.5, 20), st.floats(1, 60))
+def test_repeated_at_a_speed_every_lap_is_like_the_first(factor: float, duration: float) -> None:
+    trace = tuple(Arrival(at, 1, 1) for at in (0.0, 1.0, 4.0))
+    made = repeated(trace, Speed(factor), duration)
+    assert made[:3] == trace[: len(made)]
+    assert made[-1].at_s < duration * factor <= made[-1].at_s + 4
+    assert all(
+        late.at_s - early.at_s == pytest.approx(6) for early, late in zip(made, made[3:], strict=False)
+    )
+
+
+def test_conversations_do_not_go_on_in_the_next_lap_and_system_prompts_do_not_join_any() -> None:
+    trace = tuple(Arrival(float(n), 1, 1, (0, 1 + n % 15, 100 + n)) for n in range(30))
+    once = {call.session for call in calls(trace)}
+    thrice = [call.session for call in calls(repeated(trace, Speed(), 90.0))]
+    assert len(once) == 15
+    assert len(thrice) == 90
+    assert len(set(thrice)) == 45
+
+
+def test_arrivals_that_came_at_once_are_not_repeated() -> None:
+    with pytest.raises(TerminalError, match="cannot be repeated"):
+        repeated(arrivals(3, gap_s=0), Rate(5), 10.0)
+
+
 @pytest.mark.parametrize(
     ("plan", "reason"),
     [
@@ -107,6 +144,12 @@ def test_a_prompt_that_goes_on_from_an_earlier_one_stays_in_its_session() -> Non
         (ReplayPlan(Material("t", "q", Path(), limit=0)), "limit must be above 0"),
         (ReplayPlan(Material("t", "q", Path()), crowd=Crowd(users=0)), "number of users"),
         (ReplayPlan(Material("t", "q", Path()), crowd=Crowd(stream_share=1.5)), "share of streams"),
+        (ReplayPlan(Material("t", "q", Path(), duration_s=0)), "duration must be above 0"),
+        (
+            ReplayPlan(Material("t", "bookshop", Path()), crowd=Crowd(feedback_share=-0.1)),
+            "share of feedback",
+        ),
+        (ReplayPlan(Material("t", "banking77", Path()), crowd=Crowd(feedback_share=0.1)), "right answers"),
         (ReplayPlan(Material("t", "q", Path()), target=Target(in_flight=-1)), "number in flight"),
         (ReplayPlan(Material("t", "q", Path()), target=Target(url="localhost:8080")), "no address"),
     ],

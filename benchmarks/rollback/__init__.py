@@ -1,0 +1,1 @@
+"""How long users stay on a candidate that fails, under load and through outages."""

@@ -1,0 +1,129 @@
+"""What earlier commits said of one file: where a rollout came in, and since when a value has held.
+
+Called by the reconciler: a rollback reverts what `introduced` finds, a soak time counts from `since`. It walks
+the first parents only, for what a branch said when it was not merged yet was never the desired state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from runner.git.changes import LOOP_FILE
+from runner.git.repository import Commit, Repository, Revision
+from runner.spec.source import read
+
+LIMIT = 500
+"""The most commits of the file that one walk looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """Where a rollout came in: its commits (newest first, the one it entered with last), and the texts.
+
+    `text` is the file right after it entered and `before` right before; both None where that is further
+    back than the walk goes, `before` also where there was no file.
+    """
+
+    commits: tuple[Commit, ...]
+    text: str | None
+    before: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """The file as one commit has it; `value` is None where it is missing or cannot be read."""
+
+    sha: str
+    committed: datetime
+    text: str | None
+    value: Mapping[str, Any] | None
+
+
+def introduced(
+    repository: Repository, revision: Revision, environment: str, path: str = LOOP_FILE, limit: int = LIMIT
+) -> Introduced | None:
+    """Return where the rollout that `revision` shows in an environment came in; None where it shows none.
+
+    Only commits that changed the rollout itself count, not those beside it. A rollout is one as long as
+    its candidate is the same.
+    """
+    versions = _versions(repository, revision, path, limit)
+    newest = next(versions, None)
+    rollout = _rollout(newest, environment)
+    if newest is None or rollout is None:
+        return None
+    found: list[str] = []
+    for older in versions:
+        earlier = _rollout(older, environment)
+        if earlier != rollout:
+            found.append(newest.sha)
+        if earlier is None or earlier.get("candidate") != rollout.get("candidate"):
+            return Introduced(_commits(repository, found), newest.text, older.text)
+        newest, rollout = older, earlier
+    if _beginning(repository, newest, path):
+        return Introduced(_commits(repository, [*found, newest.sha]), newest.text, None)
+    return Introduced(_commits(repository, found), None, None)
+
+
+def since(
+    repository: Repository,
+    revision: Revision,
+    holds: Callable[[Mapping[str, Any]], bool],
+    path: str = LOOP_FILE,
+    limit: int = LIMIT,
+) -> datetime | None:
+    """Return since when (committer's time, UTC) `holds` is true of the file without a break, up to `revision`.
+
+    None where it does not hold there. A commit whose file is missing or cannot be read is a break. Where it
+    holds further back than the walk goes the time of the oldest commit seen is returned: it has held at
+    least since then.
+    """
+    found: datetime | None = None
+    for version in _versions(repository, revision, path, limit):
+        if version.value is None or not holds(version.value):
+            break
+        found = version.committed
+    return found
+
+
+def _versions(repository: Repository, revision: Revision, path: str, limit: int) -> Iterator[_Version]:
+    """Yield the file as each commit that changed it left it, newest first."""
+    said = repository.git.read(
+        *("log", "--first-parent", "-z", f"--max-count={limit}", "--format=%H %ct", revision.sha, "--"),
+        f":(literal,top){path}",
+    )
+    for line in said.decode().split("\0"):
+        if line.strip():
+            sha, at = line.split()
+            yield _version(repository, sha, datetime.fromtimestamp(int(at), UTC), path)
+
+
+def _version(repository: Repository, sha: str, committed: datetime, path: str) -> _Version:
+    found = repository.git.run("cat-file", "blob", f"{sha}:{path}")
+    if found.status:
+        return _Version(sha, committed, None, None)
+    document, problems = read(path, found.stdout)
+    value = document.value if document is not None and not problems else None
+    return _Version(sha, committed, found.stdout.decode(errors="replace"), value)
+
+
+def _rollout(version: _Version | None, environment: str) -> Mapping[str, Any] | None:
+    value: Any = version.value if version else None
+    for key in ("environments", environment, "rollout"):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else None
+
+
+def _beginning(repository: Repository, version: _Version, path: str) -> bool:
+    """Whether the file came into being with this commit, rather than the walk having ended at its limit."""
+    parent = repository.git.run("rev-parse", "--verify", "--quiet", f"{version.sha}^")
+    if parent.status:
+        return not repository.log(Revision(version.sha), limit=1)[0].parents
+    return repository.git.run("cat-file", "-e", f"{version.sha}^:{path}").status != 0
+
+
+def _commits(repository: Repository, shas: list[str]) -> tuple[Commit, ...]:
+    return tuple(repository.log(Revision(sha), limit=1)[0] for sha in shas)

@@ -1,0 +1,157 @@
+"""Looks at the evidence of a rollout many times between two passes, and at what people asked for.
+
+Where it is time to go back, `guard` takes users off the candidate at once. Called by `loop`, which makes a pass
+whenever something came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from runner.errors import Unknown
+from runner.reconcile.distil import Declared
+from runner.reconcile.guard import Cause, Guard
+from runner.reconcile.observed import Rollback
+from runner.reconcile.ports import World
+from runner.reconcile.routing import rollout_id
+from runner.reconcile.trial import Subject
+from runner.rollout.explain import lines
+from runner.rollout.verdict import Assessment, Step
+
+NO_TRIAL = "there is no candidate on trial"
+
+
+class Evidence(Protocol):
+    """What the event log says of the rollout."""
+
+    def follow(self, subject: Subject | None) -> None:
+        """Turn to a rollout and its stage, or to none."""
+
+    async def look(self, now: float) -> Assessment | Unknown | None:
+        """Take in what happened since and return what it comes to; Unknown where it cannot be read."""
+
+    def cause(self) -> Cause:
+        """Return the newest event that was taken in."""
+
+    def close(self) -> None:
+        """Keep what was taken in."""
+
+
+class NoEvidence:
+    """For a runner that makes a pass and goes: what a rollout comes to is a resident runner's to say."""
+
+    def follow(self, subject: Subject | None) -> None:
+        """Do nothing."""
+
+    async def look(self, now: float) -> None:
+        """Return nothing."""
+
+    def cause(self) -> Cause:
+        """Return no event."""
+        return Cause()
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A rollback that a person asked for; `done` tells him what became of it."""
+
+    reason: str
+    by: str
+    done: Callable[[str], None]
+
+
+class News(Enum):
+    """What came of a look."""
+
+    NOTHING = auto()
+    STEP = auto()
+    """Another step follows than before: a pass should act on it."""
+    ROLLED_BACK = auto()
+
+
+@dataclass(slots=True)
+class Lookout:
+    """One environment's; `wishes` hands out what people asked for, each once."""
+
+    evidence: Evidence
+    guard: Guard
+    wishes: Callable[[], Sequence[Wish]]
+    clock: Callable[[], float]
+    tell: Callable[[str], None]
+    assessment: Assessment | Unknown | None = None
+
+    async def look(self, declared: Declared, world: World) -> News:
+        """Take in what is new and go back where that is due. Raises LoopError, OSError."""
+        before = self.assessment
+        self.assessment = await self.evidence.look(self.clock())
+        found, now = self.assessment, self.clock()
+        news = News.NOTHING
+        if isinstance(found, Assessment):
+            if found.step is Step.ROLL_BACK:
+                news = await self._go_back(_proven(found, declared, now), self.evidence.cause(), world)
+            elif not isinstance(before, Assessment) or before.step is not found.step:
+                news = News.STEP
+        for wish in self.wishes():
+            news = await self.grant(wish, declared, world)
+        return news
+
+    async def grant(self, wish: Wish, declared: Declared, world: World) -> News:
+        """Do what a person asks for, and tell him. Raises LoopError, OSError."""
+        if declared.desired.trial is None:
+            wish.done(NO_TRIAL)
+            return News.NOTHING
+        news = await self._go_back(_by_hand(wish, self.assessment, declared, self.clock()), Cause(), world)
+        wish.done("rolled back" if news is News.ROLLED_BACK else "it was rolled back before")
+        return news
+
+    async def _go_back(self, rollback: Rollback, cause: Cause, world: World) -> News:
+        if rollback.served in self.guard.memory().rollbacks:
+            return News.NOTHING
+        results = await self.guard.roll_back(rollback, cause, world.gateways)
+        self.tell(_told(rollback, results))
+        return News.ROLLED_BACK
+
+
+def _proven(found: Assessment, declared: Declared, now: float) -> Rollback:
+    """Return the record of a rollback that the evidence asks for."""
+    return Rollback(
+        served=found.candidate,
+        rollout_id=found.rollout_id,
+        baseline=found.baseline,
+        stage=found.stage,
+        weight=found.weight,
+        condition=found.condition,
+        evidence=lines(found),
+        at=now,
+        revision=declared.desired.revision,
+    )
+
+
+def _by_hand(wish: Wish, found: Assessment | Unknown | None, declared: Declared, now: float) -> Rollback:
+    """Return the record of a rollback that a person asks for, with what the evidence says at that moment."""
+    desired, trial = declared.desired, declared.desired.trial
+    assert trial is not None, "the caller looked"  # noqa: S101
+    return Rollback(
+        served=trial.candidate.served,
+        rollout_id=rollout_id(trial.candidate, desired.baseline),
+        baseline=desired.baseline.served,
+        stage=trial.stage,
+        weight=trial.weight,
+        condition=wish.reason,
+        evidence=lines(found) if isinstance(found, Assessment) else (),
+        at=now,
+        by=wish.by,
+        revision=desired.revision,
+    )
+
+
+def _told(rollback: Rollback, results: Mapping[str, str]) -> str:
+    said = [f"rolled back: {rollback.served} at '{rollback.stage}': {rollback.condition}"]
+    said += [f"{url}: {result}" for url, result in results.items()]
+    return "\n".join([*said, *rollback.evidence])

@@ -1,0 +1,132 @@
+"""The rollout's part of a plan: what is to be written to Git, who is to be told, and why it waits otherwise.
+
+The evidence was judged before (`runner.rollout`); here it is decided whether acting on it is allowed now: an
+outage, a freeze window, a suspension or a newer runner keeps a stage where it is, a rollback waits for none of
+them. Called by `plan`. Computation only.
+"""
+
+from __future__ import annotations
+
+from runner.errors import Unknown
+from runner.reconcile.actions import (
+    Action,
+    AdvanceStage,
+    Hold,
+    HoldReason,
+    NoteLanded,
+    NotifyRollback,
+    Reason,
+    WriteRollback,
+)
+from runner.reconcile.adapters import waiting
+from runner.reconcile.desired import Desired, Trial
+from runner.reconcile.intent import shown, stopped
+from runner.reconcile.observed import Memory, Observed, Rollback
+from runner.reconcile.routing import rollout_id
+from runner.rollout.explain import lines
+from runner.rollout.verdict import Assessment, Because, Step
+
+Steps = tuple[list[Action], list[Hold]]
+
+
+def progress(desired: Desired, observed: Observed, now: float) -> Steps:
+    """Return what the rollouts before and the present one ask for."""
+    actions, holds = _rollbacks(desired, observed, now)
+    steps, waits = _stage(desired, observed, now)
+    return [*actions, *steps], [*holds, *waits]
+
+
+def _rollbacks(desired: Desired, observed: Observed, now: float) -> Steps:
+    memory = observed.memory
+    actions: list[Action] = []
+    for served, rollback in sorted(memory.rollbacks.items()):
+        if served in desired.quarantine or served in observed.landed:
+            actions.append(NoteLanded(served, Reason.IN_GIT))
+        elif not rollback.written:
+            protected = desired.trial is not None and desired.trial.protected
+            actions.append(
+                WriteRollback(
+                    served, rollback, protected, Reason.NOT_IN_GIT, f"{desired.revision} {protected}"
+                )
+            )
+    actions += [NotifyRollback(each.served, each, Reason.NOT_TOLD) for each in _untold(memory)]
+    holds = [hold for action in actions if (hold := waiting(observed, action, now))]
+    held = {hold.subject for hold in holds}
+    return [action for action in actions if f"{action.kind} {action.served}" not in _subjects(held)], holds
+
+
+def _untold(memory: Memory) -> list[Rollback]:
+    """Return the rollbacks that nobody outside knows of: once Git has them, or once writing them has failed."""
+    failed = {name.split(" ")[1] for name in memory.failures if name.startswith("write_rollback ")}
+    known = [each for each in memory.rollbacks.values() if each.written or each.served in failed]
+    return [each for each in (*known, *memory.past) if not each.notified]
+
+
+def _subjects(targets: set[str]) -> set[str]:
+    """Return kind and served name of targets, which also name the place."""
+    return {" ".join(target.split(" ")[:2]) for target in targets}
+
+
+def _stage(desired: Desired, observed: Observed, now: float) -> Steps:
+    trial, found = desired.trial, observed.assessment
+    if trial is None or found is None or trial.candidate.served in observed.memory.rollbacks:
+        return [], []
+    name = f"rollout {trial.candidate.name}"
+    if isinstance(found, Unknown):
+        hold = Hold(name, HoldReason.UNKNOWN, found.reason, next="nothing advances until it can be read")
+        return [], [hold]
+    if not _concerns(desired, trial, found):
+        return [], []
+    if found.step is not Step.ADVANCE or trial.next_stage is None:
+        text, *more = lines(found) or (found.because.value,)
+        doubted = found.because is Because.MISMATCH
+        reason = HoldReason.MISMATCH if doubted else HoldReason.EVIDENCE
+        return [], [Hold(name, reason, text, next="; ".join(more[:1]))]
+    if stop := _stopped(desired, observed, now):
+        text = f"certified for '{trial.next_stage}', and does not advance: {stop[1]}"
+        return [], [Hold(name, stop[0], text)]
+    return _step(desired, observed, trial, found, now)
+
+
+def _stopped(desired: Desired, observed: Observed, now: float) -> tuple[HoldReason, str] | None:
+    """Return why a stage that is certified may not advance now: by a person's word, or because of an outage."""
+    silent = [name for name, _ in observed.unknowns()]
+    outage = (HoldReason.UNKNOWN, f"{', '.join(silent)} did not answer") if silent else None
+    return stopped(desired, now) or outage
+
+
+def _concerns(desired: Desired, trial: Trial, found: Assessment) -> bool:
+    """Return whether the evidence is about this rollout in this stage."""
+    expected = rollout_id(trial.candidate, desired.baseline)
+    return found.rollout_id == expected and found.stage == trial.stage
+
+
+def _step(desired: Desired, observed: Observed, trial: Trial, found: Assessment, now: float) -> Steps:
+    assert trial.next_stage is not None, "the caller looked"  # noqa: S101
+    given = shown(observed.live(), desired.alias)
+    if given is None or given.candidate != trial.candidate or given.weight != trial.weight:
+        text = f"the routes do not give '{trial.stage}' yet"
+        return [], [Hold(f"rollout {trial.candidate.name}", HoldReason.UNVERIFIED, text)]
+    if written := observed.memory.proposed.get(f"{found.rollout_id} {trial.next_stage}"):
+        return [], [_asked_before(trial, written)]
+    action = AdvanceStage(
+        served=trial.candidate.served,
+        rollout_id=found.rollout_id,
+        before=trial.stage,
+        stage=trial.next_stage,
+        evidence=lines(found),
+        by_pull_request=trial.by_person,
+        reason=Reason.CERTIFIED,
+        config=desired.revision,
+    )
+    held = waiting(observed, action, now)
+    return ([], [held]) if held else ([action], [])
+
+
+def _asked_before(trial: Trial, written: str) -> Hold:
+    """The runner asks for a stage once: where a person goes back, it is the person's to go forward again."""
+    name, text = f"rollout {trial.candidate.name}", f"certified for '{trial.next_stage}'"
+    if trial.by_person:
+        return Hold(name, HoldReason.PROPOSED, text, next=f"a person merges {written}")
+    text += f", and {written[:12]} took that step before"
+    return Hold(name, HoldReason.PROPOSED, text, next="where somebody went back, a person advances again")

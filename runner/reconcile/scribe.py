@@ -1,0 +1,322 @@
+"""Writes what a rollout has come to into Git, and tells people outside. The real `Scribe` of `ports`.
+
+Called by `apply`, beside the passes and never in the way of users: Git may be away for hours. Every call looks at
+the branch as it is now and does what is still missing, so that it can be repeated after a crash. It decides
+nothing that the plan has not decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runner.digest import served_name
+from runner.errors import TerminalError, Unknown, terminal, transient
+from runner.git import changes, landing, messages
+from runner.git.commit import Author, Change, commit
+from runner.git.forge import Forge, Mark, NoForge, Status
+from runner.git.history import introduced
+from runner.git.landing import Landed, Moved, Protected, Pushed, RemoteBranch, Unreachable
+from runner.git.notify import Notice
+from runner.git.repository import Commit, Repository, Revision
+from runner.reconcile.actions import AdvanceStage
+from runner.reconcile.observed import Rollback
+from runner.spec.load import load_or_raise
+from runner.spec.quarantine import Quarantined
+
+TRIES = 5
+"""Somebody else may push in between, each time."""
+CONTEXT = "loop/rollout"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The branch that is written to: of `remote`, or where that is None the one that is checked out here."""
+
+    repository: Repository
+    remote: str | None
+    branch: str
+    author: Author
+    forge: Forge = field(default_factory=NoForge)
+
+    def tip(self) -> Revision:
+        """Return the branch as it is now. Raises TransientError where the remote is silent."""
+        if self.remote is None:
+            return self.repository.resolve(f"refs/heads/{self.branch}")
+        tip = self.repository.fetch(self.remote, self.branch)
+        if isinstance(tip, Unknown):
+            raise transient("the remote does not answer", tip.reason, changed="nothing was written to Git")
+        return tip
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What is to be committed: the files, the message, and a name for its branch if it needs one of its own."""
+
+    changes: tuple[Change, ...]
+    message: str
+    branch: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What became of a draft; `proposed` is it where its branch waits for a pull request."""
+
+    written: str
+    note: str = ""
+    proposed: _Draft | None = None
+
+
+Post = Callable[[Notice], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class GitScribe:
+    """Writes for one environment. `post` tells the webhook, None where nobody asked for it."""
+
+    desk: Desk
+    environment: str
+    post: Post | None = None
+    landed: Callable[[], None] = lambda: None
+    """Called once a commit landed, so that it is looked for at once."""
+
+    async def roll_back(self, rollback: Rollback, by_pull_request: bool) -> Mapping[str, str]:
+        """Take the rollout out of loop.yaml and put its bytes into quarantine.yaml. Raises LoopError."""
+        return await self._write(lambda tip: _rollback_draft(self, tip, rollback), by_pull_request)
+
+    async def advance(self, action: AdvanceStage) -> Mapping[str, str]:
+        """Write the next stage into loop.yaml. Raises LoopError."""
+        return await self._write(lambda tip: _advance_draft(self, tip, action), action.by_pull_request)
+
+    async def notify(self, rollback: Rollback) -> Mapping[str, str]:
+        """Tell the webhook and the status of the commit that was rolled back. Raises LoopError."""
+        if self.post is not None:
+            await self.post(_notice(self.environment, rollback))
+        if len(rollback.revision) in _SHA:
+            text = f"rolled back {rollback.served}: {rollback.condition}"
+            mark = Mark(Status.FAILURE, f"{CONTEXT} ({self.environment})", text)
+            await self.desk.forge.set_status(Revision(rollback.revision), mark)
+        return {}
+
+    async def _write(
+        self, draft: Callable[[Revision], _Draft | None], by_pull_request: bool
+    ) -> Mapping[str, str]:
+        found = await asyncio.to_thread(self._commit, draft, by_pull_request)
+        if found.proposed is None:
+            self.landed()
+            return {"written": found.written, "note": found.note}
+        subject, _, body = found.proposed.message.partition("\n")
+        pull = await self.desk.forge.open_pull(found.written, self.desk.branch, subject, body.strip())
+        return {"written": pull.address, "note": "; ".join(filter(None, (found.note, pull.words)))}
+
+    def _commit(self, draft: Callable[[Revision], _Draft | None], by_pull_request: bool) -> _Written:
+        """Commit what is missing on the newest tip, again where somebody else was quicker."""
+        desk = self.desk
+        for _ in range(TRIES):
+            tip = desk.tip()
+            wanted = draft(tip)
+            if wanted is None:
+                return _Written(tip.sha, "Git said so already")
+            made = commit(
+                desk.repository, tip, wanted.changes, wanted.message, at=wanted.at, author=desk.author
+            )
+            found = self._propose(made, wanted) if by_pull_request else self._land(made, tip, wanted)
+            if found is not None:
+                return found
+        raise transient(
+            f"others push to '{desk.branch}' faster than it can be written to",
+            f"{TRIES} tries",
+            changed="nothing was written to Git",
+        )
+
+    def _land(self, made: Revision, tip: Revision, wanted: _Draft) -> _Written | None:
+        """Put a commit on the branch; None where it has moved. A protected branch is asked by a pull request."""
+        desk = self.desk
+        outcome: landing.Outcome | Landed = (
+            landing.land_locally(desk.repository, made, desk.branch)
+            if desk.remote is None
+            else landing.push(desk.repository, made, RemoteBranch(desk.remote, desk.branch), tip)
+        )
+        match outcome:
+            case Pushed(revision):
+                return _Written(revision.sha)
+            case Landed(revision, note):
+                return _Written(revision.sha, note)
+            case Moved():
+                return None
+            case Protected(message):
+                found = self._propose(made, wanted)
+                return replace(found, note=f"the branch is protected: {message}")
+            case Unreachable(reason):
+                raise transient("the remote does not answer", reason, changed="nothing was written to Git")
+
+    def _propose(self, made: Revision, wanted: _Draft) -> _Written:
+        """Put a commit on a branch of its own, from which a person merges it."""
+        desk, branch = self.desk, wanted.branch
+        if desk.remote is None:
+            desk.repository.git.read("update-ref", f"refs/heads/{branch}", made.sha)
+            return _Written(branch, proposed=wanted)
+        held = desk.repository.fetch(desk.remote, branch)
+        if isinstance(held, Unknown):  # it is not there, or nothing answers: the push tells
+            match landing.push(desk.repository, made, RemoteBranch(desk.remote, branch), None):
+                case Unreachable(reason):
+                    raise transient("the remote does not answer", reason)
+                case Protected(message):
+                    raise terminal(f"the remote takes no branch '{branch}'", message)
+                case _:
+                    pass
+        return _Written(branch, proposed=wanted)
+
+
+_SHA = (40, 64)
+
+
+def _notice(environment: str, rollback: Rollback) -> Notice:
+    landed = len(rollback.written) in _SHA
+    return Notice(
+        event="rolled back",
+        environment=environment,
+        served=rollback.served,
+        condition=rollback.condition,
+        evidence=rollback.evidence,
+        at=rollback.at,
+        revision=rollback.written if landed else "",
+        address="" if landed else rollback.written,
+    )
+
+
+def _moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC).replace(microsecond=0)
+
+
+def _text(desk: Desk, tip: Revision, path: str) -> str | None:
+    try:
+        # Bytes are kept as they are, whatever line ends they have.
+        return desk.repository.files_at(tip).read(path).decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise terminal(f"{path} of {tip.short} is not UTF-8", str(error)) from error
+
+
+def _rollback_draft(scribe: GitScribe, tip: Revision, rollback: Rollback) -> _Draft | None:
+    """Return what Git still lacks of a rollback, or None where it has all of it."""
+    desk = scribe.desk
+    old = _text(desk, tip, changes.QUARANTINE_FILE)
+    new = changes.quarantine_entry(old, _entry(scribe.environment, rollback))
+    made = [_change(changes.QUARANTINE_FILE, old, new)] if new != old else []
+    now = _text(desk, tip, changes.LOOP_FILE)
+    reverts: Sequence[Commit] = ()
+    how = ""
+    if now is not None and _is_on_trial(desk, tip, scribe.environment, rollback.served):
+        origin = introduced(desk.repository, tip, scribe.environment)
+        before, entered = (origin.before, origin.text) if origin else (None, None)
+        after, way = changes.roll_back(now, before, scribe.environment, entered)
+        made.append(_change(changes.LOOP_FILE, now, after))
+        reverts, how = (origin.commits if origin else ()), way.value
+    if not made:
+        return None
+    message = messages.rollback_message(
+        environment=scribe.environment,
+        served=rollback.served,
+        rollout=rollback.rollout_id,
+        condition=rollback.condition,
+        evidence=rollback.evidence,
+        reverts=reverts,
+        how=how,
+    )
+    branch = f"loop/rollback-{rollback.served}-{int(rollback.at)}"
+    return _Draft(tuple(made), message, branch, _moment(rollback.at))
+
+
+def _entry(environment: str, rollback: Rollback) -> Quarantined:
+    return Quarantined(
+        served=rollback.served,
+        environment=environment,
+        at=_moment(rollback.at),
+        condition=changes.one_line(rollback.condition),
+        evidence=changes.one_line(rollback.evidence[0]) if rollback.evidence else None,
+    )
+
+
+def _trial(desk: Desk, tip: Revision, environment: str) -> tuple[str, str] | None:
+    """Return the candidate (its served name) and the stage that a commit declares, or None where it declares none.
+
+    Raises TerminalError where the commit holds no valid desired state.
+    """
+    spec = load_or_raise(desk.repository.files_at(tip))
+    declared = spec.loop.environments.get(environment)
+    if declared is None or declared.rollout is None:
+        return None
+    version = spec.version(declared.rollout.candidate)
+    return served_name(version.name, version.digest), declared.rollout.stage
+
+
+def _is_on_trial(desk: Desk, tip: Revision, environment: str, served: str) -> bool:
+    """Return whether a commit still puts these bytes on trial; where it cannot be read, it is taken so."""
+    try:
+        trial = _trial(desk, tip, environment)
+    except TerminalError:
+        return True
+    return trial is not None and trial[0] == served
+
+
+def _advance_draft(scribe: GitScribe, tip: Revision, action: AdvanceStage) -> _Draft | None:
+    """Return the step to the next stage, or None where the branch has taken it.
+
+    Raises TerminalError where the rollout is another one by now, or stands somewhere else.
+    """
+    desk, environment = scribe.desk, scribe.environment
+    now, trial = _text(desk, tip, changes.LOOP_FILE), _trial(desk, tip, environment)
+    if now is None or trial is None or trial[0] != action.served:
+        raise terminal(
+            f"{action.served} is not on trial any more at {tip.short}", changed="nothing was written"
+        )
+    if trial[1] == action.stage:
+        return None
+    if trial[1] != action.before:
+        summary = f"the rollout stands in '{trial[1]}' at {tip.short}, not in '{action.before}'"
+        raise terminal(summary, changed="nothing was written")
+    after = changes.advance(now, environment, action.stage)
+    message = messages.advance_message(
+        environment=environment,
+        served=action.served,
+        before=action.before,
+        after=action.stage,
+        rollout=action.rollout_id,
+        evidence=action.evidence,
+    )
+    branch = f"loop/advance-{action.served}-{action.stage}"
+    return _Draft((_change(changes.LOOP_FILE, now, after),), message, branch, datetime.now(UTC))
+
+
+def _change(path: str, before: str | None, after: str) -> Change:
+    return Change(path, before.encode() if before is not None else None, after.encode())
+
+
+class PaperScribe:
+    """For files that are no commit (`--working-tree`): there is no branch to write to, and it says so."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def roll_back(self, rollback: Rollback, by_pull_request: bool) -> Mapping[str, str]:
+        """Refuse: a person takes it out of the file. Raises TerminalError."""
+        del by_pull_request
+        raise self._refusal(f"take the rollout of {rollback.served} out of loop.yaml by hand")
+
+    async def advance(self, action: AdvanceStage) -> Mapping[str, str]:
+        """Refuse: a person writes the stage. Raises TerminalError."""
+        raise self._refusal(f"write `stage: {action.stage}` into loop.yaml by hand")
+
+    async def notify(self, rollback: Rollback) -> Mapping[str, str]:
+        """Tell nobody."""
+        del rollback
+        return {}
+
+    def _refusal(self, fix: str) -> TerminalError:
+        return terminal(f"{self._root} is followed as files, not as commits: nothing is written", fix=fix)

@@ -1,0 +1,188 @@
+"""An assessment in plain words, with both numbers of every comparison.
+
+`loop explain`, `loop status`, commit messages and pull requests print these lines, so that they never disagree.
+It decides nothing. Pure.
+"""
+
+from __future__ import annotations
+
+from runner.rollout.verdict import Assessment, Because, Estimate, Finding, Mismatch, Step, Verdict
+from runner.spec.metric import METRICS
+from runner.spec.quantity import Dimension
+
+_WORDS = {
+    Verdict.PASS: "kept",
+    Verdict.FAIL: "broken",
+    Verdict.INCONCLUSIVE: "open",
+    Verdict.ERROR: "undecidable",
+}
+
+
+def lines(assessment: Assessment) -> tuple[str, ...]:
+    """Return why the rollout advances, holds or goes back, then each comparison, then what is missing."""
+    own = [_headline(assessment), *_evidence(assessment)]
+    own += [f"  {_finding(each)}" for each in assessment.findings]
+    if assessment.mismatch is not None and assessment.mismatch.found:
+        own.append(f"  {_split(assessment.mismatch)}")
+    own += [f"  note: {note}" for note in assessment.notes]
+    return (*own, f"  next: {_next(assessment)}")
+
+
+def _headline(a: Assessment) -> str:
+    place = f"{a.candidate} at {_percent(a.weight)} (stage '{a.stage}')"
+    word = {Step.ADVANCE: "advances", Step.HOLD: "held", Step.ROLL_BACK: "rolled back"}[a.step]
+    return f"{word}: {place}: {_why(a)}"
+
+
+def _why(a: Assessment) -> str:
+    match a.because:
+        case Because.PROVEN:
+            failed = next((each for each in a.findings if each.verdict is Verdict.FAIL), None)
+            what = f": {_figures(failed)}, where '{failed.text}' sends it back" if failed else ""
+            text = f"'{a.condition}' is proven{what}"
+        case Because.INCONCLUSIVE_END:
+            text = f"its {_duration(a.elapsed)} are over, and {_open(a)}; the stage goes back then"
+        case Because.CERTIFIED | Because.PULL_REQUEST:
+            who = "" if a.because is Because.CERTIFIED else "; a person takes the step"
+            text = f"every limit is certainly kept after {_sessions(a.sessions)} of the candidate{who}"
+        case Because.TOO_EARLY:
+            text = f"{_duration(a.elapsed)} of the stage have passed, {_duration(a.remaining)} are left"
+        case Because.NO_PROOF:
+            extended = ", in its extension" if a.extended else ""
+            text = f"inconclusive{extended}: {_open(a)}"
+        case Because.MISMATCH:
+            text = "users are not split as declared, so the arms cannot be compared"
+        case Because.LAST_STAGE:
+            text = "this is the last stage"
+        case Because.UNKNOWN:
+            text = "the evidence cannot be read, so nothing is decided"
+    return text
+
+
+def _open(a: Assessment) -> str:
+    """Name what is still undecided."""
+    if not a.sessions:
+        return "no session of the candidate has been seen, and without data nothing is decided"
+    undecided = [each for each in a.findings if each.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR)]
+    if not undecided:
+        return "nothing is proven either way"
+    first = undecided[0]
+    more = f" (and {len(undecided) - 1} more)" if len(undecided) > 1 else ""
+    return f"{_figures(first)}, no proof for or against '{first.text}'{more}"
+
+
+def _evidence(a: Assessment) -> list[str]:
+    if not a.condition:
+        return []
+    return [
+        f"  evidence against it: {_number(a.evidence)} of {_number(a.threshold)}, "
+        f"most of it for '{a.condition}', after {_sessions(a.sessions)}"
+    ]
+
+
+def _finding(finding: Finding) -> str:
+    text = f"{_WORDS[finding.verdict]}: {finding.condition}: {finding.text}: {_figures(finding)}"
+    if finding.needed is not None:
+        text += f", about {_sessions(finding.needed, 'more ')} to decide"
+    return f"{text} ({finding.note})" if finding.note else text
+
+
+def _figures(finding: Finding) -> str:
+    """Return the value of each arm with its interval."""
+    if finding.verdict is Verdict.ERROR:
+        return f"{finding.metric} is not measured on answers"
+    text = _arm(finding.metric, finding.candidate, "the candidate")
+    if finding.baseline is None:
+        return text
+    return f"{text}, {_arm(finding.metric, finding.baseline, 'the baseline')}"
+
+
+def _arm(metric: str, estimate: Estimate, whose: str) -> str:
+    if estimate.value is None:
+        return f"no data of {whose}"
+    low = "?" if estimate.low is None else _value(metric, estimate.low)
+    high = "?" if estimate.high is None else _value(metric, estimate.high)
+    counted = (
+        f"{_number(estimate.k)} in {_sessions(estimate.n)}"
+        if estimate.k is not None
+        else _sessions(estimate.n)
+    )
+    return f"{_value(metric, estimate.value)} [{low} to {high}] of {whose} ({counted})"
+
+
+def _value(metric: str, value: float) -> str:
+    match METRICS[metric].dimension:
+        case Dimension.RATIO:
+            return _percent(value)
+        case Dimension.DURATION:
+            return f"{value * 1000:.0f}ms" if value < 10 else f"{value:.1f}s"
+        case Dimension.COUNT:
+            return f"{value:.0f}"
+        case _:
+            return f"{value:.2f}"
+
+
+def _split(found: Mismatch) -> str:
+    seen = found.candidate + found.baseline
+    share = found.candidate / seen if seen else 0.0
+    return (
+        f"split: {found.candidate} of {seen} users are on the candidate, {_percent(share)} where "
+        f"{_percent(found.expected)} are declared"
+    )
+
+
+def _next(a: Assessment) -> str:
+    match a.because:
+        case Because.PROVEN | Because.INCONCLUSIVE_END:
+            text = f"all users are on {a.baseline}; the digest stays quarantined until a commit lifts it"
+        case Because.CERTIFIED:
+            text = f"a commit sets the stage to '{a.next_stage}'"
+        case Because.PULL_REQUEST:
+            text = f"a pull request sets the stage to '{a.next_stage}'; merge it to go on"
+        case Because.TOO_EARLY:
+            text = f"keeps {_percent(a.weight)}; {_wanted(a)}"
+        case Because.NO_PROOF:
+            until = f" (extended for another {_duration(a.remaining)})" if a.extended else ""
+            text = f"keeps {_percent(a.weight)}{until} and advances once certain; {_wanted(a)}"
+        case Because.MISMATCH:
+            text = "find out why users are split otherwise; absolute limits still send it back"
+        case Because.LAST_STAGE:
+            text = "a pull request that makes the candidate the baseline ends the rollout"
+        case Because.UNKNOWN:
+            text = f"keeps {_percent(a.weight)} until the events can be read again"
+    return text
+
+
+def _wanted(a: Assessment) -> str:
+    """Return what the slowest comparison still needs."""
+    if a.needed is None:
+        if any(each.verdict is Verdict.ERROR for each in a.findings):
+            return "a condition that cannot be decided keeps it from advancing"
+        decided = bool(a.findings) and all(each.verdict is Verdict.PASS for each in a.findings)
+        return (
+            "every limit is certainly kept so far" if decided else "nobody can tell yet how much is missing"
+        )
+    text = f"needs about {_sessions(a.needed, 'more ')} of the candidate to decide"
+    return text if a.hours is None else f"{text}, about {_duration(a.hours * 3600)} at this pace"
+
+
+def _sessions(n: int, more: str = "") -> str:
+    return f"{n} {more}session{'' if n == 1 else 's'}"
+
+
+def _percent(share: float) -> str:
+    digits = 0 if abs(share * 100 - round(share * 100)) < 1e-9 else 2 if share < 0.1 else 1
+    return f"{share * 100:.{digits}f}%"
+
+
+def _number(value: float) -> str:
+    if value >= 1e6:
+        return f"{value:.1e}"
+    return f"{value:.0f}" if value == round(value) or value >= 100 else f"{value:.2g}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,114 @@
+"""Who took part in an experiment, and what came of each session: its first request, and its first rating.
+
+Called by `experiments`. Sessions are what is counted, since a user keeps his version and one user's hundred
+failures are one mishap. Computation only: events in, values out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from runner.signals.refusals import refuses, spoken
+
+Event = Mapping[str, Any]
+
+WORST, BEST = 1.0, 5.0
+"""The ends of the scale of ratings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """An experiment as declared; `weights` are the versions' shares in their order, `groups` empty means all."""
+
+    id: str
+    name: str
+    versions: tuple[str, ...]
+    weights: tuple[float, ...]
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The first request of a session, and its first rating; None where there is nothing to count.
+
+    `latency` in seconds of an answer that the version itself gave, `badness` 0 for the best rating and 1 for the
+    worst.
+    """
+
+    version: str
+    user: str
+    group: str
+    at: float
+    error: bool
+    latency: float | None
+    badness: float | None
+    refused: bool | None
+
+
+def read(
+    design: Design,
+    requests: Iterable[Event],
+    feedback: Iterable[Event],
+    contents: Iterable[Event],
+    gap: float,
+) -> list[Session]:
+    """Return the sessions of an experiment in the order in which they began."""
+    ours = sorted(
+        (event for event in requests if _takes_part(design, event)), key=lambda event: event["event.time"]
+    )
+    said = {event["loop.request.id"]: event["gen_ai.output.messages"] for event in contents}
+    rated = _ratings(feedback)
+    last: dict[str, float] = {}
+    found: list[Session] = []
+    place: dict[str, int] = {}
+    for event in ours:
+        user, at = event["loop.user"], event["event.time"] / 1e6
+        key = f"{user}/{event.get('loop.session') or ''}"
+        if key not in last or at - last[key] > gap:
+            place[key] = len(found)
+            found.append(_session(event, said))
+        last[key] = at
+        session, rating = found[place[key]], rated.get((event.get("gen_ai.response.id"), user))
+        if rating is not None and session.badness is None:
+            found[place[key]] = replace(session, badness=(BEST - rating) / (BEST - WORST))
+    return found
+
+
+def _takes_part(design: Design, event: Event) -> bool:
+    return (
+        event.get("loop.experiment") == design.id
+        and event.get("loop.version.assigned") in design.versions
+        and event.get("loop.outcome") != "refused"
+        and (not design.groups or event["loop.group"] in design.groups)
+    )
+
+
+def _session(event: Event, said: Mapping[str, str]) -> Session:
+    failed = event["loop.outcome"] == "error" or bool(event.get("loop.fell_back"))
+    answered = event["loop.outcome"] == "ok" and not failed
+    answer = said.get(event["loop.request.id"]) if answered else None
+    latency = event.get("loop.latency_ms") if answered else None
+    return Session(
+        version=event["loop.version.assigned"],
+        user=event["loop.user"],
+        group=event["loop.group"],
+        at=event["event.time"] / 1e6,
+        error=failed,
+        latency=None if latency is None else max(0.0, latency / 1000.0),
+        badness=None,
+        refused=None if answer is None else refuses(spoken(answer)),
+    )
+
+
+def _ratings(feedback: Iterable[Event]) -> dict[tuple[str | None, str], float]:
+    """Return answer and user -> the user's latest rating of it, from 1 to 5; a thumb counts as 5 or 1."""
+    found: dict[tuple[str | None, str], float] = {}
+    for event in sorted(feedback, key=lambda event: event["event.time"]):
+        rating, thumbs = event.get("loop.rating"), event.get("loop.thumbs")
+        if rating is None and thumbs in (1, -1):
+            rating = BEST if thumbs == 1 else WORST
+        if rating is not None and WORST <= rating <= BEST:
+            found[event["gen_ai.response.id"], event["loop.user"]] = float(rating)
+    return found

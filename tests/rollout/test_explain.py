@@ -1,0 +1,60 @@
+"""The words for every case: both numbers, what is missing, and what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runner.rollout.explain import lines
+from runner.rollout.verdict import Because, Step
+from tests.rollout.streams import LAST, Manner, Trial, policy
+
+RELATIVE = policy("worse: error_rate > baseline * 1.5", "limit: error_rate > 5%")
+
+
+def test_a_rollback_names_the_condition_and_both_numbers() -> None:
+    trial = Trial(policy("worse: error_rate > baseline * 1.5")).serves(hours=20, candidate=Manner(errors=0.2))
+    text = lines(trial.assess())
+    assert text[0].startswith(
+        "rolled back: chat-v1.1--cccccccccccc at 50% (stage 'half'): 'worse' is proven: "
+    )
+    assert (
+        "of the candidate" in text[0]
+        and "of the baseline" in text[0]
+        and "error_rate > baseline * 1.5" in text[0]
+    )
+    assert "chat-v1.0--bbbbbbbbbbbb" in text[-1] and "quarantine" in text[-1]
+
+
+def test_a_held_stage_says_what_is_missing_and_about_how_long_that_takes() -> None:
+    stages = [{"name": "half", "traffic": "50%", "duration": "1h"}, LAST]
+    held = Trial(policy("limit: error_rate > 2%", stages=stages), per_hour=60).serves(hours=2)
+    text = lines(held.assess())
+    assert text[0].startswith("held: ") and "inconclusive" in text[0] and "error_rate > 2%" in text[0]
+    assert "more sessions" in text[-1] and "at this pace" in text[-1]
+
+
+def test_silence_is_named_as_such() -> None:
+    text = lines(Trial(RELATIVE).passes(hours=30).assess())
+    assert "no session of the candidate" in text[0]
+    assert any("no data of the candidate, no data of the baseline" in line for line in text)
+
+
+def test_an_advance_says_how_many_sessions_make_it_certain_and_who_takes_the_step() -> None:
+    found = Trial(RELATIVE).serves(hours=25).assess()
+    text = lines(found)
+    assert text[0].startswith("advances: ") and f"{found.sessions} sessions" in text[0]
+    assert text[-1] == "  next: a commit sets the stage to 'full'"
+    by_person = lines(replace(found, because=Because.PULL_REQUEST))
+    assert "a person" in by_person[0] and "pull request" in by_person[-1]
+
+
+@pytest.mark.parametrize("because", Because)
+@pytest.mark.parametrize("step", Step)
+def test_every_case_has_words(because: Because, step: Step) -> None:
+    base = Trial(RELATIVE).serves(hours=2).assess()
+    for extended in (False, True):
+        text = lines(replace(base, because=because, step=step, extended=extended))
+        assert all(line.strip() and "None" not in line and "nan" not in line for line in text)
+        assert text[-1].startswith("  next: ")

@@ -1,0 +1,1 @@
+"""The statistics against constants from elsewhere, enumeration, and small seeded simulations."""
