@@ -178,7 +178,21 @@ def _compared(
     if environment is not None:
         pick_environment(after, environment)
     names = [environment] if environment else list(after.loop.environments)
-    return [_difference(name, (common.sha, before), (revision, after)) for name in names]
+    changes = [_difference(name, (common.sha, before), (revision, after)) for name in names]
+    sections = [_backtest(root, name, before, after) for name in names]
+    return [(made, (*review, *more)) for (made, review), more in zip(changes, sections, strict=True)]
+
+
+def _backtest(root: Path, name: str, before: Spec, after: Spec) -> tuple[Section, ...]:
+    """Return what a change of the rollout's policy would have made of what was logged here."""
+    old, new = before.policies.rollout, after.policies.rollout
+    if old == new:
+        return ()
+    from runner.cli.logged import read_events
+    from runner.report.backtest import sections_for_plan
+    from runner.rollout.trials import KINDS
+
+    return (("backtest", sections_for_plan(old, new, read_events(root, name, *KINDS))),)
 
 
 def _of_commit(source: CommitSource, sha: str) -> Spec:

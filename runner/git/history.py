@@ -17,6 +17,7 @@ from runner.spec.source import read
 
 LIMIT = 500
 """The most commits of the file that one walk looks at."""
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +96,38 @@ def _versions(repository: Repository, revision: Revision, path: str, limit: int)
         *("log", "--first-parent", "-z", f"--max-count={limit}", "--format=%H %ct", revision.sha, "--"),
         f":(literal,top){path}",
     )
-    for line in said.decode().split("\0"):
-        if line.strip():
-            sha, at = line.split()
-            yield _version(repository, sha, datetime.fromtimestamp(int(at), UTC), path)
+    commits = [line.split() for line in said.decode().split("\0") if line.strip()]
+    for start in range(0, len(commits), _AT_ONCE):
+        some = commits[start : start + _AT_ONCE]
+        contents = _contents(repository, [sha for sha, _ in some], path)
+        for (sha, seconds), content in zip(some, contents, strict=True):
+            yield _version(sha, datetime.fromtimestamp(int(seconds), UTC), path, content)
 
 
-def _version(repository: Repository, sha: str, committed: datetime, path: str) -> _Version:
-    found = repository.git.run("cat-file", "blob", f"{sha}:{path}")
-    if found.status:
+def _contents(repository: Repository, shas: list[str], path: str) -> list[bytes | None]:
+    """Return the file as each commit has it; None where it has none. One process reads them all."""
+    asked = "".join(f"{sha}:{path}\n" for sha in shas)
+    said = repository.git.read("cat-file", "--batch", stdin=asked.encode())
+    contents: list[bytes | None] = []
+    at = 0
+    for sha in shas:
+        end = said.index(b"\n", at)
+        head, at = said[at:end], end + 1
+        if head == f"{sha}:{path} missing".encode():
+            contents.append(None)
+            continue
+        size = int(head.split()[2])
+        contents.append(said[at : at + size])
+        at += size + 1
+    return contents
+
+
+def _version(sha: str, committed: datetime, path: str, content: bytes | None) -> _Version:
+    if content is None:
         return _Version(sha, committed, None, None)
-    document, problems = read(path, found.stdout)
+    document, problems = read(path, content)
     value = document.value if document is not None and not problems else None
-    return _Version(sha, committed, found.stdout.decode(errors="replace"), value)
+    return _Version(sha, committed, content.decode(errors="replace"), value)
 
 
 def _rollout(version: _Version | None, environment: str) -> Mapping[str, Any] | None:

@@ -139,8 +139,9 @@ def _shadow(spec: Spec, environment: Environment) -> Shadow | None:
 
 def _experiment(spec: Spec, environment: str, declared: DeclaredExperiment) -> Experiment:
     versions = tuple(_version(spec, name) for name in declared.versions)
-    # Other bytes are another experiment: its users are drawn anew and its figures begin at nothing.
-    content = [environment, declared.name, [version.digest for version in versions]]
+    # Other bytes or another split are another experiment: its users are drawn anew, its figures begin at nothing.
+    split = [declared.shares, declared.share, declared.groups]
+    content = [environment, declared.name, [version.digest for version in versions], split]
     return Experiment(
         id=digest.short(digest.of_value(content)),
         name=declared.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from runner.spec.base import Name, Section, Variable
 from runner.spec.condition import Condition
@@ -61,6 +61,7 @@ def _stage_duration(value: Any) -> Any:
 StageDuration = Annotated[
     Duration | None,
     BeforeValidator(_stage_duration),
+    PlainSerializer(lambda value: STABLE if value is None else value, when_used="json"),
     WithJsonSchema(
         {
             "anyOf": [

@@ -222,6 +222,17 @@ def test_a_threshold_changed_is_a_change_although_nothing_is_done_to_the_engine(
         ]
 
 
+def test_a_condition_changed_shows_what_it_would_have_made_of_rollouts(offline: Bench) -> None:
+    offline.files.set("policies/rollout.yaml", "always", "slow", to="latency_p99 > 3000ms")
+    offline.commit("slower is fine")
+    said = offline.loop("plan", "--against", "HEAD^", "-e", "production")
+    assert said.code == 2
+    assert "backtest:" in said.out
+    assert "no rollout is in the event log" in said.out
+    for label in ("as it was:", "as changed:"):
+        assert label in said.out
+
+
 def test_a_model_added_is_shown_whole_or_by_its_beginning(offline: Bench) -> None:
     text = offline.files.texts["models/chat-v1.1.yaml"].replace("name: chat-v1.1", "name: chat-v1.2")
     offline.files.texts["models/chat-v1.2.yaml"] = text

@@ -152,3 +152,25 @@ def test_where_the_walk_ends_the_oldest_commit_seen_is_the_answer(told: Told) ->
         tip = told.commit(str(poll), BEFORE.replace("2s", f"{poll}s"))
     held = since(told.repository(), Revision(tip), baseline_is("chat-v1.0"), limit=2)
     assert held == datetime(2026, 11, 21, 5, 3, tzinfo=UTC)
+
+
+def test_a_file_that_was_deleted_and_came_back_is_a_break(told: Told) -> None:
+    told.commit("1", BEFORE)
+    (told.scratch.root / "loop.yaml").unlink()
+    told.minute += 1
+    told.scratch.commit("2")
+    tip = told.commit("3", ENTERED)
+    assert since(told.repository(), Revision(tip), baseline_is("chat-v1.0")) == datetime(
+        2026, 11, 21, 5, 3, tzinfo=UTC
+    )
+    found = introduced(told.repository(), Revision(tip), "production")
+    assert found is not None
+    assert (found.text, found.before) == (ENTERED, None)
+
+
+def test_a_long_history_is_walked_to_where_the_value_came_in(told: Told) -> None:
+    told.commit("begin", BEFORE.replace("chat-v1.0", "chat-v0.9"))
+    for poll in range(1, 40):
+        tip = told.commit(str(poll), BEFORE.replace("2s", f"{poll}s"))
+    held = since(told.repository(), Revision(tip), baseline_is("chat-v1.0"))
+    assert held == datetime(2026, 11, 21, 5, 2, tzinfo=UTC)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.errors import TerminalError, TransientError, Unknown
-from runner.git.command import Git
+from runner.git.command import Finished, Git, failure
 from runner.git.repository import Repository, Revision
 
 if TYPE_CHECKING:
@@ -254,6 +254,26 @@ def test_a_command_that_does_not_end_is_a_transient_error(tmp_path: Path) -> Non
     slow.chmod(0o755)
     with pytest.raises(TransientError, match="did not end within"):
         Git(tmp_path, program=str(slow)).run("status", seconds=0.2)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error: file write error: No space left on device",
+        "fatal: Unable to create '/r/.git/index.lock': File exists.\n\nAnother git process seems to be running",
+        "fatal: update_ref failed for ref 'refs/heads/main': cannot lock ref 'refs/heads/main': Unable to create "
+        "'/r/.git/refs/heads/main.lock': File exists.",
+        "error: unable to write file .git/objects/ab/cd: Disk quota exceeded",
+    ],
+)
+def test_a_full_disk_or_a_lock_is_for_later(said: str) -> None:
+    error = failure("commit", Finished(128, b"", said))
+    assert isinstance(error, TransientError)
+    assert ".lock" not in said or "delete /r/.git/" in str(error)
+
+
+def test_any_other_failure_is_final() -> None:
+    assert isinstance(failure("commit", Finished(128, b"", "fatal: not a valid object name")), TerminalError)
 
 
 def test_a_shallow_clone_says_why_an_older_commit_is_unknown(scratch: Scratch, tmp_path: Path) -> None:

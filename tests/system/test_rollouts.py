@@ -74,8 +74,8 @@ def agree_that_it_went_back(shop: Shop, served: str, before: str, conditions: se
 
 def test_a_candidate_that_errs_is_rolled_back_and_its_users_are_answered_by_the_baseline(shop: Shop) -> None:
     before = shop.tip()
-    shop.replica.set(shop.served("chat-v1.2"), Fault(Kind.ERROR))
     served = shop.put_on_trial("chat-v1.2")
+    shop.replica.set(served, Fault(Kind.ERROR))
     agree_that_it_went_back(shop, served, before, {"errors"})
     assert shop.replica.faults.met[served] > 0
     shop.replica.clear()
