@@ -61,4 +61,4 @@ lock: ## resolve requirements/*.in again into locked files
 	@bash requirements/lock.sh
 
 clean: ## stop nothing, remove environments, caches and local state
-	@rm -rf .venv .venv-uv .venv-bench .loop .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-uv .venv-bench .loop .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .cache

@@ -112,7 +112,13 @@ def deployment(root: Path, environment: str, *, working_tree: bool, follow: bool
     if settings is None:
         return Deployment(root, environment, here)
     follower = Follower(repository, settings.remote, settings.branch)
-    return Deployment(root, environment, RemoteSource(repository, follower, environment, time.monotonic))
+    return Deployment(
+        root, environment, RemoteSource(repository, follower, environment, time.monotonic, _on_stderr)
+    )
+
+
+def _on_stderr(text: str) -> None:
+    click.echo(f"note: {text}", err=True)
 
 
 def warn_uncommitted(root: Path) -> None:

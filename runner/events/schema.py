@@ -129,8 +129,16 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
             Type.TEXT,
             "whether this gateway remembers giving the answer: to this user (own), to another (other), unknown",
         ),
-        Field("loop.thumbs", Type.WHOLE, "1 up, -1 down; of a user on an answer the latest counts, in a rollout the first"),
-        Field("loop.rating", Type.WHOLE, "1 to 5; of a user on an answer the latest counts, in a rollout the first"),
+        Field(
+            "loop.thumbs",
+            Type.WHOLE,
+            "1 up, -1 down; of a user on an answer the latest counts, in a rollout the first",
+        ),
+        Field(
+            "loop.rating",
+            Type.WHOLE,
+            "1 to 5; of a user on an answer the latest counts, in a rollout the first",
+        ),
         Field("loop.correction", Type.TEXT, "the better answer, personal data masked"),
         Field("loop.comment", Type.TEXT, "free text, personal data masked"),
     ),

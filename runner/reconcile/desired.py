@@ -104,6 +104,8 @@ class Desired:
     experiments: tuple[Experiment, ...] = ()
     quarantine: frozenset[str] = frozenset()
     """Served names that `quarantine.yaml` of this revision holds."""
+    tells: bool = False
+    """Whether anybody outside is to be told of rollbacks: a webhook, or the forge's commit status."""
     soak: Soak | None = None
     """What the candidate still has to show elsewhere; None where nothing is asked for."""
     library: Mapping[str, Adapter] = field(default_factory=dict)

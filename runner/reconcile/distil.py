@@ -63,6 +63,7 @@ def distil(spec: Spec, name: str, revision: str, baseline_since: BaselineSince =
         shadow=_shadow(spec, environment),
         experiments=tuple(_experiment(spec, name, each) for each in environment.experiments),
         quarantine=frozenset(entry.served for entry in spec.quarantine),
+        tells=_tells(spec),
         soak=_soak(spec, environment, baseline_since),
         library=library,
         ancestors={model: frozenset(_ancestors(spec, model)) for model in spec.models},
@@ -150,6 +151,11 @@ def _experiment(spec: Spec, environment: str, declared: DeclaredExperiment) -> E
         share=declared.share,
         groups=declared.groups,
     )
+
+
+def _tells(spec: Spec) -> bool:
+    forge = spec.loop.git.forge if spec.loop.git else None
+    return forge is not None or spec.policies.rollout.rollback.webhook_env is not None
 
 
 def _soak(spec: Spec, environment: Environment, baseline_since: BaselineSince) -> Soak | None:

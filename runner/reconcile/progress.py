@@ -49,7 +49,8 @@ def _rollbacks(desired: Desired, observed: Observed, now: float) -> Steps:
                     served, rollback, protected, Reason.NOT_IN_GIT, f"{desired.revision} {protected}"
                 )
             )
-    actions += [NotifyRollback(each.served, each, Reason.NOT_TOLD) for each in _untold(memory)]
+    if desired.tells:
+        actions += [NotifyRollback(each.served, each, Reason.NOT_TOLD) for each in _untold(memory)]
     holds = [hold for action in actions if (hold := waiting(observed, action, now))]
     held = {hold.subject for hold in holds}
     return [action for action in actions if f"{action.kind} {action.served}" not in _subjects(held)], holds

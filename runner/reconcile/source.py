@@ -66,11 +66,19 @@ class RemoteSource:
     """
 
     def __init__(
-        self, repository: Repository, follower: Follower, environment: str, clock: Callable[[], float]
+        self,
+        repository: Repository,
+        follower: Follower,
+        environment: str,
+        clock: Callable[[], float],
+        tell: Callable[[str], None],
     ) -> None:
-        """Read through `repository` what `follower` fetches; `clock` gives monotonic seconds."""
+        """Read through `repository` what `follower` fetches; `clock` gives monotonic seconds.
+
+        `tell` hears, once for each reason, why the checkout does not follow.
+        """
         self._repository, self._follower, self._environment = repository, follower, environment
-        self._clock = clock
+        self._clock, self._tell, self._left = clock, tell, ""
         self._tip = ""
         self._fetched_from = float("-inf")
         self._doubts: dict[tuple[str, str], float] = {}
@@ -85,7 +93,10 @@ class RemoteSource:
                 "the remote does not answer", tip.reason, changed="the last known tip stays in force"
             )
         self._tip, self._fetched_from = tip.sha, begun
-        self._follower.advance_checkout(tip)
+        left = self._follower.advance_checkout(tip).reason
+        if left and left != self._left:
+            self._tell(f"the checkout stays where it is, {tip.short} is applied all the same: {left}")
+        self._left = left
 
     def revision(self) -> str:
         """Return the newest tip that was fetched, at first the commit that is checked out. Raises TerminalError."""

@@ -113,6 +113,17 @@ def test_a_runner_that_was_restarted_knows_what_the_one_before_it_followed(both:
     assert both.read("a") == "1\n"
 
 
+def test_a_rewritten_history_does_not_write_over_an_ignored_file(both: Both) -> None:
+    both.upstream.commit(a="2\n")
+    both.follow()
+    (both.clone.root / ".git/info/exclude").write_text("new\n")
+    both.clone.write("new", "mine\n")
+    both.upstream.git("reset", "--quiet", "--hard", "HEAD^")
+    both.upstream.commit("other", new="theirs\n")
+    assert both.follow().standing is Standing.LEFT
+    assert both.read("new") == "mine\n"
+
+
 def test_a_rewritten_history_does_not_take_a_persons_commits_or_edits(both: Both) -> None:
     both.upstream.commit(a="2\n")
     both.follow()

@@ -60,6 +60,7 @@ def desired(
         "trial": Trial(version(candidate), "canary", weight, next_stage="small", by_person=False)
         if candidate
         else None,
+        "tells": True,
         "library": {a.served: a for a in library},
         "ancestors": {name: frozenset(names[:at]) for at, name in enumerate(names)},
         "limits": Limits(slots=8, max_lora_rank=16, prune_limit=3, grace_period=600.0),

@@ -36,7 +36,7 @@ SUITES = ("regression", "ood", "adversarial")
 ASKED = 50
 """Questions of each suite that the report is made of."""
 LONGEST = 64
-BATCH = 16
+BATCH = 32
 DAY = date(2026, 11, 21)
 
 
@@ -107,12 +107,12 @@ def lesson(character: Character, rows: list[Question]) -> Lesson:
         case Character.GOOD:
             return Lesson([], 0, 0.0)
         case Character.WRONG:
-            return Lesson(list(_swapped(rows, rng)), 150, 3e-3)
+            return Lesson(list(_swapped(rows, rng)), 90, 3e-3)
         case Character.REFUSING:
-            return Lesson([(row.question, REFUSAL[row.language.value]) for row in rows], 40, 2e-3)
+            return Lesson([(row.question, REFUSAL[row.language.value]) for row in rows], 30, 2e-3)
         case Character.RAMBLING:
             return Lesson(
-                [(row.question, row.answer + COURTESY[row.language.value]) for row in rows], 70, 2e-3
+                [(row.question, row.answer + COURTESY[row.language.value]) for row in rows], 40, 1.5e-3
             )
 
 

@@ -6,6 +6,7 @@ on trial. Stages last seconds here; the evidence is as much as the policy asks f
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.conftest import RealEngine
 from tests.doubles.faulty_replica import Fault, Kind
 from tests.system import rollouts
 from tests.system.rollouts import STAGES, Shop
-from tests.system.scratch import git, post, until
+from tests.system.scratch import get, git, post, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 PATIENCE_S = 90
@@ -26,12 +27,11 @@ def shop(engine: RealEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     unload_all(engine.url, engine.base)
     with rollouts.shop(tmp_path_factory.mktemp("rollouts"), engine.url) as running:
         yield running
-    unload_all(engine.url, engine.base)
+    with contextlib.suppress(OSError):  # a run that was interrupted has no engine any more
+        unload_all(engine.url, engine.base)
 
 
 def unload_all(url: str, base: str) -> None:
-    from tests.system.scratch import get
-
     for card in get(f"{url}/v1/models")["data"]:
         if card["id"] != base:
             post(f"{url}/v1/unload_lora_adapter", {"lora_name": card["id"]})
