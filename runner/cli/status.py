@@ -100,7 +100,20 @@ def _last_pass(path: Path) -> dict[str, Any] | None:
         raise _damaged(path, in_words(error)) from error
     if not isinstance(value, dict) or value.get("format") != FORMAT or not value.keys() >= REQUIRED:
         raise _damaged(path, f"it is not what a runner of this version writes (format {FORMAT})")
+    _check_rollout(path, value)
     return value
+
+
+def _check_rollout(path: Path, value: dict[str, Any]) -> None:
+    from runner.report.explain import from_json
+
+    found = value.get("rollout")
+    if found is None or (isinstance(found, dict) and "unknown" in found):
+        return
+    try:
+        from_json(found)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, f"its rollout is none: {in_words(error)}") from error
 
 
 def _damaged(path: Path, why: str) -> TerminalError:

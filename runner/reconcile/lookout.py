@@ -18,7 +18,7 @@ from runner.reconcile.observed import Rollback
 from runner.reconcile.ports import World
 from runner.reconcile.routing import rollout_id
 from runner.reconcile.trial import Subject
-from runner.rollout.explain import lines
+from runner.rollout import explain
 from runner.rollout.verdict import Assessment, Step
 
 NO_TRIAL = "there is no candidate on trial"
@@ -126,8 +126,8 @@ def _proven(found: Assessment, declared: Declared, now: float) -> Rollback:
         baseline=found.baseline,
         stage=found.stage,
         weight=found.weight,
-        condition=found.condition,
-        evidence=lines(found),
+        condition=explain.condition(found),
+        evidence=explain.record(found),
         at=now,
         revision=declared.desired.revision,
     )
@@ -144,7 +144,7 @@ def _by_hand(wish: Wish, found: Assessment | Unknown | None, declared: Declared,
         stage=trial.stage,
         weight=trial.weight,
         condition=wish.reason,
-        evidence=lines(found) if isinstance(found, Assessment) else (),
+        evidence=explain.record(found) if isinstance(found, Assessment) else (),
         at=now,
         by=wish.by,
         revision=desired.revision,
@@ -154,4 +154,4 @@ def _by_hand(wish: Wish, found: Assessment | Unknown | None, declared: Declared,
 def _told(rollback: Rollback, results: Mapping[str, str]) -> str:
     said = [f"rolled back: {rollback.served} at '{rollback.stage}': {rollback.condition}"]
     said += [f"{url}: {result}" for url, result in results.items()]
-    return "\n".join([*said, *rollback.evidence])
+    return "\n".join([*said, *rollback.evidence[:1]])

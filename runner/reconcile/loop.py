@@ -301,7 +301,12 @@ class Reconciler:
         if self._outward is None and actions:
             work = apply(replace(planned, actions=actions), observed, world, self.journal, _never)
             self._outward = asyncio.create_task(work)
-            self._outward.add_done_callback(lambda _: self._nudge.set())
+            self._outward.add_done_callback(lambda _: self._look_again())
+
+    def _look_again(self) -> None:
+        """A commit of our own may have landed: look for it now, and not when the next poll is due."""
+        self._hurry.set()
+        self._nudge.set()
 
     def _enter_stage(self, observed: Observed) -> None:
         """Note the first sight of a stage in the live routes, and turn the evidence to it."""

@@ -23,7 +23,7 @@ from runner.reconcile.desired import Desired, Trial
 from runner.reconcile.intent import shown, stopped
 from runner.reconcile.observed import Memory, Observed, Rollback
 from runner.reconcile.routing import rollout_id
-from runner.rollout.explain import lines
+from runner.rollout import explain
 from runner.rollout.verdict import Assessment, Because, Step
 
 Steps = tuple[list[Action], list[Hold]]
@@ -79,10 +79,9 @@ def _stage(desired: Desired, observed: Observed, now: float) -> Steps:
     if not _concerns(desired, trial, found):
         return [], []
     if found.step is not Step.ADVANCE or trial.next_stage is None:
-        text, *more = lines(found) or (found.because.value,)
         doubted = found.because is Because.MISMATCH
         reason = HoldReason.MISMATCH if doubted else HoldReason.EVIDENCE
-        return [], [Hold(name, reason, text, next="; ".join(more[:1]))]
+        return [], [Hold(name, reason, explain.standing(found), next=explain.next_step(found))]
     if stop := _stopped(desired, observed, now):
         text = f"certified for '{trial.next_stage}', and does not advance: {stop[1]}"
         return [], [Hold(name, stop[0], text)]
@@ -115,7 +114,7 @@ def _step(desired: Desired, observed: Observed, trial: Trial, found: Assessment,
         rollout_id=found.rollout_id,
         before=trial.stage,
         stage=trial.next_stage,
-        evidence=lines(found),
+        evidence=explain.lines(found),
         by_pull_request=trial.by_person,
         reason=Reason.CERTIFIED,
         config=desired.revision,

@@ -59,7 +59,7 @@ def _row(finding: Finding, assessment: Assessment) -> tuple[str, ...]:
         finding.text,
         figures.estimate(finding.metric, finding.candidate),
         figures.estimate(finding.metric, finding.baseline),
-        f"{figures.evidence(finding.evidence)} / {figures.evidence(assessment.threshold)}",
+        f"{explain.capital(finding.evidence, assessment.threshold)} / {figures.evidence(assessment.threshold)}",
         finding.verdict.value,
     )
 

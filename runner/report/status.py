@@ -7,6 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from runner.report.explain import from_json
+from runner.rollout import explain
+from runner.rollout.verdict import Assessment
+
 Values = Mapping[str, Any]
 STALE_SECONDS = 30.0
 _HEX = re.compile("[0-9a-f]{40,64}")
@@ -37,7 +41,7 @@ def to_text(status: Values, now: float, *, colour: bool) -> str:
     lines += [*_section(f"serving{was}", _serving(last)), *_section(f"systems{was}", _systems(last))]
     lines += _section("rollout", _rollout(last))
     lines += _section(f"requests, {_window(status['window_seconds'])}", _table(status["arms"]))
-    lines += _section("held", (row for hold in last["holds"] for row in _hold(hold)))
+    lines += _section("held", (row for hold in last["holds"] for row in _hold(hold) if not _told(hold, last)))
     lines += _section("failed", (row for failed in last["failed"] for row in _failure(failed)))
     lines += _section("refused", _refusal(last["refused"]) if last["refused"] else ())
     return "\n".join(lines).rstrip()
@@ -55,6 +59,11 @@ def _headline(status: Values, last: Values, now: float, colour: bool) -> str:
     if last["refused"]:
         about += f"; {_revision(last['refused']['revision'])} is REFUSED, see below"
     return f"{status['environment']}: {found} ({about})"
+
+
+def _told(hold: Values, last: Values) -> bool:
+    """Return whether the section about the rollout says a hold already."""
+    return bool(last.get("rollout")) and hold.get("reason") in ("evidence", "mismatch")
 
 
 def _serving(last: Values) -> Iterator[str]:
@@ -76,19 +85,36 @@ def _serving(last: Values) -> Iterator[str]:
 
 def _rollout(last: Values) -> Iterator[str]:
     """Yield what the evidence says of the candidate, and the rollbacks that Git does not show yet."""
-    found = last.get("rollout")
+    found, rollbacks = last.get("rollout"), last.get("rollbacks") or ()
+    pending = [each for each in rollbacks if each["git"] == "pending"]
     if found and "unknown" in found:
         yield f"the evidence cannot be read: {found['unknown']}"
-    elif found:
-        yield f"{found['candidate']} in '{found['stage']}' ({100 * found['weight']:.4g}%): {found['step']}"
-        yield f"  {found['because']}; evidence against it {found['evidence']:.3g} of {found['threshold']:.3g}"
-        yield "  `loop explain` has every figure"
-    for rollback in last.get("rollbacks") or ():
-        at = datetime.fromtimestamp(rollback["at"], UTC)
-        state = "rolled back (pending git)" if rollback["git"] == "pending" else "rolled back"
-        yield f"{rollback['served']}: {state} at {at:%Y-%m-%d %H:%M:%S} UTC: {rollback['condition']}"
-        if rollback["git"] == "pending" and rollback["written"]:
-            yield f"  waits for {rollback['written']}"
+    elif found and found["candidate"] not in {each["served"] for each in pending}:
+        yield from _assessed(from_json(found))
+    landed = [each for each in rollbacks if each["git"] == "landed"]
+    for rollback in (*pending, *landed[-1:]):
+        yield from _rolled_back(rollback)
+
+
+def _assessed(found: Assessment) -> Iterator[str]:
+    yield explain.headline(found)
+    against = f"{explain.capital(found.evidence, found.threshold)} of {found.threshold:.4g}"
+    yield f"  evidence against it: {against}; `loop explain` has every figure"
+    yield f"  next: {explain.next_step(found)}"
+
+
+def _rolled_back(rollback: Values) -> Iterator[str]:
+    """Yield what was rolled back when and why, and how far Git knows."""
+    at = datetime.fromtimestamp(rollback["at"], UTC)
+    pending = rollback["git"] == "pending"
+    state = "rolled back (pending git)" if pending else "rolled back"
+    yield f"{state}: {rollback['served']} at {at:%Y-%m-%d %H:%M:%S} UTC: {rollback['condition']}"
+    if pending:
+        written = rollback["written"]
+        wait = (
+            f"waits for {_revision(written)}" if written else "users are on the baseline, Git does not say so"
+        )
+        yield f"  {wait}"
 
 
 def _systems(last: Values) -> Iterator[str]:

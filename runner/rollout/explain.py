@@ -16,29 +16,73 @@ _WORDS = {
     Verdict.INCONCLUSIVE: "open",
     Verdict.ERROR: "undecidable",
 }
+_STEPS = {Step.ADVANCE: "advances", Step.HOLD: "held", Step.ROLL_BACK: "rolled back"}
 
 
 def lines(assessment: Assessment) -> tuple[str, ...]:
     """Return why the rollout advances, holds or goes back, then each comparison, then what is missing."""
-    own = [_headline(assessment), *_evidence(assessment)]
-    own += [f"  {_finding(each)}" for each in assessment.findings]
-    if assessment.mismatch is not None and assessment.mismatch.found:
-        own.append(f"  {_split(assessment.mismatch)}")
-    own += [f"  note: {note}" for note in assessment.notes]
-    return (*own, f"  next: {_next(assessment)}")
+    own = [headline(assessment), *_details(assessment)]
+    return (*own, f"  next: {next_step(assessment)}")
 
 
-def _headline(a: Assessment) -> str:
-    place = f"{a.candidate} at {_percent(a.weight)} (stage '{a.stage}')"
-    word = {Step.ADVANCE: "advances", Step.HOLD: "held", Step.ROLL_BACK: "rolled back"}[a.step]
-    return f"{word}: {place}: {_why(a)}"
+def headline(assessment: Assessment) -> str:
+    """Return step, place and reason on one line."""
+    return f"{_STEPS[assessment.step]}: {standing(assessment)}"
+
+
+def standing(assessment: Assessment) -> str:
+    """Return place and reason on one line, for where the step is told beside it."""
+    a = assessment
+    return f"{a.candidate} {_place(a)}: {_why(a)}"
+
+
+def condition(assessment: Assessment) -> str:
+    """Return why a rollout goes back, as it is recorded: the condition's name and its text."""
+    a = assessment
+    if a.because is Because.INCONCLUSIVE_END:
+        return f"inconclusive when the time of '{a.stage}' was over"
+    own = [each for each in a.findings if each.condition == a.condition]
+    told = [each for each in own if each.verdict is Verdict.FAIL] or own
+    return f"{a.condition}: {', '.join(each.text for each in told)}" if told else a.condition
+
+
+def record(assessment: Assessment) -> tuple[str, ...]:
+    """Return the evidence as it is kept in Git: both numbers on one short line, then every comparison."""
+    a = assessment
+    return (f"{_gist(a)}, {_place(a)}", *(line.strip() for line in _details(a)))
+
+
+def capital(evidence: float, threshold: float) -> str:
+    """Return an e-value for people; far above the threshold its size says nothing any more."""
+    return f">{_number(10 * threshold)}" if evidence > 10 * threshold else _number(evidence)
+
+
+def _gist(a: Assessment) -> str:
+    own = [each for each in a.findings if each.condition == a.condition]
+    told = sorted(own, key=lambda each: each.verdict is not Verdict.FAIL)
+    if not a.sessions or not told:
+        return f"{_sessions(a.sessions)} of the candidate seen"
+    return _brief(told[0])
+
+
+def _details(a: Assessment) -> list[str]:
+    own = [*_evidence(a), *(f"  {_finding(each)}" for each in a.findings)]
+    if a.mismatch is not None and a.mismatch.found:
+        own.append(f"  {_split(a.mismatch)}")
+    return own + [f"  note: {note}" for note in a.notes]
+
+
+def _place(a: Assessment) -> str:
+    return f"at {_percent(a.weight)} (stage '{a.stage}')"
 
 
 def _why(a: Assessment) -> str:
     match a.because:
         case Because.PROVEN:
-            failed = next((each for each in a.findings if each.verdict is Verdict.FAIL), None)
-            what = f": {_figures(failed)}, where '{failed.text}' sends it back" if failed else ""
+            failed = [each for each in a.findings if each.verdict is Verdict.FAIL]
+            own = next((each for each in failed if each.condition == a.condition), None)
+            first = own or next(iter(failed), None)
+            what = f": {_brief(first)}, where '{first.text}' sends it back" if first else ""
             text = f"'{a.condition}' is proven{what}"
         case Because.INCONCLUSIVE_END:
             text = f"its {_duration(a.elapsed)} are over, and {_open(a)}; the stage goes back then"
@@ -68,14 +112,14 @@ def _open(a: Assessment) -> str:
         return "nothing is proven either way"
     first = undecided[0]
     more = f" (and {len(undecided) - 1} more)" if len(undecided) > 1 else ""
-    return f"{_figures(first)}, no proof for or against '{first.text}'{more}"
+    return f"{_brief(first)}, no proof for or against '{first.text}'{more}"
 
 
 def _evidence(a: Assessment) -> list[str]:
     if not a.condition:
         return []
     return [
-        f"  evidence against it: {_number(a.evidence)} of {_number(a.threshold)}, "
+        f"  evidence against it: {capital(a.evidence, a.threshold)} of {_number(a.threshold)}, "
         f"most of it for '{a.condition}', after {_sessions(a.sessions)}"
     ]
 
@@ -97,17 +141,31 @@ def _figures(finding: Finding) -> str:
     return f"{text}, {_arm(finding.metric, finding.baseline, 'the baseline')}"
 
 
+def _brief(finding: Finding) -> str:
+    """Return the value of each arm without its interval."""
+    if finding.verdict is Verdict.ERROR:
+        return _figures(finding)
+    arms = [(finding.candidate, "the candidate")]
+    arms += [(finding.baseline, "the baseline")] if finding.baseline is not None else []
+    return ", ".join(
+        f"no data of {whose}"
+        if arm.value is None
+        else f"{_value(finding.metric, arm.value)} of {whose} ({_counted(arm)})"
+        for arm, whose in arms
+    )
+
+
+def _counted(estimate: Estimate) -> str:
+    within = _sessions(estimate.n)
+    return within if estimate.k is None else f"{_number(estimate.k)} in {within}"
+
+
 def _arm(metric: str, estimate: Estimate, whose: str) -> str:
     if estimate.value is None:
         return f"no data of {whose}"
     low = "?" if estimate.low is None else _value(metric, estimate.low)
     high = "?" if estimate.high is None else _value(metric, estimate.high)
-    counted = (
-        f"{_number(estimate.k)} in {_sessions(estimate.n)}"
-        if estimate.k is not None
-        else _sessions(estimate.n)
-    )
-    return f"{_value(metric, estimate.value)} [{low} to {high}] of {whose} ({counted})"
+    return f"{_value(metric, estimate.value)} [{low} to {high}] of {whose} ({_counted(estimate)})"
 
 
 def _value(metric: str, value: float) -> str:
@@ -131,7 +189,9 @@ def _split(found: Mismatch) -> str:
     )
 
 
-def _next(a: Assessment) -> str:
+def next_step(assessment: Assessment) -> str:
+    """Return what comes next, and about how long that takes."""
+    a = assessment
     match a.because:
         case Because.PROVEN | Because.INCONCLUSIVE_END:
             text = f"all users are on {a.baseline}; the digest stays quarantined until a commit lifts it"

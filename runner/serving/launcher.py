@@ -79,7 +79,7 @@ def vllm(engine: Engine, base: BaseModelRef, root: Path, build: Build, environ: 
             *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
             *("--model", model, "--served-model-name", base.name),
             *("--host", host, "--port", str(port)),
-            *_lora_flags(engine),
+            *_lora_flags(engine, build),
             *(_CPU_FLAGS if build is Build.CPU else ()),
             *("--disable-uvicorn-access-log", "--disable-fastapi-docs", "--uvicorn-log-level", "warning"),
         ),
@@ -116,9 +116,14 @@ def serves(client: EngineClient) -> Ready:
     return ready
 
 
-def _lora_flags(engine: Engine) -> tuple[str, ...]:
-    held = engine.max_cpu_loras or engine.max_loras
-    flags = ["--enable-lora", "--max-loras", str(engine.max_loras), "--max-cpu-loras", str(held)]
+def _lora_flags(engine: Engine, build: Build) -> tuple[str, ...]:
+    # vLLM's CPU kernels read "no adapter" (slot -1) as the last slot: with all slots taken, the base answers with an
+    # adapter's weights beside that adapter's traffic (measured on 0.32: a difference of 2.4 where 0 is right). Slots
+    # are filled from the first on, so one that nobody declared stays empty.
+    spare = 1 if build is Build.CPU else 0
+    batch = engine.max_loras + spare
+    held = max(engine.max_cpu_loras or engine.max_loras, batch)
+    flags = ["--enable-lora", "--max-loras", str(batch), "--max-cpu-loras", str(held)]
     flags += ["--max-lora-rank", str(engine.max_lora_rank)]
     if engine.max_model_len is not None:
         flags += ["--max-model-len", str(engine.max_model_len)]

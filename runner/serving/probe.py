@@ -148,9 +148,15 @@ def judge(base_difference: float, training_difference: float | None) -> ProbeRes
     if training_difference is not None:
         most = f"at most {MAXIMUM_TRAINING_DIFFERENCE} expected"
         evidence.append(f"mean difference from the training stack: {training_difference:.4f} ({most})")
-    passed = base_difference >= MINIMUM_BASE_DIFFERENCE
-    passed = passed and (training_difference is None or training_difference <= MAXIMUM_TRAINING_DIFFERENCE)
-    verdict = Verdict.PASS if passed else Verdict.FAIL
+    as_trained = training_difference is None or training_difference <= MAXIMUM_TRAINING_DIFFERENCE
+    if base_difference >= MINIMUM_BASE_DIFFERENCE:
+        verdict = Verdict.PASS if as_trained else Verdict.FAIL
+    elif as_trained and training_difference is not None:
+        # It answers as it was trained, so it is the base that is answered with its weights; that may pass.
+        evidence.append("the adapter is right and the base answers like it: the engine mixes them up")
+        verdict = Verdict.ERROR
+    else:
+        verdict = Verdict.FAIL
     return ProbeResult(verdict, base_difference, training_difference, tuple(evidence))
 
 

@@ -34,7 +34,7 @@ def flag(of: Program, name: str) -> str:
 
 
 def test_the_engines_limits_become_flags(root: Path) -> None:
-    made = program(root, max_loras=3, max_cpu_loras=6, max_lora_rank=32, max_model_len=256)
+    made = program(root, Build.GPU, max_loras=3, max_cpu_loras=6, max_lora_rank=32, max_model_len=256)
     names = ("--max-loras", "--max-cpu-loras", "--max-lora-rank", "--max-model-len")
     assert [flag(made, name) for name in names] == ["3", "6", "32", "256"]
     assert (flag(made, "--host"), flag(made, "--port")) == ("127.0.0.1", "8101")
@@ -43,9 +43,16 @@ def test_the_engines_limits_become_flags(root: Path) -> None:
 
 
 def test_as_many_adapters_stay_in_memory_as_fit_a_batch_unless_said_otherwise(root: Path) -> None:
-    made = program(root, max_loras=3)
+    made = program(root, Build.GPU, max_loras=3)
     assert flag(made, "--max-cpu-loras") == "3"
     assert "--max-model-len" not in made.argv
+
+
+def test_on_a_cpu_one_slot_more_than_declared_keeps_the_base_apart_from_adapters(root: Path) -> None:
+    made = program(root, Build.CPU, max_loras=3, max_cpu_loras=6)
+    assert (flag(made, "--max-loras"), flag(made, "--max-cpu-loras")) == ("4", "6")
+    made = program(root, Build.CPU, max_loras=3)
+    assert (flag(made, "--max-loras"), flag(made, "--max-cpu-loras")) == ("4", "4")
 
 
 def test_the_cpu_build_gets_its_own_flags_and_the_gpu_build_does_not(root: Path) -> None:
