@@ -64,8 +64,16 @@ STARTED = pytest.StashKey[RealEngine | LoopError]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the real vLLM last; the order is otherwise kept."""
-    items.sort(key=lambda item: item.get_closest_marker("engine") is not None)
+    """Put the tests of the real vLLM last; the order is otherwise kept.
+
+    Rollouts come first of them: later ones load so many adapters that on a CPU the base is mixed up with one.
+    """
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("engine") is not None,
+            "test_rollouts" not in item.path.name,
+        )
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

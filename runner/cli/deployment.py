@@ -6,10 +6,11 @@ It opens and closes; it decides nothing.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class Deployment:
                 )
             told(outcome)
 
-        with Journal(self.paths.journal, time.time) as journal:
+        with _hangups_ignored(), Journal(self.paths.journal, time.time) as journal:
             async with aiohttp.ClientSession() as session:
                 yield Reconciler(
                     self.source,
@@ -97,6 +98,19 @@ class Deployment:
                     LoggedEvidence(self.paths, time.time),
                     Inbox(self.paths.wishes).take,
                 )
+
+
+@contextmanager
+def _hangups_ignored() -> Iterator[None]:
+    """Let `loop wake` (SIGHUP to whoever holds the journal) end nobody who has not asked to be woken."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def deployment(root: Path, environment: str, *, working_tree: bool, follow: bool = False) -> Deployment:

@@ -24,6 +24,7 @@ from runner.serving.routes import Route, RouteTable
 TRIES = 5
 """Of one gateway: another runner may write a table in between, each time."""
 SECONDS = 5.0
+SWITCHED = "switched"
 
 
 class Journal(Protocol):
@@ -108,13 +109,13 @@ async def _take_off(gateway: Gateway, rollback: Rollback, floor: int) -> str:
         table = (await gateway.view()).table
         wanted = without(table, mark_of(rollback))
         if serves(wanted) == serves(table):
-            return "switched"
+            return SWITCHED
         try:
             await gateway.put(replace(wanted, generation=max(table.generation, floor) + 1))
         except TerminalError as error:  # somebody was quicker: look at what is in force now
             refused = error
             continue
-        return "switched"
+        return SWITCHED
     assert refused is not None, "only a refusal ends the tries"  # noqa: S101
     raise refused
 

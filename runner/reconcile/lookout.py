@@ -13,7 +13,7 @@ from typing import Protocol
 
 from runner.errors import Unknown
 from runner.reconcile.distil import Declared
-from runner.reconcile.guard import Cause, Guard
+from runner.reconcile.guard import SWITCHED, Cause, Guard
 from runner.reconcile.observed import Rollback
 from runner.reconcile.ports import World
 from runner.reconcile.routing import rollout_id
@@ -22,6 +22,8 @@ from runner.rollout import explain
 from runner.rollout.verdict import Assessment, Step
 
 NO_TRIAL = "there is no candidate on trial"
+ROLLED_BACK, BEFORE = "rolled back", "it was rolled back before"
+"""Answers to a wish: every gateway leads users to the baseline; one that does not is named after the first."""
 
 
 class Evidence(Protocol):
@@ -94,7 +96,9 @@ class Lookout:
         news = News.NOTHING
         if isinstance(found, Assessment):
             if found.step is Step.ROLL_BACK:
-                news = await self._go_back(_proven(found, declared, now), self.evidence.cause(), world)
+                rollback = _proven(found, declared, now)
+                if await self._go_back(rollback, self.evidence.cause(), world) is not None:
+                    news = News.ROLLED_BACK
             elif not isinstance(before, Assessment) or before.step is not found.step:
                 news = News.STEP
         for wish in self.wishes():
@@ -106,16 +110,22 @@ class Lookout:
         if declared.desired.trial is None:
             wish.done(NO_TRIAL)
             return News.NOTHING
-        news = await self._go_back(_by_hand(wish, self.assessment, declared, self.clock()), Cause(), world)
-        wish.done("rolled back" if news is News.ROLLED_BACK else "it was rolled back before")
-        return news
-
-    async def _go_back(self, rollback: Rollback, cause: Cause, world: World) -> News:
-        if rollback.served in self.guard.memory().rollbacks:
+        rollback = _by_hand(wish, self.assessment, declared, self.clock())
+        results = await self._go_back(rollback, Cause(), world)
+        if results is None:
+            wish.done(BEFORE)
             return News.NOTHING
+        missed = [f"{url}: {result}" for url, result in results.items() if result != SWITCHED]
+        wish.done("; ".join([ROLLED_BACK, *missed]))
+        return News.ROLLED_BACK
+
+    async def _go_back(self, rollback: Rollback, cause: Cause, world: World) -> Mapping[str, str] | None:
+        """Take users off and return what became of each gateway; None where that was done before."""
+        if rollback.served in self.guard.memory().rollbacks:
+            return None
         results = await self.guard.roll_back(rollback, cause, world.gateways)
         self.tell(_told(rollback, results))
-        return News.ROLLED_BACK
+        return results
 
 
 def _proven(found: Assessment, declared: Declared, now: float) -> Rollback:

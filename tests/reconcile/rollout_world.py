@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -372,7 +373,7 @@ class World:
             _copy(self.home / name, aside / name)
         self._kept = {
             "tip": self.tip(),
-            "entries": len(self.entries()),
+            "entries": self.entries(),
             "tables": [gateway.table() for gateway in self.gateways],
             "adapters": [dict(engine.state.adapters) for engine in self.engines],
         }
@@ -380,7 +381,16 @@ class World:
     @property
     def appended(self) -> list[Entry]:
         """Return what the journal got since the trial began."""
-        return self.entries()[self._kept["entries"] :]
+        return self.entries()[len(self._kept["entries"]) :]
+
+    @property
+    def lost_entries(self) -> int:
+        """Return how many of the journal's entries from before are not there as they were."""
+        before = self._kept["entries"]
+        return sum(one != other for one, other in zip_longest(before, self.entries()[: len(before)]))
+
+    def appended_about(self, action: str) -> list[Entry]:
+        return [entry for entry in self.appended if entry.body.get("action") == action]
 
     def back(self) -> None:
         """Bring everything to where it was; engines keep their processes, so that what was verified still is."""
