@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from runner.cli.repository import find_root
-from runner.errors import terminal
+from runner.errors import TerminalError, terminal
 
 if TYPE_CHECKING:
     from runner.git.commit import Author
@@ -40,8 +41,8 @@ def command(ctx: click.Context, version: str, reason: str) -> None:
     branch, head = repository.branch(), repository.head()
     if branch is None:
         raise terminal("no branch is checked out, so there is none to commit to", fix="`git switch main`")
-    text = _committed(repository)
-    served = _served(text, version)
+    text, known = _committed(repository)
+    served = _meant(known, version)
     message = f"Lift {served}\n\n{reason or 'It may go on trial again.'}\n\nLoop-Lift: {served}\n"
     change = Change(changes.QUARANTINE_FILE, text.encode(), changes.lift(text, served).encode())
     made = commit(
@@ -57,26 +58,29 @@ def command(ctx: click.Context, version: str, reason: str) -> None:
         click.echo(f"note: {found.note}", err=True)
 
 
-def _committed(repository: Repository) -> str:
+def _committed(repository: Repository) -> tuple[str, tuple[str, ...]]:
+    """Return the file as the last commit has it, and what it quarantines, oldest first. Raises TerminalError."""
     from runner.git.changes import QUARANTINE_FILE
+    from runner.spec.parse import parse
 
+    files = repository.files_at(repository.head())
     try:
-        return repository.files_at(repository.head()).read(QUARANTINE_FILE).decode("utf-8")
+        data = files.read(QUARANTINE_FILE)
     except FileNotFoundError:
         raise terminal(f"nothing is quarantined: there is no {QUARANTINE_FILE} in the last commit") from None
+    parsed, problems = parse(files)
+    if own := [each for each in problems if each.location and each.location.path == QUARANTINE_FILE]:
+        raise TerminalError(*own)
+    return data.decode("utf-8"), tuple(entry.served for entry in parsed.quarantine.quarantined)
 
 
-def _served(text: str, version: str) -> str:
+def _meant(known: Sequence[str], version: str) -> str:
     """Return the served name that is meant: as written, or the newest entry of a version."""
     import difflib
 
-    import yaml
-
-    value = yaml.safe_load(text) or {}
-    known = [str(entry["served"]) for entry in value.get("quarantined") or ()]
-    meant = [name for name in known if version in (name, name.rpartition("--")[0])]
-    if meant:
-        return meant[-1]
+    found = [name for name in known if version in (name, name.rpartition("--")[0])]
+    if found:
+        return found[-1]
     near = difflib.get_close_matches(version, [*known, *(name.rpartition("--")[0] for name in known)], n=1)
     raise terminal(
         f"'{version}' is not quarantined",

@@ -68,9 +68,13 @@ def as_line(entry: Entry) -> str:
             words.append(f"a torn line {body['line']} of {body['dropped_bytes']} bytes was cut off")
         case "checkpoint":
             words.append(f"{len(body.get('owned', ()))} adapters owned")
+        case "entered":
+            words.append(f"the live routes give '{body['stage']}' of rollout {body['rollout_id']}")
         case _:
             words.append(str(body.get("target") or body["action"]))
-            if body.get("message"):
+            if body.get("action") == "roll_back" and "rollback" in body:
+                words.append(f"({body['rollback']['condition']})")
+            elif body.get("message"):
                 words.append(f"({'; '.join(line.strip() for line in body['message'].splitlines())})")
             elif body.get("reason"):
                 words.append(f"({str(body['reason']).replace('_', ' ')})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ Exit codes: 0 users are off the candidate on every gateway, 1 error, 2 a gateway
 until it does.
 """
 ANSWER_S = 15.0
+REVISION = re.compile("[0-9a-f]{40,64}")
 
 
 @click.command(epilog=EXAMPLES)
@@ -48,7 +50,7 @@ def command(ctx: click.Context, environment: str, reason: str) -> int:
     root = find_root(ctx)
     known_environment(root, environment)
     paths, who = StatePaths(root, environment), _who()
-    why = reason or f"asked for by {who}"
+    why = reason or "taken back by hand"
     if holder(paths.journal) is not None:
         return _ask_runner(paths, why, who)
     return asyncio.run(_alone(root, environment, why, who))
@@ -92,6 +94,9 @@ async def _alone(root: Path, environment: str, reason: str, by: str) -> int:
             await reconciler.roll_back(wish)
         code = _said(answers[-1], environment)
         await reconciler.settle(passes=6)
+        with contextlib.suppress(LoopError, OSError):  # the commit itself, so that it is noted as landed
+            await asyncio.to_thread(work.source.refresh)
+        await reconciler.settle(passes=6)
         found = reconciler.journal.memory()
     _say_of_git(found, failed)
     return code
@@ -100,11 +105,12 @@ async def _alone(root: Path, environment: str, reason: str, by: str) -> int:
 def _say_of_git(memory: Memory, failed: Sequence[str]) -> None:
     """Say how far Git knows of the rollback that was just made, or that it waits and why."""
     waiting = max(memory.rollbacks.values(), key=lambda each: each.at, default=None)
-    if waiting is None:
-        click.echo(f"written to Git: {memory.past[-1].written[:12]}" if memory.past else "Git says so")
-    elif waiting.written:
-        click.echo(f"written to Git: {waiting.written}; it is in force once that is merged")
-    else:
+    written = waiting.written if waiting is not None else memory.past[-1].written if memory.past else ""
+    if REVISION.fullmatch(written):
+        click.echo(f"written to Git: {written[:12]}")
+    elif written:
+        click.echo(f"written to Git once a person merges {written}")
+    elif waiting is not None:
         click.echo("not in Git yet; the next runner tries again", err=True)
         for message in dict.fromkeys(failed):
             click.echo(f"  {message}", err=True)

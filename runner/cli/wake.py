@@ -15,7 +15,10 @@ Examples:
   loop wake                  production's runner fetches and makes a pass now
   loop wake -e staging       another environment's
 
-As the last line of a bare repository's `post-receive` hook it brings a push into force at once.
+\b
+As the last line of a bare repository's `post-receive` hook it brings a push into force at once:
+  loop --root /srv/models wake
+A push is taken whatever the hook says.
 """
 
 

@@ -164,7 +164,7 @@ class Repository:
                 *order, "--end-of-options", remote, f"+refs/heads/{branch}:{tracking}", seconds=seconds
             )
             if done.status:
-                return Unknown(f"{remote}/{branch}: {_last_line(done.stderr)}")
+                return Unknown(f"{remote}/{branch}: {_reason(done.stderr)}")
             return self.resolve(tracking)
         except LoopError as error:
             return Unknown(f"{remote}/{branch}: {error.diagnostics[0].summary}")
@@ -217,5 +217,9 @@ def _commit(entry: str) -> Commit:
     )
 
 
-def _last_line(said: str) -> str:
-    return next((line for line in reversed(said.splitlines()) if line.strip()), "it said nothing")
+def _reason(said: str) -> str:
+    """Return what git died of; the advice that follows it is the same for every cause."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    return next(
+        (line for line in lines if line.startswith(("fatal:", "ssh:"))), (lines or ["it said nothing"])[-1]
+    )

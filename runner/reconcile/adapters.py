@@ -97,7 +97,7 @@ def waiting(observed: Observed, action: Action, now: float) -> Hold | None:
     if passing is None or passing.config != action.config:
         return None
     until = passing.at + backoff(passing.count)
-    if now >= until:
+    if not passing.at <= now < until:  # before it: the clock was set back, and says nothing of the wait
         return None
     text = f"{passing.message} ({passing.count} in a row)"
     return Hold(target(action), HoldReason.BACKOFF, text, until=until, next="tried again after the wait")

@@ -48,11 +48,14 @@ class LoggedEvidence:
     _readers: dict[Kind, EventReader] = field(default_factory=dict)
     _newest: Cause = field(default_factory=Cause)
     _saved_at: float = 0.0
+    _earliest: float = float("inf")
+    """The earliest time that a look saw: before the rollout began where the clock was set back since."""
 
     def follow(self, subject: Subject | None) -> None:
         """Turn to a rollout and its stage, or to none."""
         if subject is None or self._subject is None or _key(subject) != _key(self._subject):
             self._ledger, self._readers, self._newest = None, {}, Cause()
+            self._earliest = float("inf")
         self._subject = subject
         if subject is not None and self._ledger is not None:
             self._ledger.enter(subject.stage)
@@ -62,6 +65,7 @@ class LoggedEvidence:
         subject = self._subject
         if subject is None:
             return None
+        self._earliest = min(self._earliest, now)
         try:
             if self._ledger is None:
                 made = await asyncio.to_thread(self._prepared, subject)  # a long past takes long to read
@@ -72,7 +76,7 @@ class LoggedEvidence:
             self._take_in(self._ledger, subject)
             self._ledger.tick(now)
             found = assess(subject.policy, self._ledger, _facts(subject), now)
-            if now - self._saved_at >= SAVE_EVERY_S:
+            if abs(now - self._saved_at) >= SAVE_EVERY_S:
                 self._save()
         except (LoopError, OSError) as error:
             return Unknown(f"the event log cannot be read: {error}")
@@ -88,8 +92,10 @@ class LoggedEvidence:
             self._save()
 
     def _take_in(self, ledger: Ledger, subject: Subject) -> None:
+        """Absorb what came since; it is this trial's also where a clock that was set back says otherwise."""
+        began = min(subject.started, self._earliest)
         for kind in KINDS:
-            events = _since(self._readers[kind].read().events, subject)
+            events = _since(self._readers[kind].read().events, began)
             if events:
                 ledger.absorb(kind, events)
                 self._newest = max(self._newest, _cause(events[-1]), key=lambda cause: cause.time_us)
@@ -130,7 +136,7 @@ class LoggedEvidence:
         """Return the evidence of all events since the rollout began. Raises LoopError, OSError."""
         ledger = Ledger(compile_policy(subject.policy), subject.rollout_id)
         readers = {kind: EventReader(self.paths.events, kind) for kind in KINDS}
-        fresh = [(kind, event) for kind in KINDS for event in _since(readers[kind].read().events, subject)]
+        fresh = [(kind, event) for kind in KINDS for event in _since(readers[kind].read().events, subject.started)]
         stored = [*self._stored(subject), *fresh]  # those that the lake had too count once
         stored.sort(key=lambda each: (each[1]["event.time"], KINDS.index(each[0])))
         for kind, events in _slices(stored):
@@ -154,9 +160,9 @@ class LoggedEvidence:
                         yield kind, {name: value for name, value in row.items() if value is not None}
 
 
-def _since(events: Sequence[Event], subject: Subject) -> list[Event]:
-    """Return what belongs to this trial: the same bytes may have been on trial before."""
-    begin = int(subject.started * 1_000_000)
+def _since(events: Sequence[Event], began: float) -> list[Event]:
+    """Return what belongs to a trial that began then: the same bytes may have been on trial before."""
+    begin = int(began * 1_000_000)
     return [event for event in events if event["event.time"] >= begin]
 
 

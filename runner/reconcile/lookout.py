@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from runner.errors import Unknown
+from runner.reconcile.desired import Trial
 from runner.reconcile.distil import Declared
 from runner.reconcile.guard import SWITCHED, Cause, Guard
 from runner.reconcile.observed import Rollback
@@ -154,11 +155,20 @@ def _by_hand(wish: Wish, found: Assessment | Unknown | None, declared: Declared,
         stage=trial.stage,
         weight=trial.weight,
         condition=wish.reason,
-        evidence=explain.record(found) if isinstance(found, Assessment) else (),
+        evidence=_asked(wish, found, trial),
         at=now,
         by=wish.by,
         revision=desired.revision,
     )
+
+
+def _asked(wish: Wish, found: Assessment | Unknown | None, trial: Trial) -> tuple[str, ...]:
+    """Return who asked, and what the evidence says at that moment."""
+    who = f"asked for by {wish.by}"
+    if not isinstance(found, Assessment):
+        return (f"{who}, at {100 * trial.weight:.4g}% (stage '{trial.stage}')",)
+    first, *more = explain.record(found)
+    return (f"{who}; {first}", *more)
 
 
 def _told(rollback: Rollback, results: Mapping[str, str]) -> str:

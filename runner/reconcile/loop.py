@@ -237,6 +237,8 @@ class Reconciler:
         # This is the only runner (it holds the journal), so what is half done was left by one that was killed.
         with contextlib.suppress(LoopError, OSError):  # what cannot be tidied only takes space
             await asyncio.to_thread(world.store.sweep)
+        if self.declared is None:
+            self._hurry.set()  # from here on the poll of loop.yaml counts, and not the one before it was read
         self.world = world
         self.declared, self.refusal = declared, None
 

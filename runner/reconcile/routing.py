@@ -45,7 +45,9 @@ def routable(observed: Observed) -> Pairs:
     """Return every pair that may be routed.
 
     A replica that does not answer keeps the pairs it has in a live table and once verified (the gateway's own
-    health check sends requests elsewhere), and gets no new one: an outage neither prunes nor promotes.
+    health check sends requests elsewhere), and gets no new one: an outage neither prunes nor promotes. A pair that
+    is routed and of which this runner knows nothing yet was proven by another one (or by itself, before its journal
+    was lost): it stays while these bytes are served there, and is proven again next.
     """
     pairs: dict[str, set[str]] = {}
     for url, served in observed.memory.verified:
@@ -53,9 +55,18 @@ def routable(observed: Observed) -> Pairs:
             pairs.setdefault(served, set()).add(url)
     for served, url in _routed(observed):
         unknown = isinstance(observed.replicas.get(url), Unknown)
-        if unknown and (url, served) in observed.memory.verified:
+        if (unknown and (url, served) in observed.memory.verified) or _inherited(observed, served, url):
             pairs.setdefault(served, set()).add(url)
     return {served: tuple(sorted(urls)) for served, urls in sorted(pairs.items())}
+
+
+def _inherited(observed: Observed, served: str, url: str) -> bool:
+    """Return whether a replica serves these bytes and this runner has never done anything about it."""
+    replica, memory = observed.replicas.get(url), observed.memory
+    tried = (url, served) in memory.verified or (url, served) in memory.loaded
+    failed = any({url, served} <= set(name.split(" ")) for name in memory.failures)
+    there = isinstance(replica, Replica) and replica.root_of(served) == observed.path(served)
+    return there and not tried and not failed
 
 
 def route(
@@ -205,6 +216,8 @@ def _reason(desired: Desired, observed: Observed, view: GatewayView, routing: Ro
         return Reason.PAIR_WITHDRAWN
     if before is None:
         return Reason.GATEWAY_EMPTY
+    if before == after and pairs == wanted and _says_more(desired, observed, view):
+        return Reason.IN_GIT
     if observed.memory.content and serves(view.table) != observed.memory.content:
         return Reason.CHANGED_BY_HAND
     if after is None or before == after:

@@ -76,7 +76,8 @@ class Wiring:
 
         gateway = environment.gateway
         admins = [f"http://{address}" for address in (gateway.admin, *(more.admin for more in gateway.more))]
-        store = self.store or StatePaths(self.root, name).adapters
+        # Runners that share a store through a link must name one path to the engines.
+        store = (self.store or StatePaths(self.root, name).adapters).resolve()
         return World(
             discover=replicas,
             engine=engine,

@@ -71,8 +71,8 @@ def _rollbacks(found: Iterable[Values]) -> Iterator[str]:
     git = "Git says so" if newest["git"] == "landed" else "not in Git yet"
     yield ""
     yield (
-        f"last rollback: {newest['served']} in stage '{newest['stage']}' at {figures.moment(newest['at'])}, "
-        f"because of {newest['condition']} ({git})"
+        f"last rollback: {newest['served']} in stage '{newest['stage']}' at {figures.moment(newest['at'])}: "
+        f"{newest['condition']} ({git})"
     )
     evidence = newest["evidence"]
     for line in [evidence] if isinstance(evidence, str) else evidence:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.reconcile.journal import holder
+from runner.reconcile.state import StatePaths
 from tests.cli import workbench
 from tests.cli.workbench import Bench, Live, git
 
@@ -57,7 +59,9 @@ def running(bench: Bench) -> Iterator[Runner]:
     said = bench.root.parent / f"run-{time.monotonic_ns()}.txt"
     with said.open("w") as out:
         process = subprocess.Popen(bench.argv("run"), stdout=out, stderr=subprocess.STDOUT)
+    journal = StatePaths(bench.root, "production").journal
     try:
+        until(lambda: holder(journal) == process.pid or process.poll() is not None, "a runner at work")
         yield Runner(bench, process, said)
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 0, said.read_text()
@@ -67,15 +71,18 @@ def running(bench: Bench) -> Iterator[Runner]:
 
 
 @contextmanager
-def on_trial(root: Path, poll: str = "1s", remote: bool = True) -> Iterator[tuple[Live, Path]]:
-    """Run a deployment whose Git has chat-v1.1 on trial at half of the users, and yield it with its remote."""
+def on_trial(root: Path, poll: str = "1s", remote: bool = True, **first: Any) -> Iterator[tuple[Live, Path]]:
+    """Run a deployment whose Git has chat-v1.1 on trial at half of the users, and yield it with its remote.
+
+    `first` changes the stage that it is in.
+    """
     bare = root.parent / "remote.git"
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(bare)], check=True)
     with workbench.live(root) as live:
         bench = live.bench
         bench.files.set("loop.yaml", "poll", to=poll)
         bench.files.set(POLICY, "always", to={"errors-over-baseline": "error_rate > baseline * 1.5"})
-        bench.files.set(POLICY, "stages", to=STAGES)
+        bench.files.set(POLICY, "stages", to=[{**STAGES[0], **first}, STAGES[1]])
         if remote:
             bench.files.set("loop.yaml", "git", to={"remote": "origin", "branch": "main"})
         bench.commit("Rollouts by halves")

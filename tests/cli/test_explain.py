@@ -95,7 +95,7 @@ def test_without_a_rollout_it_says_what_serves_and_what_was_rolled_back_last(ben
     out = bench.loop("explain").out
     assert out.startswith("no rollout; chat-v1.0--aaaaaaaaaaaa serves\n")
     assert "last rollback: chat-v1.1--bbbbbbbbbbbb in stage 'canary' at 2026-09-21 14:13:20 UTC" in out
-    assert "because of errors (not in Git yet)" in out and "  errors 12% of 200 against 5%" in out
+    assert "UTC: errors (not in Git yet)" in out and "  errors 12% of 200 against 5%" in out
 
 
 def test_the_evidence_can_be_rebuilt_from_the_log_without_a_runner(bench: Bench) -> None:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ import pytest
 
 from runner.cli.status import REQUIRED
 from runner.report.status import to_text
-from tests.cli import workbench
+from runner.rollout.verdict import Assessment, Because, Step
+from tests.cli import remote, workbench
+from tests.cli.test_explain import HELD, ROLLBACK
 from tests.cli.workbench import Bench, Live, refused
 
 SHA = "3f2a1b4c5d6e7f8091a2b3c4d5e6f708192a3b4c"
@@ -63,6 +66,8 @@ def last(**changes: Any) -> dict[str, Any]:
         "actions": [],
         "failed": [],
         "holds": [],
+        "rollout": None,
+        "rollbacks": [],
     }
     assert changes.keys() <= value.keys()
     return {**value, **changes}
@@ -135,6 +140,80 @@ def test_a_hold_tells_what_why_and_what_is_next_and_later_lines_are_set_in() -> 
     assert shown(last(verdict="held", holds=[hold])).endswith(
         "held:\n  rollout chat-v1.1: suspended: first\n    second\n    next: advances later"
     )
+
+
+def rollout(assessment: Assessment = HELD, **changes: Any) -> str:
+    """Return the section about a rollout, and whatever is held besides."""
+    text = shown(last(rollout=asdict(assessment), **changes))
+    return text.partition("rollout:\n")[2].partition("\n\nrequests")[0]
+
+
+def test_a_rollout_that_waits_says_why_how_much_is_proven_and_what_is_missing() -> None:
+    hold = {"subject": "rollout chat-v1.1", "reason": "evidence", "why": "the rollout waits for evidence"}
+    assert rollout(holds=[{**hold, "text": "the same in other words"}]).splitlines() == [
+        f"  held: {CANDIDATE} at 5% (stage 'canary'): 3 h of the stage have passed, 21 h are left",
+        "    evidence against it: 3 of 100; `loop explain` has every figure",
+        "    next: keeps 5%; needs about 80 more sessions of the candidate to decide, about 3 h at this pace",
+    ]
+    assert "held:\n" not in shown(last(rollout=asdict(HELD), holds=[{**hold, "text": "x"}])), "told once"
+
+
+def test_a_step_that_waits_for_a_person_says_which() -> None:
+    asked = replace(HELD, step=Step.ADVANCE, because=Because.PULL_REQUEST, needed=None)
+    hold = {
+        "subject": "rollout chat-v1.1",
+        "reason": "proposed",
+        "why": "a pull request waits for a person",
+        "text": "certified for 'small'",
+        "next": "a person merges https://forge/7",
+    }
+    assert "advances: " in rollout(asked) and "a person takes the step" in rollout(asked)
+    assert shown(last(rollout=asdict(asked), holds=[hold])).endswith(
+        "held:\n  rollout chat-v1.1: a pull request waits for a person: certified for 'small'\n"
+        "    next: a person merges https://forge/7"
+    )
+
+
+def test_far_more_evidence_than_needed_is_no_figure_to_wonder_at() -> None:
+    text = rollout(replace(HELD, step=Step.ROLL_BACK, because=Because.PROVEN, evidence=2.6e17))
+    assert "evidence against it: >1000 of 100" in text and "e+" not in text
+
+
+PENDING = {**ROLLBACK, "written": ""}
+
+
+def test_a_rollback_is_pending_until_git_has_it_and_replaces_what_the_evidence_said() -> None:
+    text = rollout(rollbacks=[PENDING])
+    assert text.splitlines() == [
+        f"  rolled back (pending git): {CANDIDATE} at 2026-09-21 14:13:20 UTC: errors",
+        "    users are on the baseline, Git does not say so",
+    ]
+    asked = rollout(rollbacks=[{**PENDING, "written": "https://forge/8"}])
+    assert asked.endswith("    waits for https://forge/8")
+
+
+def test_once_git_has_it_the_newest_rollback_is_told_and_no_older_one() -> None:
+    landed = {**PENDING, "git": "landed", "written": SHA}
+    text = shown(last(rollbacks=[{**landed, "served": "chat-v0--000000000000"}, landed]))
+    assert f"rollout:\n  rolled back: {CANDIDATE} at 2026-09-21 14:13:20 UTC: errors\n\n" in text
+    assert "chat-v0" not in text and "pending" not in text
+
+
+def test_a_quarantined_candidate_that_is_still_declared_is_told_with_the_way_out() -> None:
+    hold = {
+        "subject": "rollout chat-v1.1",
+        "reason": "quarantined",
+        "why": "rolled back before",
+        "text": f"{CANDIDATE} is quarantined",
+        "next": "a commit that deletes its entry lifts it",
+    }
+    text = shown(last(verdict="held", holds=[hold]))
+    assert f"rollout chat-v1.1: rolled back before: {CANDIDATE} is quarantined\n    next: a commit" in text
+
+
+def test_evidence_that_cannot_be_read_is_no_rollout_without_evidence() -> None:
+    text = shown(last(rollout={"unknown": "the lake is damaged"}))
+    assert "rollout:\n  the evidence cannot be read: the lake is damaged" in text
 
 
 def test_a_refused_revision_and_a_failed_action_are_told_with_their_errors() -> None:
@@ -211,7 +290,9 @@ def test_on_a_fresh_clone_it_says_how_to_begin(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", "{}", '{"format": 2}', '{"format": 1}', "[" * 100_000]
+    "content",
+    ["", "{", "[]", "null", "{}", '{"format": 2}', '{"format": 1}', "[" * 100_000]
+    + [json.dumps(last(rollout=value)) for value in (3, [], {}, {**asdict(HELD), "findings": 3})],
 )
 def test_a_damaged_status_file_is_an_error_that_names_it_and_its_cure(bench: Bench, content: str) -> None:
     file = bench.state("status.json")
@@ -277,6 +358,28 @@ def test_it_is_exit_code_0_only_where_a_runner_keeps_all_in_sync(live: Live) -> 
     assert process.returncode == 0, out
     assert "in sync" in out and "stopped; engine and gateway go on as they are" in out
     assert live.engine.state.adapters, "what serves is left as it is"
+
+
+def test_a_rollout_is_told_from_its_first_user_to_the_step_that_waits_for_a_person(tmp_path: Path) -> None:
+    stage = {"duration": "3s", "advance": "pull_request", "rollback_if": "error_rate > 60%"}
+    with remote.on_trial(tmp_path / "repo", **stage) as (live, bare), remote.running(live.bench) as runner:
+        bench = live.bench
+        runner.agrees_with(bench.git("rev-parse", "HEAD").strip())
+        remote.until(lambda: "of the stage have passed" in bench.loop("status").out, "held for its time")
+        remote.asks(live, *(f"user-{number}" for number in range(400)))
+        remote.until(lambda: "a person merges loop/advance-" in bench.loop("status").out, "asked for")
+        text = bench.loop("status").out
+        assert (
+            f"advances: {bench.served('chat-v1.1')} at 50% (stage 'half'): every limit is certainly" in text
+        )
+        assert "rollout chat-v1.1: a pull request waits for a person: certified for 'full'" in text
+        assert "a person takes the step" in bench.loop("explain").out
+        assert bench.loop("status").code == 0, "all is as Git says"
+        branch = f"loop/advance-{bench.served('chat-v1.1')}-full"
+        assert "stage: full" in workbench.git(bare, "show", f"{branch}:loop.yaml")
+        assert "stage: half" in workbench.git(bare, "show", "main:loop.yaml")
+    said = runner.said.read_text()
+    assert said.count("the rollout waits for evidence") <= 2, "told when it changes, not at every look"
 
 
 def on_terminal(bench: Bench, *arguments: str, until: bytes = b"", **environment: str) -> bytes:

@@ -23,6 +23,9 @@ ELSEWHERE = {
     r"make (docs|format)": ("Makefile", "lint: setup"),
     r"make up": ("tests/system/test_up.py", '"up", "--ask"'),
     r"curl -s http://127\.0\.0\.1:8080/v1/.*": ("tests/system/scratch.py", "/v1/chat/completions"),
+    r"loop rollback\b.*": ("tests/cli/test_rollback.py", '"rollback", "--reason", '),
+    r"loop lift\b.*": ("tests/cli/test_lift.py", '"lift", "chat-v1.1", "--reason", '),
+    r"git push": ("tests/cli/test_lift.py", '"push", "--quiet", "origin", "main"'),
     r"\.venv/bin/python -m pytest tests/git": ("Makefile", "-m pytest"),
 }
 # Commands that answer with another exit code than 0 where nothing is wrong.

@@ -59,6 +59,25 @@ def test_every_command_of_loop_that_a_document_names_exists() -> None:
     assert {name for name in used if not name.startswith("-")} - set(COMMANDS) == set()
 
 
+def test_the_readme_names_every_command_of_loop() -> None:
+    table = text("README.md").partition("## Commands")[2].partition("##")[0]
+    assert set(re.findall(r"`loop (\w+)`", table)) == set(COMMANDS)
+
+
+def test_the_modules_that_the_architecture_explains_are_there() -> None:
+    table = text("docs/architecture.md").partition("each a module:")[2].partition("##")[0]
+    named_there = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert named_there and [n for n in named_there if not (ROOT / f"runner/reconcile/{n}.py").is_file()] == []
+
+
+def test_what_on_call_explains_of_the_status_are_words_of_the_code() -> None:
+    table = text("docs/oncall.md").partition("| `loop status` says")[2].partition("##")[0]
+    names = ("reconcile/actions", "reconcile/plan", "report/status", "rollout/explain")
+    code = "\n".join(text(f"runner/{name}.py") for name in names)
+    words = [each.partition(":")[0] for each in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)]
+    assert words and [each for each in words if each not in code] == []
+
+
 def test_every_target_of_make_that_a_document_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
     named_there = {

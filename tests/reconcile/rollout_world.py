@@ -37,7 +37,7 @@ from runner.reconcile.state import StatePaths
 from runner.serving.routes import Version
 from tests.cli.workbench import PRODUCTION, Bench, git, post
 from tests.doubles.stub_engine import RunningStub, stub_engine
-from tests.reconcile.real_parts import CHECKOUT, free_addresses, gateway_process, make_adapter
+from tests.reconcile.real_parts import CHECKOUT, free_addresses, gateway_process
 
 ENVIRONMENT = "production"
 BASE = "bookshop-base"
@@ -49,8 +49,8 @@ POLICY: dict[str, Any] = {
     "decision": {"session_gap": "1s", "every": "100ms"},
     "always": {"errors": "error_rate > 20%"},
     "stages": [
-        {"name": "canary", "traffic": "20%", "duration": "1s", "advance": "auto"},
-        {"name": "wide", "traffic": "50%", "duration": "24h", "advance": "pull_request"},
+        {"name": "canary", "traffic": f"{WEIGHT:.0%}", "duration": "1s", "advance": "auto"},
+        {"name": "wide", "traffic": f"{WIDER:.0%}", "duration": "24h", "advance": "pull_request"},
         {"name": "full", "traffic": "100%", "duration": "stable", "advance": "pull_request"},
     ],
 }
@@ -154,6 +154,10 @@ class EngineProcess:
         assert self.process.stdout is not None
         self.process.stdout.readline()
         until(lambda: post_ok(f"{self.url}/health"), "the engine answers", ENGINE_PORT_WAIT_S)
+
+    def control(self, **changes: Any) -> None:
+        """Change its behaviour, as `RunningStub.control` does."""
+        post(f"{self.url}/_stub/control", changes)
 
     def kill(self) -> None:
         if self.process is not None:
@@ -291,13 +295,18 @@ class World:
                 found.append((name, split["weight"]) if split else None)
         return found
 
-    def status(self) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self.paths.status.read_text())
+    def status(self, runner: Path | None = None) -> dict[str, Any]:
+        path = StatePaths(runner or self.root, ENVIRONMENT).status
+        value: dict[str, Any] = json.loads(path.read_text())
         return value
 
-    def agreed(self) -> bool:
-        """Whether Git, live and status say the same of a candidate that was rolled back."""
-        status = self.status()
+    def generations(self) -> list[int]:
+        """Return the generation of the table that each gateway obeys."""
+        return [gateway.table()["generation"] for gateway in self.gateways]
+
+    def agreed(self, runner: Path | None = None) -> bool:
+        """Whether Git, live and status (of the runner at that root) say the same of a candidate rolled back."""
+        status = self.status(runner)
         pending = [each for each in status["rollbacks"] if each["git"] == "pending"]
         marks = [mark for gateway in self.gateways for mark in gateway.table()["quarantined"]]
         return (
@@ -362,6 +371,11 @@ class World:
         git(desk, "push", "--quiet", "origin", "HEAD:main")
         return git(desk, "rev-parse", "HEAD").strip()
 
+    def break_candidate(self) -> None:
+        """Let every engine fail whoever asks the candidate."""
+        for engine in [*self.engines, *([self.extra] if self.extra else ())]:
+            engine.control(fault="500", only_model=self.candidate)
+
     # the same beginning for every test
 
     def keep(self) -> None:
@@ -395,12 +409,14 @@ class World:
     def back(self) -> None:
         """Bring everything to where it was; engines keep their processes, so that what was verified still is."""
         if self.runner is not None:
-            self.runner.end(signal.SIGKILL)
+            self.runner.end()  # with its git commands, which would write into what is replaced here
             self.runner.log.unlink(missing_ok=True)
         self.runner = None
         aside = self.home / "kept"
         for name in ("remote.git", "runner"):
             _replace(aside / name, self.home / name)
+        if self.extra is not None and self.extra.process is not None:
+            self.extra.control(fault="none", only_model=None)
         for engine, adapters in zip(self.engines, self._kept["adapters"], strict=True):
             engine.state.behaviour = type(engine.state.behaviour)()
             engine.state.adapters.clear()
@@ -443,8 +459,8 @@ def _replace(source: Path, target: Path) -> None:
 def _replace_state(source: Path, target: Path) -> None:
     for path in target.iterdir():
         if path.name.startswith("events"):
-            for segment in path.glob(f"{Kind.REQUEST.value}-*-{os.getpid()}*.jsonl"):
-                segment.unlink()  # what a test wrote; those of the gateways go on
+            for segment in path.glob(f"{Kind.REQUEST.value}-*.jsonl"):
+                os.truncate(segment, 0)  # a gateway that has it open goes on at its end
         elif not path.name.startswith(KEEPS):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in source.iterdir():
@@ -514,9 +530,15 @@ def _bench(home: Path, engines: list[str], listens: list[str], admins: list[str]
 
 
 @contextmanager
-def trial(home: Path, **what: Any) -> Iterator[World]:
-    """Bring up a world with chat-v1.1 on trial in its first stage, kept so that `back` returns to it."""
+def trial(home: Path, *, lasting: str = "1s", **what: Any) -> Iterator[World]:
+    """Bring up a world with chat-v1.1 on trial in its first stage, kept so that `back` returns to it.
+
+    `lasting` is the least time in that stage.
+    """
     with world(home, **what) as here:
+        here.bench.files.set("policies/rollout.yaml", "stages", 0, "duration", to=lasting)
+        here.bench.commit("how long a stage lasts")
+        here.bench.git("push", "--quiet", "origin", "main")
         runner = here.start_runner()
         until(lambda: all(gateway.table()["routes"] for gateway in here.gateways), "the first routes")
         here.bench.roll_out()
@@ -550,7 +572,10 @@ def users(*listens: str, pause_s: float = 0.02) -> Iterator[Users]:
             try:
                 ask(listen)
                 found.answered += 1
-            except (OSError, urllib.error.HTTPError) as error:
+            except urllib.error.HTTPError as error:
+                with error:
+                    found.failed.append(f"{error}: {error.read()!r}")
+            except OSError as error:
                 found.failed.append(repr(error))
             stop.wait(pause_s)
 
@@ -576,11 +601,16 @@ def ask(listen: str) -> dict[str, Any]:
     return post(f"http://{listen}/v1/chat/completions", body)
 
 
-def make_second_checkout(here: World, name: str) -> Path:
-    """Clone the remote for another runner on this machine, which shares what several runners share."""
+SHARED = ("adapters", "events", "lake")
+"""What the runners of one environment have in common on one machine: links lead to the first one's."""
+
+
+def second_checkout(here: World, name: str = "other") -> Path:
+    """Clone the remote for another runner on this machine, as an operator does; return its root."""
     root = here.home / name
     git(here.home, "clone", "--quiet", str(here.remote), str(root))
-    for model in ("chat-v1.0", "chat-v1.1"):
-        if not (root / "adapters" / model).exists():
-            make_adapter(root, model)
+    state = StatePaths(root, ENVIRONMENT).directory
+    state.mkdir(parents=True)
+    for each in SHARED:
+        (state / each).symlink_to(here.paths.directory / each)
     return root

@@ -5,9 +5,7 @@ Each fault is a story of `rollout_faults`, which the benchmark tells too, with w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

@@ -133,6 +133,13 @@ class Shop:
 
     def put_on_trial(self, name: str, stage: str = STAGES[0]) -> str:
         """Commit and push a trial, and wait until both gateways lead users to it; return its served name."""
+        self.push_trial(name, stage)
+        served = self.served(name)
+        until(lambda: self.live() == (served, served), 40, f"the trial of {name}")
+        return served
+
+    def push_trial(self, name: str, stage: str = STAGES[0]) -> None:
+        """Commit and push a trial, whatever becomes of it."""
         self.pull()
         spec = self.desk / "loop.yaml"
         text, mark = spec.read_text(), "    baseline: chat-v1.0    # trusted\n"
@@ -140,9 +147,6 @@ class Shop:
         spec.write_text(text.replace(mark, mark + TRIAL.format(name=name, stage=stage)))
         git(self.desk, "commit", "-q", "-a", "-m", f"{name} on trial")
         git(self.desk, "push", "-q", "origin", "HEAD:main")
-        served = self.served(name)
-        until(lambda: self.live() == (served, served), 40, f"the trial of {name}")
-        return served
 
     def pull(self) -> None:
         """Bring the engineer's clone to the remote's tip."""
