@@ -7,7 +7,7 @@ PY := .venv/bin/python
 LOOP := .venv/bin/loop
 QUESTION ?= What time do you open on Sunday?
 
-.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback
+.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -42,7 +42,7 @@ check: lint test ## what continuous integration runs
 docs: setup ## regenerate schemas and the reference from types and commands
 	@$(LOOP) schema --write
 
-bench: bench-gateway bench-plan bench-decisions bench-rollback ## every benchmark
+bench: bench-gateway bench-plan bench-decisions bench-rollback bench-faults ## every benchmark
 
 bench-gateway: setup ## the gateway and LiteLLM's proxy side by side before the same upstream
 	@bash requirements/install.sh .venv-bench bench
@@ -56,6 +56,9 @@ bench-decisions: setup ## false rollbacks and delays in simulated worlds, beside
 
 bench-rollback: setup ## rollbacks under load on two gateways, also with Git or the engine out of reach
 	@$(PY) -m benchmarks.rollback.run
+
+bench-faults: setup ## every fault of a rollback: what was lost, and how long until Git, live and status agreed
+	@$(PY) -m benchmarks.faults.run
 
 lock: ## resolve requirements/*.in again into locked files
 	@bash requirements/lock.sh

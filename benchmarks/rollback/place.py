@@ -34,7 +34,7 @@ from tests.spec.repository import MODEL, Plain, shipped_texts
 BASELINE, BASE, ENVIRONMENT = "chat-v1.0", "bookshop-base", "production"
 WEIGHT = 0.5
 POLICY = {
-    "decision": {"alpha": "1%", "session_gap": "60s", "every": "1s"},
+    "decision": {"alpha": "1%", "session_gap": "60s", "user_window": "60s", "every": "1s"},
     "always": {"errors": "error_rate > 5%"},
     "stages": [
         {"name": "trial", "traffic": f"{WEIGHT:.0%}", "duration": "24h", "advance": "pull_request"},

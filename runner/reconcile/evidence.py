@@ -8,9 +8,15 @@ conditions, all of it is rebuilt from the lake. Reads events, writes one checkpo
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import heapq
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import orjson
 
 from runner import digest
 from runner.errors import LoopError, Unknown
@@ -18,7 +24,7 @@ from runner.events import manifest
 from runner.events.reader import Event, EventReader
 from runner.events.schema import Kind
 from runner.reconcile.guard import Cause
-from runner.reconcile.state import StatePaths, write_json
+from runner.reconcile.state import StatePaths
 from runner.reconcile.trial import Subject
 from runner.rollout.assess import StageFacts, assess
 from runner.rollout.compile import compile as compile_policy
@@ -27,8 +33,13 @@ from runner.rollout.verdict import Assessment
 
 KINDS = (Kind.REQUEST, Kind.CONTENT, Kind.FEEDBACK)
 """In this order: an answer is known before what is said of it."""
-SAVE_EVERY_S = 30.0
-FORMAT = 1
+SAVE_EVERY_S = 60.0
+OVERLAP_S = 900.0
+"""Read again beyond a point in time: gateways' clocks differ, and what was taken in counts once."""
+FORMAT = 2
+ROWS = 20_000
+PARTS = 20
+"""Parts in which the events of one look are taken in."""
 SLICE_US = 2_000_000
 """Stored events are taken in by slices of this length, as they would have been when they happened."""
 
@@ -48,14 +59,12 @@ class LoggedEvidence:
     _readers: dict[Kind, EventReader] = field(default_factory=dict)
     _newest: Cause = field(default_factory=Cause)
     _saved_at: float = 0.0
-    _earliest: float = float("inf")
-    """The earliest time that a look saw: before the rollout began where the clock was set back since."""
+    _saving: asyncio.Task[None] | None = None
 
     def follow(self, subject: Subject | None) -> None:
         """Turn to a rollout and its stage, or to none."""
         if subject is None or self._subject is None or _key(subject) != _key(self._subject):
             self._ledger, self._readers, self._newest = None, {}, Cause()
-            self._earliest = float("inf")
         self._subject = subject
         if subject is not None and self._ledger is not None:
             self._ledger.enter(subject.stage)
@@ -65,7 +74,6 @@ class LoggedEvidence:
         subject = self._subject
         if subject is None:
             return None
-        self._earliest = min(self._earliest, now)
         try:
             if self._ledger is None:
                 made = await asyncio.to_thread(self._prepared, subject)  # a long past takes long to read
@@ -76,11 +84,16 @@ class LoggedEvidence:
             self._take_in(self._ledger, subject)
             self._ledger.tick(now)
             found = assess(subject.policy, self._ledger, _facts(subject), now)
-            if abs(now - self._saved_at) >= SAVE_EVERY_S:
-                self._save()
         except (LoopError, OSError) as error:
             return Unknown(f"the event log cannot be read: {error}")
+        if abs(now - self._saved_at) >= SAVE_EVERY_S and (self._saving is None or self._saving.done()):
+            self._saved_at = now
+            self._saving = asyncio.create_task(asyncio.to_thread(self._write, self._kept()))
         return found
+
+    def subject(self) -> Subject | None:
+        """Return what it is about now."""
+        return self._subject
 
     def cause(self) -> Cause:
         """Return the newest event that was taken in."""
@@ -89,43 +102,60 @@ class LoggedEvidence:
     def close(self) -> None:
         """Keep what was taken in."""
         if self._ledger is not None:
-            self._save()
+            self._write(self._kept())
 
     def _take_in(self, ledger: Ledger, subject: Subject) -> None:
-        """Absorb what came since; it is this trial's also where a clock that was set back says otherwise."""
-        began = min(subject.started, self._earliest)
         for kind in KINDS:
-            events = _since(self._readers[kind].read().events, began)
-            if events:
-                ledger.absorb(kind, events)
-                self._newest = max(self._newest, _cause(events[-1]), key=lambda cause: cause.time_us)
+            events = _of(self._readers[kind].read().events, subject)
+            # In small parts of a fixed number, so that the event that decided is known closely.
+            size = max(1, -(-len(events) // PARTS))
+            for begin in range(0, len(events), size):
+                part = events[begin : begin + size]
+                decided = ledger.latched is not None
+                ledger.absorb(kind, part)
+                if not decided:
+                    self._newest = max(self._newest, _cause(part[-1]), key=lambda cause: cause.time_us)
 
-    def _save(self) -> None:
+    def _kept(self) -> dict[str, Any]:
         assert self._ledger is not None and self._subject is not None, "there is something to keep"  # noqa: S101
-        value = {
+        return {
             "format": FORMAT,
             "key": _key(self._subject),
-            "offsets": {kind.value: self._readers[kind].offsets for kind in KINDS},
+            "at": self.clock(),
+            "offsets": {kind.value: dict(self._readers[kind].offsets) for kind in KINDS},
             "ledger": self._ledger.to_json(),
         }
-        write_json(self.paths.evidence, value)
-        self._saved_at = self.clock()
+
+    def _write(self, value: dict[str, Any]) -> None:
+        """Keep it where the disk takes it: without a checkpoint the evidence is rebuilt from events."""
+        path = self.paths.evidence
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
+            fresh.replace(path)
 
     def _prepared(self, subject: Subject) -> Gathered:
         return self._restored(subject) or self._rebuilt(subject)
 
     def _restored(self, subject: Subject) -> Gathered | None:
-        """Return the evidence of the checkpoint, or None where it is of something else or its segments are gone."""
+        """Return the evidence of the checkpoint, or None where it is of something else.
+
+        What came between it and segments that were moved into the lake meanwhile is read from there.
+        """
         try:
-            value = json.loads(self.paths.evidence.read_bytes())
+            value = orjson.loads(self.paths.evidence.read_bytes())
             if (value["format"], value["key"]) != (FORMAT, _key(subject)):
                 return None
-            if any(not self._is_there(name) for names in value["offsets"].values() for name in names):
-                return None  # compacted meanwhile: what came after the checkpoint is in the lake
             ledger = Ledger.from_json(compile_policy(subject.policy), value["ledger"])
             offsets = {kind: dict(value["offsets"][kind.value]) for kind in KINDS}
+            moved = any(not self._is_there(name) for names in offsets.values() for name in names)
+            since = float(value["at"]) - OVERLAP_S
         except (LoopError, OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
+        if moved:
+            ledger.enter(subject.stage)
+            self._absorb_stored(ledger, subject, since)
         return ledger, {kind: EventReader(self.paths.events, kind, offsets[kind]) for kind in KINDS}
 
     def _is_there(self, segment: str) -> bool:
@@ -136,58 +166,72 @@ class LoggedEvidence:
         """Return the evidence of all events since the rollout began. Raises LoopError, OSError."""
         ledger = Ledger(compile_policy(subject.policy), subject.rollout_id)
         readers = {kind: EventReader(self.paths.events, kind) for kind in KINDS}
-        fresh = [(kind, event) for kind in KINDS for event in _since(readers[kind].read().events, subject.started)]
-        stored = [*self._stored(subject), *fresh]  # those that the lake had too count once
-        stored.sort(key=lambda each: (each[1]["event.time"], KINDS.index(each[0])))
-        for kind, events in _slices(stored):
-            if stage := _stage_of(subject, events):
-                ledger.enter(stage)
-            ledger.absorb(kind, events)
+        fresh = [(kind, event) for kind in KINDS for event in _of(readers[kind].read().events, subject)]
+        self._absorb_stored(ledger, subject, subject.started - OVERLAP_S)
+        fresh.sort(key=_when)  # those that the lake had too count once
+        _absorb_slices(ledger, subject, fresh)
         return ledger, readers
 
-    def _stored(self, subject: Subject) -> Iterator[tuple[Kind, Event]]:
-        """Yield what was moved into the lake since the rollout began; most rollouts begin after all of it."""
-        begin = int(subject.started * 1_000_000)
+    def _absorb_stored(self, ledger: Ledger, subject: Subject, since: float) -> None:
+        """Take in what was moved into the lake since then; most rollouts begin after all of it."""
+        begin = int(since * 1_000_000)
         known = manifest.load(self.paths.lake)
         if known is None or all(part.last_us < begin for part in known.parts):
             return
         from runner.events.lake import Lake  # heavy, and not needed at the beginning of a rollout
 
         with Lake(self.paths.lake, self.paths.events) as lake:
-            for kind in KINDS:
-                for batch in lake.table(kind, begin).to_pyarrow().to_batches():
-                    for row in batch.to_pylist():
-                        yield kind, {name: value for name, value in row.items() if value is not None}
+            streams = [_rows(lake.table(kind, begin), kind, subject) for kind in KINDS]
+            _absorb_slices(ledger, subject, heapq.merge(*streams, key=_when))
 
 
-def _since(events: Sequence[Event], began: float) -> list[Event]:
-    """Return what belongs to a trial that began then: the same bytes may have been on trial before."""
-    begin = int(began * 1_000_000)
-    return [event for event in events if event["event.time"] >= begin]
+def _rows(table: Any, kind: Kind, subject: Subject) -> Iterator[tuple[Kind, Event]]:
+    """Yield one kind's events of a trial in order of time, holding few of them at once."""
+    if kind is Kind.REQUEST:
+        table = table.filter(table["loop.rollout"] == subject.rollout_id)
+    for batch in table.order_by("event.time").to_pyarrow().to_batches(ROWS):
+        rows = (
+            {name: value for name, value in row.items() if value is not None} for row in batch.to_pylist()
+        )
+        for event in _of(list(rows), subject):
+            yield kind, event
 
 
-def _stage_of(subject: Subject, events: Sequence[Event]) -> str | None:
+def _when(each: tuple[Kind, Event]) -> tuple[int, int]:
+    return each[1]["event.time"], KINDS.index(each[0])
+
+
+def _absorb_slices(ledger: Ledger, subject: Subject, events: Iterable[tuple[Kind, Event]]) -> None:
+    """Take events in by slices of time, as they would have been when they happened."""
+    for number, each in groupby(events, key=lambda pair: pair[1]["event.time"] // SLICE_US):
+        slot: dict[Kind, list[Event]] = {}
+        for kind, event in each:
+            slot.setdefault(kind, []).append(event)
+        if stage := _stage_of(subject, slot.get(Kind.REQUEST, [])):
+            ledger.enter(stage)
+        for kind in KINDS:
+            ledger.absorb(kind, slot.get(kind, []))
+        ledger.tick((number + 1) * SLICE_US / 1_000_000)
+
+
+def _of(events: Sequence[Event], subject: Subject) -> list[Event]:
+    """Return what belongs to this trial: the same bytes may have been on trial before, under older routes.
+
+    By the generation of the routes and not by time, for clocks differ. What is said of answers is joined by them.
+    """
+    return [
+        event for event in events if event.get("loop.generation", subject.generation) >= subject.generation
+    ]
+
+
+def _stage_of(subject: Subject, requests: Sequence[Event]) -> str | None:
     """Return the stage that was in force when the newest of these requests was answered, by its weight."""
-    weights = [event["loop.weight"] for event in events if event.get("loop.rollout") == subject.rollout_id]
+    weights = [each["loop.weight"] for each in requests if each.get("loop.rollout") == subject.rollout_id]
     most = 1.0 - subject.policy.holdback
     stages = [
         stage.name for stage in subject.policy.stages if weights and min(stage.traffic, most) == weights[-1]
     ]
     return stages[0] if stages else None
-
-
-def _slices(stored: list[tuple[Kind, Event]]) -> Iterator[tuple[Kind, list[Event]]]:
-    """Yield events that happened in the same slice of time, one kind after the other."""
-    slot: dict[Kind, list[Event]] = {}
-    current = None
-    for kind, event in stored:
-        number = event["event.time"] // SLICE_US
-        if current is not None and number != current:
-            yield from ((each, slot[each]) for each in KINDS if each in slot)
-            slot = {}
-        current = number
-        slot.setdefault(kind, []).append(event)
-    yield from ((each, slot[each]) for each in KINDS if each in slot)
 
 
 def _facts(subject: Subject) -> StageFacts:

@@ -18,6 +18,7 @@ from runner.reconcile.intent import Mark, mark_of
 from runner.reconcile.memory import Kind
 from runner.reconcile.observed import Memory, Rollback
 from runner.reconcile.ports import Gateway
+from runner.reconcile.pruning import mentioned
 from runner.reconcile.routing import serves
 from runner.serving.routes import Route, RouteTable
 
@@ -122,11 +123,15 @@ async def _take_off(gateway: Gateway, rollback: Rollback, floor: int) -> str:
 
 def without(table: RouteTable, mark: Mark) -> RouteTable:
     """Return a table in which nobody is led to a candidate, and which says so to other runners."""
-    return replace(
+    taken = replace(
         table,
         routes=tuple(_route_without(route, mark.served) for route in table.routes),
+        pinned=tuple(version for version in table.pinned if version.served != mark.served),
+        replicas={},
         quarantined=tuple(sorted({*table.quarantined, str(mark)})),
     )
+    named = mentioned(taken)
+    return replace(taken, replicas={name: urls for name, urls in table.replicas.items() if name in named})
 
 
 def _route_without(route: Route, served: str) -> Route:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from runner import digest
 from runner.errors import TerminalError
 from runner.reconcile.actions import Hold, HoldReason
 from runner.reconcile.desired import Desired
@@ -39,8 +40,10 @@ def allowed(desired: Desired, observed: Observed, now: float) -> Allowed:
     ready = _without_unproven(desired, safe, given, now)
     wanted, holds = ready.intent, (*safe.holds, *ready.holds)
     stop = _stop(desired, now)
-    if stop is None or given is None or wanted == given:
+    if stop is None or wanted == given:
         return Allowed(wanted, holds)
+    if given is None:  # nothing serves yet: the baseline may, and nothing goes on trial
+        given = Intent(wanted.baseline, shadow=wanted.shadow)
     held = _held_back(desired, observed.memory, wanted, given, stop)
     return Allowed(held.intent, (*holds, *held.holds))
 
@@ -50,7 +53,13 @@ def quarantined(desired: Desired, observed: Observed) -> frozenset[str]:
 
     What another runner rolled back stands in the gateways' tables until Git shows it.
     """
-    return desired.quarantine | observed.memory.rollbacks.keys() | {mark.served for mark in heard(observed)}
+    told = {mark.served for mark in heard(observed)}
+    return desired.quarantine | observed.memory.rollbacks.keys() | told | observed.barred
+
+
+def is_among(version: Version, served: frozenset[str]) -> bool:
+    """Return whether a version's bytes are among those, under whatever name: what is bad is the digest."""
+    return any(name.endswith(f"--{digest.short(version.digest)}") for name in served)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -90,12 +99,12 @@ def stopped(desired: Desired, now: float) -> tuple[HoldReason, str] | None:
 def _without_quarantined(desired: Desired, observed: Observed, wanted: Intent) -> Allowed:
     bad = quarantined(desired, observed)
     holds: list[Hold] = []
-    if wanted.candidate is not None and wanted.candidate.served in bad:
+    if wanted.candidate is not None and is_among(wanted.candidate, bad):
         holds.append(_rolled_back(desired, observed.memory, wanted.candidate))
         wanted = replace(wanted, candidate=None, weight=0.0, groups=())
     kept = []
     for experiment in wanted.experiments:
-        refused = [version.name for version in experiment.versions if version.served in bad]
+        refused = [version.name for version in experiment.versions if is_among(version, bad)]
         if refused:
             text = f"{', '.join(refused)} was rolled back, so nobody takes part"
             holds.append(Hold(f"experiment {experiment.name}", HoldReason.QUARANTINED, text, next=_LIFT))
@@ -109,10 +118,15 @@ _LIFT = "a commit that deletes its entry in quarantine.yaml puts it on trial aga
 
 def _rolled_back(desired: Desired, memory: Memory, candidate: Version) -> Hold:
     name, served = f"rollout {candidate.name}", candidate.served
-    if served in desired.quarantine:
+    if is_among(candidate, desired.quarantine):
         text = f"{served} stands in quarantine.yaml and gets no traffic"
         return Hold(name, HoldReason.QUARANTINED, text, next=_LIFT)
     rollback = memory.rollbacks.get(served)
+    if rollback is None and any(past.served == served for past in memory.past):
+        text = f"{served} was rolled back by a commit that this history does not have"
+        return Hold(
+            name, HoldReason.QUARANTINED, text, next="a history that has it, or another version, goes on"
+        )
     if rollback is None:
         text = f"another runner rolled {served} back; Git does not say so yet"
         return Hold(name, HoldReason.PENDING_GIT, text, next="it writes the commit")

@@ -21,6 +21,7 @@ from runner.reconcile.routing import rollout_id
 from runner.reconcile.trial import Subject
 from runner.rollout import explain
 from runner.rollout.verdict import Assessment, Step
+from runner.spec.rollout import RolloutPolicy
 
 NO_TRIAL = "there is no candidate on trial"
 ROLLED_BACK, BEFORE = "rolled back", "it was rolled back before"
@@ -32,6 +33,9 @@ class Evidence(Protocol):
 
     def follow(self, subject: Subject | None) -> None:
         """Turn to a rollout and its stage, or to none."""
+
+    def subject(self) -> Subject | None:
+        """Return what it is about now."""
 
     async def look(self, now: float) -> Assessment | Unknown | None:
         """Take in what happened since and return what it comes to; Unknown where it cannot be read."""
@@ -48,6 +52,9 @@ class NoEvidence:
 
     def follow(self, subject: Subject | None) -> None:
         """Do nothing."""
+
+    def subject(self) -> None:
+        """Return that it is about nothing."""
 
     async def look(self, now: float) -> None:
         """Return nothing."""
@@ -88,13 +95,21 @@ class Lookout:
     clock: Callable[[], float]
     tell: Callable[[str], None]
     assessment: Assessment | Unknown | None = None
+    judged_by: RolloutPolicy | None = None
+
+    def under(self, policy: RolloutPolicy) -> Assessment | Unknown | None:
+        """Return what the evidence says, None where it was judged by another policy than this one."""
+        return self.assessment if self.judged_by == policy else None
 
     async def look(self, declared: Declared, world: World) -> News:
         """Take in what is new and go back where that is due. Raises LoopError, OSError."""
-        before = self.assessment
-        self.assessment = await self.evidence.look(self.clock())
-        found, now = self.assessment, self.clock()
         news = News.NOTHING
+        for wish in self.wishes():  # before the evidence: a long past may take long to read
+            news = await self.grant(wish, declared, world)
+        before, subject = self.assessment, self.evidence.subject()
+        self.assessment = await self.evidence.look(self.clock())
+        self.judged_by = subject.policy if subject else None
+        found, now = self.assessment, self.clock()
         if isinstance(found, Assessment):
             if found.step is Step.ROLL_BACK:
                 rollback = _proven(found, declared, now)
@@ -102,8 +117,6 @@ class Lookout:
                     news = News.ROLLED_BACK
             elif not isinstance(before, Assessment) or before.step is not found.step:
                 news = News.STEP
-        for wish in self.wishes():
-            news = await self.grant(wish, declared, world)
         return news
 
     async def grant(self, wish: Wish, declared: Declared, world: World) -> News:

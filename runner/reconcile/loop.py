@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
-from runner.errors import LoopError, TerminalError
+from runner.errors import LoopError, TerminalError, Unknown
 from runner.reconcile.actions import Outward
 from runner.reconcile.apply import Report, apply
 from runner.reconcile.distil import Declared
@@ -52,6 +52,9 @@ class Source(Protocol):
 
     def contains(self, commit: str, ours: str) -> bool:
         """Return whether a commit is part of our revision's history."""
+
+    def lacks(self, commit: str, ours: str) -> bool:
+        """Return whether a commit that was in force is not part of our revision's history: it went back in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,9 +267,12 @@ class Reconciler:
                 try:
                     news = await self._lookout.look(self.declared, self.world)
                     self._told.pop("evidence", None)
-                except (LoopError, OSError) as error:
+                except Exception as error:  # whatever it was, the next look must come
                     news = News.NOTHING
-                    self._tell_once("evidence", f"the rollout is not guarded now: {error}")
+                    self._lookout.assessment = Unknown(f"{type(error).__name__}: {error}")
+                    self._tell_once(
+                        "evidence", f"the rollout is not guarded now: {type(error).__name__}: {error}"
+                    )
                 if news is News.ROLLED_BACK:
                     self._newer.set()  # a pass at work with an older plan ends before its next action
                 if news is not News.NOTHING:
@@ -285,7 +291,16 @@ class Reconciler:
         )
         if Standing.NEWER in standing.values():
             self._hurry.set()
-        return replace(observed, assessment=self._lookout.assessment, standing=standing, landed=landed)
+        past = observed.memory.past
+        barred = frozenset(each.served for each in past if self.source.lacks(each.written, ours))
+        assert self.declared is not None, "a pass has a declaration"  # noqa: S101
+        return replace(
+            observed,
+            assessment=self._lookout.under(self.declared.policy),
+            standing=standing,
+            landed=landed,
+            barred=barred,
+        )
 
     def _go_outward(self, planned: Plan, observed: Observed, world: World, report: Report) -> None:
         """Begin what waits for Git or a network outside, one batch at a time; passes go on meanwhile."""

@@ -153,7 +153,7 @@ def _attempted(draft: _Draft, entry: Entry) -> None:
 def _rolled_back(draft: _Draft, body: Mapping[str, Any]) -> None:
     rollback = rollback_from_json(body["rollback"])
     draft.rollbacks[rollback.served] = rollback
-    draft.entered = None
+    draft.entered, draft.content = None, ""  # the guard wrote tables of its own
     draft.generation = max(draft.generation, int(body.get("generation", 0)))
     if draft.accepted is not None and draft.accepted.candidate is not None:
         given = draft.accepted
@@ -193,7 +193,7 @@ def _done(draft: _Draft, entry: Entry) -> None:
             change = (
                 {"notified": True}
                 if body["action"] == "notify_rollback"
-                else {"written": str(body["result"]["written"])}
+                else {"written": str(body["result"]["written"]), "written_at": entry.at}
             )
             draft.rollbacks[served] = replace(draft.rollbacks[served], **change)
         case "notify_rollback":

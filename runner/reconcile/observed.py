@@ -109,12 +109,16 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Since when the live routes have given a rollout its stage; seconds since 1970."""
+    """Since when the live routes have given a rollout its stage; seconds since 1970.
+
+    `generation` is that of the first route table that was seen to give it.
+    """
 
     rollout_id: str
     stage: str
     started: float
     since: float
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ class Rollback:
     by: str = "guard"
     revision: str = ""
     written: str = ""
+    written_at: float = 0.0
     notified: bool = False
 
 
@@ -193,6 +198,8 @@ class Observed:
     """Gateway -> how its revision stands to ours."""
     landed: frozenset[str] = frozenset()
     """Served names whose rollback's commit is part of the revision's history, whatever came after it."""
+    barred: frozenset[str] = frozenset()
+    """Served names that were rolled back by a commit which our revision's history lost: it went back in time."""
 
     def path(self, served: str) -> str:
         """Return where an adapter's files belong."""

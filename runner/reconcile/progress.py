@@ -20,11 +20,15 @@ from runner.reconcile.actions import (
 )
 from runner.reconcile.adapters import waiting
 from runner.reconcile.desired import Desired, Trial
-from runner.reconcile.intent import shown, stopped
+from runner.reconcile.intent import Mark, heard, shown, stopped
 from runner.reconcile.observed import Memory, Observed, Rollback
 from runner.reconcile.routing import rollout_id
 from runner.rollout import explain
 from runner.rollout.verdict import Assessment, Because, Step
+
+LOST_AFTER_S = 60.0
+COMMIT = (40, 64)
+"""Lengths of a commit's name; anything else that was written is a pull request or a branch."""
 
 Steps = tuple[list[Action], list[Hold]]
 
@@ -42,18 +46,49 @@ def _rollbacks(desired: Desired, observed: Observed, now: float) -> Steps:
     for served, rollback in sorted(memory.rollbacks.items()):
         if served in desired.quarantine or served in observed.landed:
             actions.append(NoteLanded(served, Reason.IN_GIT))
-        elif not rollback.written:
+        elif not rollback.written or _got_lost(rollback, now):
             protected = desired.trial is not None and desired.trial.protected
             actions.append(
                 WriteRollback(
                     served, rollback, protected, Reason.NOT_IN_GIT, f"{desired.revision} {protected}"
                 )
             )
+    actions += [_told_by_routes(desired, mark) for mark in _orphans(desired, observed, now)]
     if desired.tells:
         actions += [NotifyRollback(each.served, each, Reason.NOT_TOLD) for each in _untold(memory)]
     holds = [hold for action in actions if (hold := waiting(observed, action, now))]
     held = {hold.subject for hold in holds}
     return [action for action in actions if f"{action.kind} {action.served}" not in _subjects(held)], holds
+
+
+def _orphans(desired: Desired, observed: Observed, now: float) -> list[Mark]:
+    """Return the rollbacks that the routes tell of and that nobody has written for long: their runner is lost."""
+    known = observed.memory.rollbacks.keys() | desired.quarantine
+    due = now - LOST_AFTER_S
+    return sorted(mark for mark in heard(observed) if mark.served not in known and mark.at_us / 1e6 < due)
+
+
+def _told_by_routes(desired: Desired, mark: Mark) -> WriteRollback:
+    trial = desired.trial
+    rollback = Rollback(
+        served=mark.served,
+        rollout_id=rollout_id(trial.candidate, desired.baseline) if trial else "",
+        baseline=desired.baseline.served,
+        stage=trial.stage if trial else "",
+        weight=trial.weight if trial else 0.0,
+        condition="told by the routes; the runner that rolled it back is gone, and its evidence with it",
+        evidence=(),
+        at=mark.at_us / 1e6,
+    )
+    protected = trial is not None and trial.protected
+    return WriteRollback(
+        mark.served, rollback, protected, Reason.NOT_IN_GIT, f"{desired.revision} {protected}"
+    )
+
+
+def _got_lost(rollback: Rollback, now: float) -> bool:
+    """Return whether a commit that landed has been nowhere since: a push that was undone. Writing it again is safe."""
+    return len(rollback.written) in COMMIT and now - rollback.written_at > LOST_AFTER_S
 
 
 def _untold(memory: Memory) -> list[Rollback]:

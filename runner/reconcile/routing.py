@@ -13,7 +13,17 @@ from runner import digest
 from runner.errors import Unknown
 from runner.reconcile.actions import Hold, HoldReason, Reason, SwitchRoutes
 from runner.reconcile.desired import Desired
-from runner.reconcile.intent import Mark, accepted, goes_back, heard, mark_of, marks_of, shown
+from runner.reconcile.intent import (
+    Mark,
+    accepted,
+    goes_back,
+    heard,
+    is_among,
+    mark_of,
+    marks_of,
+    quarantined,
+    shown,
+)
 from runner.reconcile.memory import serves_of
 from runner.reconcile.observed import GatewayView, Intent, Observed, Replica
 from runner.serving.routes import Experiment, Route, RouteTable, Split, Version, to_json
@@ -82,7 +92,10 @@ def route(
         holds += (_unverified("rollout", intent.candidate, "gets no traffic until a replica has proven it"),)
     shadow = intent.shadow if intent.shadow and pairs.get(intent.shadow.version.served) else None
     experiments, waiting = _experiments(intent, pairs)
-    versions = _pinned(desired, needed, pairs)
+    bad = quarantined(desired, observed)
+    versions = tuple(
+        each for each in _pinned(desired, needed, pairs) if not is_among(each, bad) or each == baseline
+    )
     named = [baseline, *versions, *(version for each in experiments for version in each.versions)]
     named += [split.candidate] if split else []
     named += [shadow.version] if shadow else []

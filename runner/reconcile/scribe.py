@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.digest import served_name
-from runner.errors import TerminalError, Unknown, terminal, transient
+from runner.errors import LoopError, TerminalError, Unknown, terminal, transient
 from runner.git import changes, landing, messages
 from runner.git.commit import Author, Change, commit
-from runner.git.forge import Forge, Mark, NoForge, Status
+from runner.git.forge import Forge, Mark, NoForge, Pull, PullState, Status
 from runner.git.history import introduced
 from runner.git.landing import Landed, Moved, Protected, Pushed, RemoteBranch, Unreachable
 from runner.git.notify import Notice
@@ -99,7 +99,12 @@ class GitScribe:
         if len(rollback.revision) in _SHA:
             text = f"rolled back {rollback.served}: {rollback.condition}"
             mark = Mark(Status.FAILURE, f"{CONTEXT} ({self.environment})", text)
-            await self.desk.forge.set_status(Revision(rollback.revision), mark)
+            try:
+                await self.desk.forge.set_status(Revision(rollback.revision), mark)
+            except LoopError as error:
+                if self.post is None:
+                    raise
+                return {"note": str(error)}  # people know already, and are not told again for a status
         return {}
 
     async def _write(
@@ -161,6 +166,9 @@ class GitScribe:
             desk.repository.git.read("update-ref", f"refs/heads/{branch}", made.sha)
             return _Written(branch, proposed=wanted)
         held = desk.repository.fetch(desk.remote, branch)
+        if isinstance(held, Revision) and _tree(desk, held) != _tree(desk, made):
+            # Somebody's, or of an earlier trial: what is asked for must be what was proven.
+            branch, held = f"{branch}-{made.short}", Unknown("a name of its own")
         if isinstance(held, Unknown):  # it is not there, or nothing answers: the push tells
             match landing.push(desk.repository, made, RemoteBranch(desk.remote, branch), None):
                 case Unreachable(reason):
@@ -173,6 +181,10 @@ class GitScribe:
 
 
 _SHA = (40, 64)
+
+
+def _tree(desk: Desk, revision: Revision) -> bytes:
+    return desk.repository.git.read("rev-parse", "--verify", f"{revision.sha}^{{tree}}").strip()
 
 
 def _notice(environment: str, rollback: Rollback) -> Notice:
@@ -320,3 +332,28 @@ class PaperScribe:
 
     def _refusal(self, fix: str) -> TerminalError:
         return terminal(f"{self._root} is followed as files, not as commits: nothing is written", fix=fix)
+
+
+class RefusingForge:
+    """For a forge that cannot be used as declared (no token): it says so when it is needed, and not before.
+
+    Commits are pushed without it, and a revision with a missing token must not keep a person's revert away.
+    """
+
+    def __init__(self, error: LoopError) -> None:
+        self._error = error
+
+    async def open_pull(self, branch: str, base: str, title: str, body: str) -> Pull:
+        """Raise what is wrong; the branch was pushed."""
+        del branch, base, title, body
+        raise self._error
+
+    async def set_status(self, revision: Revision, mark: Mark) -> None:
+        """Raise what is wrong."""
+        del revision, mark
+        raise self._error
+
+    async def pull_state(self, number: int) -> PullState | None:
+        """Raise what is wrong."""
+        del number
+        raise self._error

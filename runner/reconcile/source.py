@@ -38,6 +38,10 @@ class Stationary:
         """Return that no commit is known to be part of it."""
         return False
 
+    def lacks(self, commit: str, ours: str) -> bool:  # noqa: ARG002 - as above
+        """Return that nothing is known to be missing."""
+        return False
+
 
 class CommitSource(Stationary):
     """The tree of HEAD: what was not committed is not desired (invariant 1)."""
@@ -130,6 +134,10 @@ class RemoteSource:
                 return False  # a fetch may bring it
             self._ancestors[key] = known
         return self._ancestors[key]
+
+    def lacks(self, commit: str, ours: str) -> bool:
+        """Return whether a commit that was in force is not part of our revision's history: it went back in time."""
+        return bool(_SHA.fullmatch(commit)) and not self.contains(commit, ours)
 
     def _baseline_since(self, revision: str) -> BaselineSince:
         return baseline_since(self._repository, Revision(revision))

@@ -26,6 +26,8 @@ class Subject:
     stage: str
     started: float
     since: float
+    generation: int = 0
+    """Of the first route table that gave it; what was answered by an older one is of another trial."""
 
 
 def stage_in_force(desired: Desired, observed: Observed, memory: Memory, now: float) -> Entered | None:
@@ -37,9 +39,10 @@ def stage_in_force(desired: Desired, observed: Observed, memory: Memory, now: fl
         return None
     name, before = rollout_id(trial.candidate, desired.baseline), memory.entered
     if before is None or before.rollout_id != name:
-        return Entered(name, trial.stage, now, now)
+        live = observed.live()
+        return Entered(name, trial.stage, now, now, live.generation if live else 0)
     if before.stage != trial.stage:
-        return Entered(name, trial.stage, before.started, now)
+        return Entered(name, trial.stage, before.started, now, before.generation)
     return before
 
 
@@ -51,6 +54,8 @@ def subject_of(declared: Declared, entered: Entered | None) -> Subject | None:
         return None
     if entered.rollout_id != rollout_id(trial.candidate, desired.baseline):
         return None
+    if entered.stage not in [stage.name for stage in declared.policy.stages]:
+        return None  # it was renamed: the next pass sees the new one in force
     return Subject(
         policy=declared.policy,
         rollout_id=entered.rollout_id,
@@ -59,4 +64,5 @@ def subject_of(declared: Declared, entered: Entered | None) -> Subject | None:
         stage=entered.stage,
         started=entered.started,
         since=entered.since,
+        generation=entered.generation,
     )

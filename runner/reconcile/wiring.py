@@ -14,16 +14,16 @@ from pathlib import Path
 
 import aiohttp
 
-from runner.errors import terminal
+from runner.errors import LoopError, terminal
 from runner.git.commit import Author
 from runner.git.forge import Forge, GitHub, NoForge
-from runner.git.notify import notify, webhook_address
+from runner.git.notify import Notice, notify, webhook_address
 from runner.git.repository import Repository
 from runner.reconcile.distil import Declared
 from runner.reconcile.observed import Data, GatewayView
 from runner.reconcile.ports import Proof, Scribe, World
 from runner.reconcile.probe_log import ProbeLog
-from runner.reconcile.scribe import Desk, GitScribe, PaperScribe
+from runner.reconcile.scribe import Desk, GitScribe, PaperScribe, Post, RefusingForge
 from runner.reconcile.state import StatePaths
 from runner.serving import adapters, discovery, probe
 from runner.serving.engine import EngineClient
@@ -94,9 +94,7 @@ class Wiring:
         if self.repository is None:
             return PaperScribe(self.root)
         settings = declared.git if self.follow else None
-        variable = declared.policy.rollback.webhook_env
-        address = webhook_address(self.environ, variable) if variable else None
-        post = partial(notify, self.session, address) if address else None
+        post = self._post(declared.policy.rollback.webhook_env)
         branch = settings.branch if settings else self.repository.branch()
         if branch is None:  # a commit is checked out, and no branch that a commit could be added to
             return PaperScribe(self.root)
@@ -106,15 +104,26 @@ class Wiring:
         )
         return GitScribe(desk, declared.desired.environment, post, self.landed)
 
+    def _post(self, variable: str | None) -> Post | None:
+        if variable is None:
+            return None
+        try:
+            address = webhook_address(self.environ, variable)
+        except LoopError as error:
+            return _raising(error)
+        return partial(notify, self.session, address) if address else None
+
     def _forge(self, settings: GitSettings | None) -> Forge:
         forge = settings.forge if settings else None
         if forge is None:
             return NoForge()
         token = self.environ.get(forge.token_env)
         if not token:
-            raise terminal(
-                f"no token for {forge.repository}: {forge.token_env} is not set",
-                fix=f"export {forge.token_env}, or take `forge` out of loop.yaml: then branches are pushed only",
+            return RefusingForge(
+                terminal(
+                    f"no token for {forge.repository}: {forge.token_env} is not set",
+                    fix=f"export {forge.token_env}, or take `forge` out of loop.yaml: then branches are pushed only",
+                )
             )
         return GitHub(self.session, forge.repository, token, forge.api)
 
@@ -179,6 +188,14 @@ class Shelf:
     def remove(self, served: str) -> None:
         """Delete an adapter's files. Raises LoopError."""
         adapters.remove(self.directory, served)
+
+
+def _raising(error: LoopError) -> Post:
+    async def post(notice: Notice) -> None:
+        del notice
+        raise error
+
+    return post
 
 
 def _proof(found: probe.ProbeResult) -> Proof:

@@ -187,7 +187,12 @@ def _arms(route: Values | None) -> str:
     if split is not None:
         groups = f" and all of {', '.join(split['groups'])}" if split["groups"] else ""
         text += f", {100 * split['weight']:.4g}% of users{groups} to {_served(split['candidate'])}"
-    return f"{text}, shadow {_served(route['shadow'])}" if route["shadow"] else text
+    for each in route.get("experiments", ()):
+        text += f", experiment {each['name']} among {', '.join(map(_served, each['versions']))}"
+    shadow = route["shadow"]
+    return (
+        f"{text}, copies of {100 * shadow['sample']:.4g}% to {_served(shadow['version'])}" if shadow else text
+    )
 
 
 def _served(version: Values) -> str:

@@ -123,10 +123,10 @@ def _mismatch(ledger: Ledger, share: float) -> Mismatch | None:
 def _findings(look: Look, stage: str) -> tuple[tuple[Finding, ...], bool]:
     """Return the findings of all conditions in force, and whether every condition is certified not to hold.
 
-    Where a policy has no condition at all, something must have been seen of the candidate at least.
+    Where a policy has no condition at all, something must have been seen of the candidate at this stage.
     """
     found: list[Finding] = []
-    certified = look.ledger.sessions > 0
+    certified = look.ledger.sessions_here > 0
     for condition in look.ledger.tests.in_force(stage):
         own = findings(look, condition)
         found += own

@@ -142,7 +142,7 @@ class ConditionTest:
 
 @dataclass(frozen=True, slots=True)
 class Tests:
-    """All conditions of a policy. `stages` are the stages' names in order, `session_gap` is in seconds."""
+    """All conditions of a policy. `stages` are the stages' names in order, the gap and the window are in seconds."""
 
     __test__ = False
 
@@ -151,6 +151,7 @@ class Tests:
     alpha: float
     mismatch_alpha: float
     session_gap: float
+    user_window: float
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -185,7 +186,8 @@ class Tests:
     def digest(self) -> str:
         """Digest of what is tested, for evidence that is kept in a file."""
         rows = [[each.name, each.stage, [repr(term) for term in each.terms]] for each in self.conditions]
-        return digest.of_value([rows, self.stages, self.alpha, self.mismatch_alpha, self.session_gap])
+        times = [self.session_gap, self.user_window]
+        return digest.of_value([rows, self.stages, self.alpha, self.mismatch_alpha, *times])
 
 
 def compile(policy: RolloutPolicy) -> Tests:
@@ -199,7 +201,8 @@ def compile(policy: RolloutPolicy) -> Tests:
     ]
     decision = policy.decision
     names = tuple(stage.name for stage in policy.stages)
-    return Tests(tuple(found), names, decision.alpha, decision.mismatch_alpha, decision.session_gap)
+    times = decision.session_gap, decision.user_window
+    return Tests(tuple(found), names, decision.alpha, decision.mismatch_alpha, *times)
 
 
 def leaves(node: Node) -> Iterator[Leaf]:

@@ -238,7 +238,9 @@ def _percent(share: float) -> str:
 def _number(value: float) -> str:
     if value >= 1e6:
         return f"{value:.1e}"
-    return f"{value:.0f}" if value == round(value) or value >= 100 else f"{value:.2g}"
+    if value == round(value) or value >= 10:
+        return f"{int(value)}"  # cut off, not rounded: 99.6 of 100 is not enough
+    return f"{value:.2g}" if value >= 0.01 else "<0.01"
 
 
 def _duration(seconds: float) -> str:

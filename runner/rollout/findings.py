@@ -130,8 +130,8 @@ def estimate(evidence: Evidence, who: str, alpha: float, how: Count = Count.FIRS
     """Return the figure of one arm with its interval, in the metric's unit."""
     leaf = evidence.leaf
     if leaf.level is not None:
-        return _quantile(evidence.sketches[who], leaf.level, alpha)
-    sums = evidence.sums[how][who]
+        return _quantile(evidence.whole.sketches[who], leaf.level, alpha)
+    sums = evidence.whole.sums[how][who]
     if not sums.n:
         return NOTHING
     low, high = (float(end) for end in intervals.mean_interval(sums.k, sums.n, alpha))
@@ -165,13 +165,14 @@ def _ends(sketch: Sketch, q: float, alpha: float) -> tuple[float, float]:
 def _certainty(look: Look, evidence: Evidence) -> float:
     """Return the evidence that the limit is kept; for a comparison of arms 0 or what an advance needs.
 
-    Whole sessions must not show the contrary in their mean: certainty comes from first values alone.
+    All of it from this stage alone. Whole sessions must not show the contrary in their mean: certainty comes from
+    first values.
     """
     leaf = evidence.leaf
     if evidence.certainty is not None:
         certain = exp(min(MOST, float(evidence.certainty.mixture.log_e)))
-        kept = evidence.sums[Count.FIRST]["candidate"].n and _keeps_limit(
-            leaf, evidence.sums[Count.CLOSED]["candidate"]
+        kept = evidence.stage.sums[Count.FIRST]["candidate"].n and _keeps_limit(
+            leaf, evidence.stage.sums[Count.CLOSED]["candidate"]
         )
         return certain if kept else min(certain, 1.0)
     if look.blind or look.alone:
@@ -189,7 +190,7 @@ def _keeps_limit(leaf: Leaf, sums: Sum) -> bool:
 
 def _keeps_factor(look: Look, evidence: Evidence) -> bool:
     """Whether whole sessions, in the mean, keep a bound relative to the baseline, margin included."""
-    sums = evidence.sums[Count.CLOSED]
+    sums = evidence.stage.sums[Count.CLOSED]
     candidate, baseline = sums["drawn"].mean, sums["baseline"].mean
     if candidate is None or baseline is None:
         return True
@@ -207,7 +208,7 @@ def _gap(look: Look, evidence: Evidence, times: Floats) -> Floats:
     leaf, margin, alpha = evidence.leaf, look.decision.margin, look.level
     if leaf.level is not None:
         return np.array([_quantile_gap(look, evidence, float(each)) for each in times])
-    sums = evidence.sums[Count.FIRST]
+    sums = evidence.stage.sums[Count.FIRST]
     candidate, baseline = sums["drawn"], sums["baseline"]
     if not candidate.n or not baseline.n:
         return np.full(times.shape, inf)
@@ -222,7 +223,7 @@ def _gap(look: Look, evidence: Evidence, times: Floats) -> Floats:
 def _quantile_gap(look: Look, evidence: Evidence, times: float) -> float:
     """The same for a quantile: how much more of the candidate lies beyond the baseline's than should."""
     leaf, alpha = evidence.leaf, look.level
-    candidate, baseline = evidence.sketches["drawn"], evidence.sketches["baseline"]
+    candidate, baseline = evidence.stage.sketches["drawn"], evidence.stage.sketches["baseline"]
     if not candidate.n or not baseline.n or leaf.level is None:
         return inf
     values, counts = baseline.histogram()
@@ -244,17 +245,16 @@ def _needed(look: Look, condition: ConditionTest, evidence: Evidence) -> int | N
     """
     if evidence.certainty is not None:
         found = _needed_of_limit(look, condition, evidence)
-        seen = evidence.sums[Count.FIRST]["candidate"].n
+        seen = evidence.stage.sums[Count.FIRST]["candidate"].n
     else:
         if look.blind or look.alone:
             return None
-        seen = float(
-            evidence.sketches["drawn"].n if evidence.leaf.level else evidence.sums[Count.FIRST]["drawn"].n
-        )
+        stage = evidence.stage
+        seen = float(stage.sketches["drawn"].n if evidence.leaf.level else stage.sums[Count.FIRST]["drawn"].n)
         found = _needed_of_intervals(look, evidence, seen)
     if found is None or not seen:
         return found
-    return round(found * max(1.0, look.ledger.sessions / seen))
+    return round(found * max(1.0, look.ledger.sessions_here / seen))
 
 
 def _needed_of_limit(look: Look, condition: ConditionTest, evidence: Evidence) -> int | None:
@@ -265,7 +265,7 @@ def _needed_of_limit(look: Look, condition: ConditionTest, evidence: Evidence) -
     m0 = limit_of(leaf)[1]
     way = direction(leaf)
     ease = m0 / 8 if leaf.side is Side.ABOVE else m0 + (1 - m0) * 0.75
-    sums = evidence.sums[Count.FIRST]["candidate"]
+    sums = evidence.stage.sums[Count.FIRST]["candidate"]
     p = (sums.k + ease * _EXPECTED) / (sums.n + _EXPECTED)
     weight = 1 / (2 * len(look.ledger.tests.conditions) * len(condition.terms))
     process = evidence.processes[Count.FIRST].mixtures[0]

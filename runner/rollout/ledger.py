@@ -54,7 +54,7 @@ class Ledger:
 
     def __init__(self, tests: Tests, rollout_id: str) -> None:
         self.tests, self.rollout_id = tests, rollout_id
-        self.measures = Measures(rollout_id, tests.session_gap, tests.sources | {_PACE})
+        self.measures = Measures(rollout_id, tests.session_gap, tests.sources | {_PACE}, tests.user_window)
         self.evidence = {leaf: Evidence(leaf) for leaf in tests.leaves}
         self.paces: dict[str, Pace] = {}
         self.sessions = 0
@@ -66,11 +66,19 @@ class Ledger:
         self.enter(tests.stages[0])
 
     def enter(self, stage: str) -> None:
-        """Say which stage is in force; saying it again changes nothing. ValueError where there is none such."""
+        """Say which stage is in force; saying it again changes nothing.
+
+        What certifies a stage, and its pace, start anew. Raises TerminalError where the policy has none such.
+        """
         if stage == self.stage:
             return
         if stage not in self.tests.stages:
-            raise ValueError(f"'{stage}' is none of the stages {', '.join(self.tests.stages)}")
+            known = ", ".join(self.tests.stages)
+            raise terminal(f"'{stage}' is none of the stages {known}", fix="name a stage of the policy")
+        if self.stage:
+            self.paces.pop(stage, None)
+            for each in self.evidence.values():
+                each.enter(self.last)
         self.stage = stage
         self._weights = self.tests.weights(stage)
         self._in_force = {leaf for term in self._weights for leaf in leaves(term)}
@@ -110,6 +118,12 @@ class Ledger:
                 self.sessions += 1
                 pace = self.paces.setdefault(self.stage, Pace(each.at))
                 pace.sessions += 1
+
+    @property
+    def sessions_here(self) -> int:
+        """How many sessions the candidate got at the stage in force."""
+        pace = self.paces.get(self.stage)
+        return pace.sessions if pace else 0
 
     def _latch(self) -> None:
         """Remember a crossing for good: evidence that was enough once stays enough."""

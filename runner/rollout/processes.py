@@ -31,8 +31,12 @@ HALF_LIFE: Final = 300.0
 """Sessions of an arm after which one counts half in the recent ratio, which shows a late change."""
 PLAINLY: Final = 2.0
 """Standard deviations by which the recent ratio has to show a factor, since it is of few sessions."""
-BLAMED: Final = 300
-"""Users of whom it is remembered what they brought: those who brought most stay."""
+SETTLED: Final = 20
+"""Bad sessions of both arms at a stage before its ratio is believed, where evidence of other stages came along."""
+AGAINST_LIMIT, AGAINST_RARE = 3, 2
+"""A user's sessions within his window that are held against a constant, and against a rare one."""
+RARE: Final = 0.02
+"""A share below which three failures may be proof, so that one user alone would send a candidate back."""
 VOTES = "thumbs_down_rate"
 """The metric of which events are also counted per exposure: a bad answer makes more people vote."""
 _QUANTILES: Final = {0.5: (0.35, 0.5, 0.65), 0.95: (0.9, 0.95, 0.99), 0.99: (0.9, 0.95, 0.99)}
@@ -75,6 +79,19 @@ def limit_of(leaf: Leaf) -> tuple[float | None, float]:
     return None, unit(leaf, leaf.limit)
 
 
+def most_visits(leaf: Leaf, how: Count) -> int:
+    """Return how many sessions of one user within his window count.
+
+    Comparisons rest on each user's arm, which is drawn once, so there he counts once. So he does where a bet against
+    a constant may multiply by 1/limit (ratings, whole sessions): few failures of one user would be proof.
+    """
+    if leaf.test is not Test.LIMIT or not _binary(leaf, how):
+        return 1
+    m0 = limit_of(leaf)[1]
+    allowed = m0 if leaf.side is Side.ABOVE else 1.0 - m0
+    return AGAINST_RARE if allowed < RARE else AGAINST_LIMIT
+
+
 def direction(leaf: Leaf) -> Direction:
     """Return on which side the claim puts the mean."""
     return Direction.ABOVE if leaf.side is Side.ABOVE else Direction.BELOW
@@ -113,50 +130,15 @@ class Arms:
         """Whether the candidate has at least so many times the baseline's, by that many standard deviations."""
         if not self.n_c or not self.n_b or not self.k_c:
             return False
-        spread = deviations * sqrt(
-            1 / (self.k_c + 0.5) + 1 / (self.k_b + 0.5)
-        )  # of the logarithm of the ratio
-        return self.k_c * self.n_b >= factor * exp(spread) * self.k_b * self.n_c
+        if not deviations:
+            return self.k_c * self.n_b >= factor * self.k_b * self.n_c
+        k_c, k_b = self.k_c + 0.5, self.k_b + 0.5
+        spread = deviations * sqrt(1 / k_c + 1 / k_b)  # of the logarithm of the ratio
+        return self.k_c * self.n_b >= factor * exp(spread) * k_b * self.n_c
 
     def to_json(self) -> list[float]:
         """Return the four sums."""
         return [self.k_c, self.n_c, self.k_b, self.n_b]
-
-
-@dataclass(slots=True)
-class Blame:
-    """Whose sessions the candidate's badness comes from, so that no single user brings it down.
-
-    A user keeps his arm, so one who fails again and again makes a healthy candidate look worse. While more than
-    half of all badness is one user's the evidence does not count; leaving it out keeps it valid.
-    """
-
-    total: float = 0.0
-    by_user: dict[str, float] = field(default_factory=dict)
-
-    def add(self, user: str, badness: float) -> None:
-        """Add what one session brought."""
-        if badness <= 0.0:
-            return
-        self.total += badness
-        if user not in self.by_user and len(self.by_user) >= BLAMED:
-            del self.by_user[min(self.by_user, key=lambda each: self.by_user[each])]
-        self.by_user[user] = self.by_user.get(user, 0.0) + badness
-
-    @property
-    def single(self) -> bool:
-        """Whether one user brought more than half."""
-        return max(self.by_user.values(), default=0.0) > self.total / 2
-
-    def to_json(self) -> list[Any]:
-        """Return it as JSON values."""
-        return [self.total, list(self.by_user.items())]
-
-    @classmethod
-    def from_json(cls, value: Any) -> Blame:
-        """Read it back."""
-        total, by_user = value
-        return cls(total, dict(by_user))
 
 
 @dataclass(slots=True)
@@ -168,10 +150,12 @@ class Process:
     mixtures: list[Mixture]
     past: list[Arms]
     """What each mixture's earlier batches held; it aims the next bet."""
-    whole: Arms = field(default_factory=Arms)
+    stage: Arms = field(default_factory=Arms)
+    """Of the stage in force: stages differ in what they show of both arms, so a ratio over several would mislead."""
     recent: Arms = field(default_factory=Arms)
     baseline: Sketch = field(default_factory=Sketch)
-    blame: Blame = field(default_factory=lambda: Blame())
+    carried: bool = False
+    """Whether evidence of an earlier stage came along."""
 
     @classmethod
     def start(cls, leaf: Leaf, how: Count) -> Process:
@@ -182,16 +166,23 @@ class Process:
 
     @property
     def log_e(self) -> float:
-        """The logarithm of the e-value; -inf while one user has it alone, or no estimate shows the factor."""
-        if self.blame.single:
-            return -np.inf
+        """The logarithm of the e-value; -inf while no estimate of this stage shows the factor."""
         factor = self.leaf.factor
         guarded = self.leaf.test is Test.WORSE and factor is not None and factor > 1.0
-        if guarded and not (self.whole.shows(factor or 1.0) or self.recent.shows(factor or 1.0, PLAINLY)):
+        if guarded and not self._shows(factor or 1.0):
             return -np.inf
         if len(self.mixtures) == 1:
             return float(self.mixtures[0].log_e)
         return float(logic.either([mixture.log_e for mixture in self.mixtures]))
+
+    def _shows(self, factor: float) -> bool:
+        settled = not self.carried or self.stage.k_c + self.stage.k_b >= SETTLED
+        return (settled and self.stage.shows(factor)) or self.recent.shows(factor, PLAINLY)
+
+    def enter(self) -> None:
+        """Begin another stage: the evidence stays, its ratio starts anew."""
+        self.carried = self.carried or self.stage.n_c > 0.0
+        self.stage, self.recent = Arms(), Arms()
 
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """Take a batch of outcomes of the leaf's source, counted this process's way."""
@@ -210,8 +201,6 @@ class Process:
             return
         bound, m0 = limit_of(self.leaf)
         levels = [level(self.leaf, each, bound) for each in outcomes]
-        for each, high in zip(outcomes, levels, strict=True):
-            self.blame.add(each.user, high if self.leaf.side is Side.ABOVE else 1.0 - high)
         worth = _worth_of_limit(levels, m0, direction(self.leaf), binary=_binary(self.leaf, self.how))
         self.mixtures[0] = self.mixtures[0].bet(worth, len(levels))
 
@@ -223,8 +212,6 @@ class Process:
         for each in outcomes:
             high = level(self.leaf, each)
             batch.add(each, 1.0 - high if below else high)
-            if each.arm == CANDIDATE:
-                self.blame.add(each.user, high if self.leaf.side is Side.ABOVE else 1.0 - high)
         tests: list[_Worth] = [self._full]
         if self.leaf.test is Test.RATIO:
             tests = [self._events]
@@ -236,7 +223,7 @@ class Process:
             self._bet(at, batch, test)
         for arm in (CANDIDATE, BASELINE):
             k, n = batch.sums(arm)
-            self.whole.add(arm, k, n)
+            self.stage.add(arm, k, n)
             self.recent.fade(arm, n)
             self.recent.add(arm, k, n)
 
@@ -249,10 +236,7 @@ class Process:
                 batch = _Batch()
                 for each in outcomes:
                     own = limit * factor if each.arm == CANDIDATE else limit
-                    high = level(self.leaf, each, own)
-                    batch.add(each, high)
-                    if at == 1 and each.arm == CANDIDATE:
-                        self.blame.add(each.user, high if self.leaf.side is Side.ABOVE else 1.0 - high)
+                    batch.add(each, level(self.leaf, each, own))
                 self._bet(at, batch, self._full)
         self.baseline.add([value for each in outcomes if each.arm == BASELINE for value in each.values])
 
@@ -301,10 +285,10 @@ class Process:
         return {
             "mixtures": [mixture.to_json() for mixture in self.mixtures],
             "past": [arms.to_json() for arms in self.past],
-            "whole": self.whole.to_json(),
+            "stage": self.stage.to_json(),
             "recent": self.recent.to_json(),
             "baseline": self.baseline.to_json(),
-            "blame": self.blame.to_json(),
+            "carried": self.carried,
         }
 
     @classmethod
@@ -315,10 +299,10 @@ class Process:
             how,
             [Mixture.from_json(each) for each in value["mixtures"]],
             [Arms(*each) for each in value["past"]],
-            Arms(*value["whole"]),
+            Arms(*value["stage"]),
             Arms(*value["recent"]),
             Sketch.from_json(value["baseline"]),
-            Blame.from_json(value["blame"]),
+            bool(value["carried"]),
         )
 
 

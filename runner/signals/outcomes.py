@@ -31,6 +31,7 @@ WAITING = 2_000
 """Contents and votes that are kept until their request arrives; it comes in the same moment, or never."""
 LATE_S = 5.0
 """How long after its window a re-ask is still waited for, since events take a moment to arrive."""
+DAY_S = 86_400.0
 COMPARED = 20
 """Latest questions of one user that a new one is compared with."""
 _OWN_ID = "-content"
@@ -77,14 +78,14 @@ class _Asked:
 
     def to_json(self) -> list[Any]:
         seat = self.seat
-        place = [seat.arm, seat.pi, seat.group]
+        place = [seat.arm, seat.pi, seat.group, seat.always]
         return [self.user, self.session, place, self.at, self.own, list(self.voted)]
 
     @classmethod
     def from_json(cls, value: Any) -> _Asked:
         user, session, place, at, own, voted = value
-        arm, pi, group = place
-        return cls(user, session, _seat(arm, pi, group), at, own, tuple(voted))
+        arm, pi, group, always = place
+        return cls(user, session, _seat(arm, pi, group, always), at, own, tuple(voted))
 
 
 class _Vote(NamedTuple):
@@ -114,10 +115,15 @@ class _Open:
 
 
 class Measures:
-    """Follows the events of one rollout; `wanted` are the sources somebody asks for, all if not given."""
+    """Follows the events of one rollout; `wanted` are the sources somebody asks for, all if not given.
 
-    def __init__(self, rollout_id: str, gap: float, wanted: frozenset[str] = SOURCES) -> None:
-        self.rollout_id, self.gap, self.wanted = rollout_id, gap, wanted
+    `gap` of silence ends a session, within `window` a user's sessions are numbered; both in seconds.
+    """
+
+    def __init__(
+        self, rollout_id: str, gap: float, wanted: frozenset[str] = SOURCES, window: float = DAY_S
+    ) -> None:
+        self.rollout_id, self.gap, self.wanted, self.window = rollout_id, gap, wanted, window
         self.sights = Sights()
         self._known: Recent[None] = Recent(REMEMBERED)
         self._answers: Recent[_Asked] = Recent(REMEMBERED)
@@ -126,7 +132,7 @@ class Measures:
         self._votes: Recent[list[_Vote]] = Recent(WAITING)
         self._windows: dict[str, list[_Open]] = {}
         self._looked = 0.0
-        self._streams = {name: Sessions(gap) for name in ("requests", "votes", "contents", "windows")}
+        self._streams = {name: Sessions(gap, window) for name in ("requests", "votes", "contents", "windows")}
 
     @property
     def assigned(self) -> dict[float, tuple[int, int]]:
@@ -192,10 +198,11 @@ class Measures:
             return None
         if event.get("loop.arm") is None or weight is None:
             return None
-        drawn = not event.get("loop.arm.always") and 0.0 < weight < 1.0
         user = str(event.get("loop.user"))
         session = session_key(user, event.get("loop.session"))
-        seat = _seat(str(arm), float(weight) if drawn else None, str(event.get("loop.group", "")))
+        drawn = not event.get("loop.arm.always") and 0.0 < weight < 1.0
+        group, always = str(event.get("loop.group", "")), bool(event.get("loop.arm.always"))
+        seat = _seat(str(arm), float(weight) if drawn else None, group, always)
         return _Asked(user, session, seat, _time(event), not event.get("loop.fell_back"))
 
     def _feedback(self, event: Event) -> Iterator[Outcome]:
@@ -227,7 +234,7 @@ class Measures:
         asked.voted = (*asked.voted, *values)
         values = {name: value for name, value in values.items() if name in self.wanted}
         if values:
-            yield from self._streams["votes"].add(asked.session, asked.seat, vote.at, values)
+            yield from self._streams["votes"].add(asked.session, asked.seat, vote.at, values, asked.at)
 
     def _content(self, event: Event) -> Iterator[Outcome]:
         if not self.wanted & _OF_CONTENT or not self._fresh(event):
@@ -283,6 +290,7 @@ class Measures:
         return {
             "rollout": self.rollout_id,
             "gap": self.gap,
+            "window": self.window,
             "wanted": sorted(self.wanted),
             "looked": self._looked,
             "sights": self.sights.to_json(),
@@ -302,8 +310,8 @@ class Measures:
     @classmethod
     def from_json(cls, value: Any) -> Measures:
         """Read it back: it goes on as if it had never stopped. Raises KeyError, TypeError or ValueError."""
-        gap = float(value["gap"])
-        measures = cls(value["rollout"], gap, frozenset(value["wanted"]))
+        gap, window = float(value["gap"]), float(value["window"])
+        measures = cls(value["rollout"], gap, frozenset(value["wanted"]), window)
         measures._looked = float(value["looked"])
         measures.sights = Sights.from_json(value["sights"])
         for key in value["known"]:
@@ -320,15 +328,15 @@ class Measures:
             asked = _Asked.from_json(row)
             measures._windows.setdefault(asked.user, []).append(_Open(asked, frozenset(question), again))
         measures._streams = {
-            name: Sessions.from_json(gap, stream) for name, stream in value["streams"].items()
+            name: Sessions.from_json(gap, window, stream) for name, stream in value["streams"].items()
         }
         return measures
 
 
 @lru_cache(maxsize=1000)
-def _seat(arm: str, pi: float | None, group: str) -> Seat:
+def _seat(arm: str, pi: float | None, group: str, always: bool) -> Seat:
     """Return a seat, one object for all who sit alike, since very many are remembered."""
-    return Seat(arm, pi, group)
+    return Seat(arm, pi, group, always)
 
 
 def _is_open(window: _Open, now: float) -> bool:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from runner.signals.visits import Visits
+
 KEPT = 256
 """Values of one metric that a session keeps; beyond that every second one, then every fourth, and so on."""
 LONGEST = 2.0
@@ -32,11 +34,15 @@ class Count(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Where a session sits: its arm, how likely the candidate was (None: the arm was not drawn), its group."""
+    """Where a session sits: its arm, how likely the candidate was (None: the arm was not drawn), its group.
+
+    `always`: its user has the candidate whatever its share is, so that he stands for no other user.
+    """
 
     arm: str
     pi: float | None
     group: str
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,8 @@ class Outcome:
 
     `metric` is a metric's name, without the percentile for times (`latency`, `first_token`). `value` is the session's
     first for Count.FIRST, the mean of all of them for Count.CLOSED; `values` are what it is the mean of (thinned out
-    evenly beyond 256). `at`: seconds since 1970. `user` is the keyed hash.
+    evenly beyond 256). `at`: seconds since 1970; `asked`: when the session's first question was. `visit`: its number
+    among its user's sessions within a window, from 1. `always`: see `Seat`.
     """
 
     metric: str
@@ -56,7 +63,9 @@ class Outcome:
     at: float
     how: Count
     group: str
-    user: str
+    asked: float
+    visit: int
+    always: bool = False
 
 
 @dataclass(slots=True)
@@ -84,39 +93,51 @@ class _Open:
     seat: Seat
     begun: float
     last: float
+    asked: float
+    visit: int = 0
+    """0 until it says something."""
     metrics: dict[str, _Kept] = field(default_factory=dict)
+
+    def outcome(self, metric: str, value: float, values: tuple[float, ...], at: float, how: Count) -> Outcome:
+        seat = self.seat
+        return Outcome(
+            metric, seat.arm, seat.pi, value, values, at, how, seat.group, self.asked, self.visit, seat.always
+        )
 
 
 class Sessions:
-    """The open sessions of one stream of events; `gap` seconds of silence end one."""
+    """The open sessions of one stream of events; `gap` seconds of silence end one, `window`: see `visits`."""
 
-    def __init__(self, gap: float) -> None:
+    def __init__(self, gap: float, window: float) -> None:
         self._gap = gap
+        self._visits = Visits(window)
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._looked = 0.0
 
-    def add(self, key: str, seat: Seat, at: float, values: dict[str, float]) -> Iterator[Outcome]:
+    def add(
+        self, key: str, seat: Seat, at: float, values: dict[str, float], asked: float | None = None
+    ) -> Iterator[Outcome]:
         """Put in what one event says; yield what a session that it ends says, and the first values it brings.
 
-        A session keeps the arm in which it began: what its user meets in another arm says nothing about either.
+        `asked` is when the answer was asked for that the event is about, `at` if not given. A session keeps the arm
+        in which it began: what its user meets in another arm says nothing about either.
         """
         session = self._open.get(key)
         if session is not None and self._is_over(session, at):
             yield from self._close(key)
             session = None
         if session is None:
-            session = self._open[key] = _Open(_user_of(key), seat, at, at)
+            session = self._open[key] = _Open(_user_of(key), seat, at, at, at if asked is None else asked)
         session.last = max(session.last, at)
         if session.seat.arm != seat.arm:
             return
-        seat = session.seat
+        if values and not session.visit:
+            session.visit = self._visits.number(session.user, at)
         for metric, value in values.items():
             kept = session.metrics.get(metric)
             if kept is None:
                 kept = session.metrics[metric] = _Kept()
-                yield Outcome(
-                    metric, seat.arm, seat.pi, value, (value,), at, Count.FIRST, seat.group, session.user
-                )
+                yield session.outcome(metric, value, (value,), at, Count.FIRST)
             kept.add(value)
         if len(self._open) > MOST_OPEN:
             yield from self._close(next(iter(self._open)))
@@ -141,19 +162,17 @@ class Sessions:
 
     def _close(self, key: str) -> Iterator[Outcome]:
         session = self._open.pop(key)
-        seat, at = session.seat, session.last
         for metric, kept in session.metrics.items():
             mean, values = kept.total / kept.seen, tuple(kept.values)
-            yield Outcome(metric, seat.arm, seat.pi, mean, values, at, Count.CLOSED, seat.group, session.user)
+            yield session.outcome(metric, mean, values, session.last, Count.CLOSED)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the open sessions as JSON values."""
+        """Return the open sessions and how often users came, as JSON values."""
         rows = [
             [
                 key,
-                [each.seat.arm, each.seat.pi, each.seat.group],
-                each.begun,
-                each.last,
+                [each.seat.arm, each.seat.pi, each.seat.group, each.seat.always],
+                [each.begun, each.last, each.asked, each.visit],
                 [
                     [name, kept.values, kept.stride, kept.seen, kept.total]
                     for name, kept in each.metrics.items()
@@ -161,16 +180,18 @@ class Sessions:
             ]
             for key, each in self._open.items()
         ]
-        return {"looked": self._looked, "open": rows}
+        return {"looked": self._looked, "open": rows, "visits": self._visits.to_json()}
 
     @classmethod
-    def from_json(cls, gap: float, value: Any) -> Sessions:
+    def from_json(cls, gap: float, window: float, value: Any) -> Sessions:
         """Read them back."""
-        sessions = cls(gap)
+        sessions = cls(gap, window)
+        sessions._visits = Visits.from_json(window, value["visits"])
         sessions._looked = float(value["looked"])
-        for key, seat, begun, last, metrics in value["open"]:
+        for key, seat, times, metrics in value["open"]:
             kept = {name: _Kept(list(values), *rest) for name, values, *rest in metrics}
-            sessions._open[key] = _Open(_user_of(key), Seat(*seat), begun, last, kept)
+            begun, last, asked, visit = times
+            sessions._open[key] = _Open(_user_of(key), Seat(*seat), begun, last, asked, visit, kept)
         return sessions
 
 

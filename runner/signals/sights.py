@@ -37,7 +37,7 @@ class Sights:
     def saw(self, user: str, candidate: bool, share: float) -> None:
         """Count a user who was drawn into an arm."""
         sight = self._by_share.setdefault(share, _Sight())
-        print_ = _fingerprint(user)
+        print_ = fingerprint(user)
         if print_ in sight.users or len(sight.users) >= MOST_USERS:
             return
         sight.users.add(print_)
@@ -62,6 +62,6 @@ class Sights:
         return sights
 
 
-def _fingerprint(user: str) -> int:
+def fingerprint(user: str) -> int:
     """Return 53 bits that stand for a user, which every reader of JSON holds exactly."""
     return int.from_bytes(hashlib.blake2b(user.encode(), digest_size=8).digest(), "big") >> 11

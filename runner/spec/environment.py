@@ -84,7 +84,7 @@ class Gateway(Section):
     """YAML file of API keys as SHA-256, each with its name and group; without it everybody is `anonymous`."""
     anonymous: Name | None = "public"
     """Group of callers without a key; `null` refuses them."""
-    pinning_groups: tuple[Name, ...] = ("public", "beta", "internal")
+    pinning_groups: tuple[Name, ...] = ("internal",)
     """Groups that may ask for a version by its name."""
     limits: Limits = Field(default_factory=Limits)
     """What it accepts of one caller."""

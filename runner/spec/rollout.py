@@ -92,6 +92,11 @@ class Decision(Section):
     """
     session_gap: Annotated[Duration, Field(gt=0)] = 1800.0
     """A user who is silent for so long begins a new session; sessions, not requests, are what is counted."""
+    user_window: Annotated[Duration, Field(gt=0)] = 86_400.0
+    """A user counts once in comparisons, and three times against a limit, within it, however many sessions he has.
+
+    It begins with a user's first session, and the next one with the first session after it.
+    """
     every: Annotated[Duration, Field(gt=0, le=60)] = 2.0
     """Longest time between two looks."""
 

@@ -233,6 +233,17 @@ def test_a_condition_changed_shows_what_it_would_have_made_of_rollouts(offline: 
         assert label in said.out
 
 
+def test_a_shadow_and_an_experiment_are_shown_in_the_routes(offline: Bench) -> None:
+    offline.files.set(*PRODUCTION, "shadow", to={"version": "chat-v1.1", "sample": "50%"})
+    both = {"name": "tone", "versions": ["chat-v1.0", "chat-v1.1"]}
+    offline.files.set(*PRODUCTION, "experiments", to=[both])
+    offline.commit("copies and a test")
+    said = offline.loop("plan", "--against", "HEAD^", "-e", "production")
+    assert said.code == 2
+    assert f"copies of 50% to {offline.served('chat-v1.1')}" in said.out
+    assert "experiment tone among" in said.out
+
+
 def test_a_model_added_is_shown_whole_or_by_its_beginning(offline: Bench) -> None:
     text = offline.files.texts["models/chat-v1.1.yaml"].replace("name: chat-v1.1", "name: chat-v1.2")
     offline.files.texts["models/chat-v1.2.yaml"] = text

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.cli.workbench import git
 from tests.reconcile.rollout_crash_server import HOUR_S
@@ -38,15 +39,14 @@ class Told:
 def remote_away(here: World) -> Told:
     """The remote's directory is gone while the evidence decides, and comes back."""
     hidden = here.remote.with_name("away.git")
-    here.start_runner()
+    runner = here.start_runner()
     _running(here)
     here.remote.rename(hidden)
     try:
         here.write(USERS, failing=True)
         switched = until(lambda: off(here), "users leave without Git")
         until(lambda: _pending(here), "status says that Git does not know")
-        assert here.runner is not None
-        until(lambda: any("write_rollback" in p["actions"] for p in here.runner.passes()), "it was tried")
+        until(lambda: any("write_rollback" in each["actions"] for each in runner.passes()), "it was tried")
     finally:
         hidden.rename(here.remote)
     return _end(here, switched)
@@ -89,7 +89,9 @@ def revert_conflict(here: World) -> Told:
         text = (desk / "loop.yaml").read_text()
         candidate = "    rollout:\n      candidate: chat-v1.1\n"
         assert text.count(candidate) == 1
-        text = text.replace("    baseline: chat-v1.0\n    rollout:", "    baseline: chat-v1.0 # trusted\n    rollout:")
+        text = text.replace(
+            "    baseline: chat-v1.0\n    rollout:", "    baseline: chat-v1.0 # trusted\n    rollout:"
+        )
         text = text.replace(candidate, "    rollout: # ask Ada first\n      candidate: chat-v1.1\n")
         (desk / "loop.yaml").write_text(text.replace("prune_limit: 3", "prune_limit: 4"))
 
@@ -137,6 +139,21 @@ def clock_stepped_back(here: World) -> Told:
     assert shown
     assert all(elapsed >= 0.0 for _, elapsed in shown)
     return told
+
+
+def clock_stepped_back_while_git_is_away(here: World) -> Told:
+    """The clock goes back an hour while a failed push waits to be tried again."""
+    hidden = here.remote.with_name("away.git")
+    runner = here.start_runner()
+    _running(here)
+    here.remote.rename(hidden)
+    try:
+        here.write(USERS, failing=True)
+        until(lambda: "BACKOFF" in runner.holds(), "the push has failed and waits")
+        runner.tell(signal.SIGUSR1)
+    finally:
+        hidden.rename(here.remote)
+    return _end(here)
 
 
 def gateway_killed(here: World) -> Told:
@@ -195,6 +212,16 @@ def engine_unreachable(here: World) -> Told:
     return _end(here, switched)
 
 
+def crash(here: World, at: int, how: str) -> Told | None:
+    """A runner is killed at a journal entry of a rollback; None where it ended before it came to that entry."""
+    here.back()
+    here.write(USERS, failing=True)
+    if here.start_runner(until="rolled back", die_at=at, how=how).end(None) == 0:
+        return None
+    here.start_runner()
+    return _end(here)
+
+
 FAULTS: dict[str, Callable[[World], Told]] = {
     "remote away": remote_away,
     "remote diverged": remote_diverged,
@@ -202,6 +229,7 @@ FAULTS: dict[str, Callable[[World], Told]] = {
     "revert conflicts": revert_conflict,
     "journal's disk full": journal_full,
     "clock an hour back": clock_stepped_back,
+    "clock back, remote away": clock_stepped_back_while_git_is_away,
     "gateway killed": gateway_killed,
     "replica killed": replica_killed,
     "engines unreachable": engine_unreachable,
@@ -244,7 +272,7 @@ def _end(here: World, switched: float | None = None, commits: int = 1) -> Told:
     if [each.served for each in here.memory().past] != [here.candidate]:
         lost.append("the record of the rollback")
     assert not lost, "; ".join(lost)
-    return Told(tuple(lost), agreed, switched)
+    return Told((), agreed, switched)
 
 
 def _running(here: World) -> None:
@@ -268,8 +296,8 @@ def _branches(here: World, prefix: str) -> list[str]:
     return said.split()
 
 
-def _split(table: dict[str, object]) -> object:
-    (route,) = table["routes"]  # type: ignore[misc, attr-defined]
+def _split(table: dict[str, Any]) -> Any:
+    (route,) = table["routes"]
     return route["split"]
 
 

@@ -46,7 +46,7 @@ POLL = "200ms"
 PATIENCE_S = 30.0
 ENGINE_PORT_WAIT_S = 10.0
 POLICY: dict[str, Any] = {
-    "decision": {"session_gap": "1s", "every": "100ms"},
+    "decision": {"session_gap": "1s", "user_window": "1s", "every": "100ms"},
     "always": {"errors": "error_rate > 20%"},
     "stages": [
         {"name": "canary", "traffic": f"{WEIGHT:.0%}", "duration": "1s", "advance": "auto"},
@@ -155,9 +155,20 @@ class EngineProcess:
         self.process.stdout.readline()
         until(lambda: post_ok(f"{self.url}/health"), "the engine answers", ENGINE_PORT_WAIT_S)
 
-    def control(self, **changes: Any) -> None:
-        """Change its behaviour, as `RunningStub.control` does."""
-        post(f"{self.url}/_stub/control", changes)
+    def control(self, **changes: Any) -> dict[str, Any]:
+        """Change its behaviour, as `RunningStub.control` does; return what it has loaded and was asked."""
+        return post(f"{self.url}/_stub/control", changes)
+
+    def become(self, adapters: dict[str, str]) -> None:
+        """Behave well again, with these adapters loaded."""
+        if self.process is None:
+            self.start()
+        loaded = self.control(fault="none", only_model=None)["adapters"]
+        for name, path in adapters.items():
+            if name not in loaded:
+                body = json.dumps({"lora_name": name, "lora_path": path}).encode()
+                url, media = f"{self.url}/v1/load_lora_adapter", {"content-type": "application/json"}
+                urllib.request.urlopen(urllib.request.Request(url, body, media), timeout=5.0).close()
 
     def kill(self) -> None:
         if self.process is not None:
@@ -326,10 +337,10 @@ class World:
         return self.runner
 
     def write(self, count: int, *, failing: bool = False, step_s: float = 0.0) -> None:
-        """Log requests as a gateway does: `count` users, every fifth drawn to the candidate, on a clock `step_s` off."""
-        self._write(count, failing, step_s)
+        """Log requests as a gateway does: `count` users, every fifth drawn to the candidate.
 
-    def _write(self, count: int, failing: bool, step_s: float) -> None:
+        `step_s` is how far the clock is off by which events are stamped.
+        """
         writer = SegmentWriter(self.paths.events, Kind.REQUEST, _now_us)
         at = _now_us() + int(step_s * 1_000_000)
         writer.append(*(self._event(number, at, failing) for number in range(count)))
@@ -415,8 +426,8 @@ class World:
         aside = self.home / "kept"
         for name in ("remote.git", "runner"):
             _replace(aside / name, self.home / name)
-        if self.extra is not None and self.extra.process is not None:
-            self.extra.control(fault="none", only_model=None)
+        if self.extra is not None:
+            self.extra.become(self._kept["adapters"][0])
         for engine, adapters in zip(self.engines, self._kept["adapters"], strict=True):
             engine.state.behaviour = type(engine.state.behaviour)()
             engine.state.adapters.clear()
@@ -440,7 +451,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def _replace(source: Path, target: Path) -> None:
     """Make `target` what `source` is, less what systems that go on have in it."""
-    for name in sorted({*os.listdir(source), *(os.listdir(target) if target.exists() else ())}):
+    for name in sorted({path.name for folder in (source, target) for path in folder.iterdir()}):
         there = target / name
         if name == ".loop":
             _replace_state(source / name / ENVIRONMENT, there / ENVIRONMENT)
@@ -496,7 +507,9 @@ def world(home: Path, *, gateways: int = 2, engines: int = 1, extra_engine: bool
         if extra is not None:
             extra.start()
             stack.callback(extra.kill)
-        bench = _bench(home, [*(stub.url for stub in stubs), *([extra.url] if extra else ())], listens, admins)
+        bench = _bench(
+            home, [*(stub.url for stub in stubs), *([extra.url] if extra else ())], listens, admins
+        )
         state = StatePaths(bench.root, ENVIRONMENT).directory
         state.mkdir(parents=True, exist_ok=True)
         processes = []

@@ -231,6 +231,7 @@ class Simulation:
     assessment: Assessment | Unknown | None = None
     standing: dict[str, Standing] = field(default_factory=dict)
     landed: set[str] = field(default_factory=set)
+    barred: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, replicas: int = 1, gateways: int = 1) -> Simulation:
@@ -264,7 +265,11 @@ class Simulation:
         self.journal.now = self.now
         observed = asyncio.run(observe(self.world(), self.journal.memory(), self.now))
         return replace(
-            observed, assessment=self.assessment, standing=dict(self.standing), landed=frozenset(self.landed)
+            observed,
+            assessment=self.assessment,
+            standing=dict(self.standing),
+            landed=frozenset(self.landed),
+            barred=frozenset(self.barred),
         )
 
     def plan(self, wanted: Desired) -> Plan:

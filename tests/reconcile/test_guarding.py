@@ -13,9 +13,9 @@ import pytest
 from runner.errors import Unknown
 from runner.reconcile.desired import Desired
 from runner.reconcile.distil import Declared
-from runner.reconcile.guard import Cause
+from runner.reconcile.guard import Cause, Guard
 from runner.reconcile.journal import Journal, read
-from runner.reconcile.lookout import NO_TRIAL, Wish
+from runner.reconcile.lookout import NO_TRIAL, Lookout, Wish
 from runner.reconcile.loop import Outcome, Reconciler
 from runner.reconcile.memory import Kind
 from runner.reconcile.source import Stationary
@@ -25,6 +25,7 @@ from runner.rollout.verdict import Assessment, Because, Step
 from runner.spec.environment import Engine, Environment, Gateway
 from tests.reconcile.real_parts import POLICY
 from tests.reconcile.simulated import Simulation, desired
+from tests.reconcile.test_evidence import SUBJECT
 from tests.reconcile.test_rollouts import TRIAL, V2, found
 
 
@@ -51,14 +52,17 @@ class Told:
     """Evidence that a test dictates."""
 
     found: Assessment | Unknown | None = None
-    subject: Subject | None = None
+    about: Subject | None = None
     closed: bool = False
 
     def follow(self, subject: Subject | None) -> None:
-        self.subject = subject
+        self.about = subject
+
+    def subject(self) -> Subject | None:
+        return self.about
 
     async def look(self, now: float) -> Assessment | Unknown | None:
-        return self.found if self.subject is not None else None
+        return self.found if self.about is not None else None
 
     def cause(self) -> Cause:
         return Cause("event-7", 7)
@@ -228,7 +232,7 @@ def test_a_certified_stage_is_acted_on_at_once(tmp_path: Path) -> None:
 
 def test_the_first_sight_of_a_stage_is_written_down_once(tmp_path: Path) -> None:
     async def story(r: Resident) -> None:
-        await r.until(lambda: r.evidence.subject is not None, "evidence is gathered")
+        await r.until(lambda: r.evidence.about is not None, "evidence is gathered")
         r.wake.set()
         passes = len(r.outcomes)
         await r.until(lambda: len(r.outcomes) > passes, "another pass")
@@ -236,8 +240,8 @@ def test_the_first_sight_of_a_stage_is_written_down_once(tmp_path: Path) -> None
     r = guarded(tmp_path, story)
     entered = [entry.body for entry in read(r.journal) if entry.kind is Kind.ENTERED]
     assert [body["stage"] for body in entered] == ["canary"]
-    assert r.evidence.subject is not None
-    assert r.evidence.subject.started == entered[0]["started"]
+    assert r.evidence.about is not None
+    assert r.evidence.about.started == entered[0]["started"]
 
 
 def test_a_person_rolls_back_by_hand(tmp_path: Path) -> None:
@@ -321,3 +325,33 @@ def test_a_wish_that_is_none_is_thrown_away(tmp_path: Path, content: str) -> Non
     (tmp_path / "1.wish.json").write_text(content)
     assert Inbox(tmp_path).take() == ()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_ours_in_one_look_does_not_end_the_guard(tmp_path: Path) -> None:
+    async def story(r: Resident) -> None:
+        look = r.evidence.look
+
+        async def fail(now: float) -> None:
+            raise ValueError("a stage that nobody knows")
+
+        r.evidence.look = fail  # type: ignore[method-assign, assignment]
+        await r.until(lambda: r.troubles, "told")
+        r.evidence.look = look  # type: ignore[method-assign]
+        r.evidence.found = PROVEN
+        await r.until(lambda: r.candidates() == [None, None], "it guards again")
+
+    guarded(tmp_path, story)
+
+
+def test_what_was_judged_by_another_policy_is_no_basis_for_a_plan(tmp_path: Path) -> None:
+    lookouts: list[Lookout] = []
+
+    async def story(r: Resident) -> None:
+        evidence = Told(found(), about=replace(SUBJECT, policy=POLICY))
+        lookout = Lookout(evidence, Guard(r.s.journal), tuple, lambda: 0.0, r.troubles.append)
+        await lookout.look(r.branch.declared("r1"), r.s.world())
+        lookouts.append(lookout)
+
+    guarded(tmp_path, story)
+    assert lookouts[0].under(POLICY) == found()
+    assert lookouts[0].under(POLICY.model_copy(update={"holdback": 0.2})) is None

@@ -51,6 +51,10 @@ def test_a_clock_that_steps_back_advances_nothing_early_and_stops_no_rollback(he
     faults.clock_stepped_back(here)
 
 
+def test_a_clock_that_steps_back_does_not_prolong_the_wait_for_git(here: World) -> None:
+    faults.clock_stepped_back_while_git_is_away(here)
+
+
 def test_a_gateway_that_was_down_during_the_rollback_is_switched_when_it_comes_back(here: World) -> None:
     faults.gateway_killed(here)
 

@@ -10,17 +10,20 @@ import pytest
 
 from runner.errors import Unknown
 from runner.reconcile.actions import AdvanceStage, HoldReason, NoteLanded, NotifyRollback, WriteRollback
-from runner.reconcile.desired import Desired, Soak
+from runner.reconcile.desired import Desired, Soak, Trial
+from runner.reconcile.distil import Declared
 from runner.reconcile.freeze import Window
 from runner.reconcile.guard import Cause, Guard, without
 from runner.reconcile.intent import Mark, quarantined
 from runner.reconcile.memory import Kind, fold, from_json, to_json
-from runner.reconcile.observed import Rollback, Standing
+from runner.reconcile.observed import Entered, Rollback, Standing
 from runner.reconcile.plan import Plan, Verdict
 from runner.reconcile.routing import rollout_id
-from runner.reconcile.trial import stage_in_force
+from runner.reconcile.trial import stage_in_force, subject_of
 from runner.rollout.verdict import Assessment, Because, Step
 from runner.serving.routes import Experiment, Route, RouteTable, Split
+from runner.spec.environment import Engine, Environment, Gateway
+from tests.reconcile.real_parts import POLICY
 from tests.reconcile.simulated import Simulation, desired, version
 
 V1, V2, V3 = version("v1"), version("v2"), version("v3")
@@ -340,12 +343,15 @@ def test_a_stale_runner_touches_nothing() -> None:
 def test_a_runner_learns_from_the_routes_what_another_one_rolled_back() -> None:
     s = on_trial()
     for gateway in s.gateways.values():
-        table = without(gateway.table, Mark(V2.served, 7))
+        table = without(gateway.table, Mark(V2.served, int(s.now * 1e6)))
         gateway.table = replace(table, generation=table.generation + 1)
     planned, _ = s.step(TRIAL)
     assert candidates(s) == [None, None]
     assert not [action for action in planned.actions if isinstance(action, WriteRollback)]
     assert HoldReason.PENDING_GIT in reasons(planned)
+    s.now += 3600.0
+    s.step(TRIAL)
+    assert s.scribe.commits == [f"roll back {V2.served}"], "its runner is lost, so this one writes it"
 
 
 def test_the_routes_forget_a_rollback_once_git_shows_it_so_that_it_can_be_lifted() -> None:
@@ -422,3 +428,61 @@ def test_once_git_shows_it_nothing_is_left_to_write_or_to_tell() -> None:
     assert [a for a in planned.actions if isinstance(a, NotifyRollback)]
     planned, _ = s.step(landed)
     assert not [a for a in planned.actions if isinstance(a, NotifyRollback)]
+
+
+def test_quarantine_is_about_bytes_and_not_about_their_name() -> None:
+    renamed = replace(V2, name="v9")
+    wanted = replace(TRIAL, quarantine=frozenset({V2.served}), trial=Trial(renamed, "canary", 0.05))
+    s = Simulation.of()
+    planned, _ = s.step(wanted)
+    s.step(wanted)
+    assert candidates(s) == [None]
+    assert HoldReason.QUARANTINED in reasons(planned)
+
+
+def test_what_was_rolled_back_cannot_be_asked_for_by_name_either() -> None:
+    s = on_trial()
+    assert V2 in s.table().pinned
+    go_back(s)
+    assert V2 not in s.table().pinned
+    s.settle(replace(TRIAL, revision="r2", quarantine=frozenset({V2.served})))
+    assert V2 not in s.table().pinned
+
+
+@pytest.mark.parametrize("stop", [{"suspended": True}])
+def test_nothing_goes_on_trial_in_an_empty_deployment_while_promotions_are_stopped(
+    stop: dict[str, Any],
+) -> None:
+    s = Simulation.of()
+    planned, _ = s.step(replace(TRIAL, **stop))
+    s.step(replace(TRIAL, **stop))
+    assert [route.baseline.name for route in s.table().routes] == ["v1"]
+    assert candidates(s) == [None]
+    assert HoldReason.SUSPENDED in reasons(planned)
+
+
+def test_a_history_that_went_back_in_time_does_not_bring_the_candidate_back() -> None:
+    s = on_trial()
+    go_back(s)
+    s.step(TRIAL)
+    s.settle(replace(TRIAL, revision="r2", quarantine=frozenset({V2.served})))
+    s.barred = {V2.served}  # the tip is now the commit before the rollback's
+    s.settle(replace(TRIAL, revision="r1"))
+    assert candidates(s) == [None, None]
+
+
+def test_a_commit_that_was_pushed_and_got_lost_is_written_again() -> None:
+    s = on_trial()
+    go_back(s)
+    s.step(TRIAL)
+    s.now += 3600.0
+    s.step(TRIAL)
+    assert len(s.scribe.commits) == 2
+
+
+def test_a_stage_that_was_renamed_is_no_subject_until_the_new_one_is_seen() -> None:
+    entered = Entered(ID, "gone", 1.0, 1.0)
+    environment = Environment(engine=Engine(), gateway=Gateway(), baseline="v1")
+    declared = Declared(TRIAL, environment, "base", 2.0, POLICY)
+    assert subject_of(declared, entered) is None
+    assert subject_of(declared, replace(entered, stage="canary")) is not None

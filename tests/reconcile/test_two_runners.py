@@ -87,23 +87,6 @@ def test_a_second_runner_joins_without_a_change_for_users(pair: Pair) -> None:
     assert switched == [], "what the first had proven stayed in force until the second had too"
 
 
-def test_what_both_find_out_is_written_to_git_once(pair: Pair) -> None:
-    pair.here.break_candidate()
-    until(pair.agreed, "Git, live and both runners agree")
-    assert len(pair.here.commits()) == len(pair.here.rollback_commits()) == 1
-    calm(pair.here, pair.one, pair.other)
-
-
-def test_when_one_runner_is_killed_the_other_rolls_back_alone(pair: Pair) -> None:
-    pair.one.end(signal.SIGKILL)
-    pair.here.break_candidate()
-    until(lambda: pair.here.agreed(pair.other.root), "Git, live and the runner that is left agree")
-    pair.one = pair.here.start_runner()
-    until(pair.agreed, "the runner that comes back agrees")
-    assert len(pair.here.commits()) == 1
-    calm(pair.here, pair.one, pair.other)
-
-
 def test_a_runner_that_cannot_fetch_is_held_back_and_undoes_nothing(pair: Pair) -> None:
     here, stale = pair.here, pair.other
     git(stale.root, "remote", "set-url", "origin", str(here.home / "gone.git"))
@@ -134,7 +117,6 @@ def test_a_gateway_refuses_a_table_of_an_older_generation(pair: Pair) -> None:
 def test_a_replica_that_comes_back_is_healed_by_both_without_a_failed_user(pair: Pair) -> None:
     here = pair.here
     assert here.extra is not None
-    before = here.generations()
     here.extra.kill()
     until(lambda: "UNKNOWN" in pair.one.holds() & pair.other.holds(), "both miss it")
     here.extra.start()
@@ -142,14 +124,28 @@ def test_a_replica_that_comes_back_is_healed_by_both_without_a_failed_user(pair:
     until(
         lambda: (
             pair.both_say("in sync")
-            and all(
-                set(gateway.table()["replicas"][here.candidate]) == replicas for gateway in here.gateways
-            )
+            and all(set(gateway.table()["replicas"][here.candidate]) == replicas for gateway in here.gateways)
         ),
         "healed",
     )
     calm(here, pair.one, pair.other)
-    print("generations", before, here.generations())
+
+
+def test_what_both_find_out_is_written_to_git_once(pair: Pair) -> None:
+    pair.here.break_candidate()
+    until(pair.agreed, "Git, live and both runners agree")
+    assert len(pair.here.commits()) == len(pair.here.rollback_commits()) == 1
+    calm(pair.here, pair.one, pair.other)
+
+
+def test_when_one_runner_is_killed_the_other_rolls_back_alone(pair: Pair) -> None:
+    pair.one.end(signal.SIGKILL)
+    pair.here.break_candidate()
+    until(lambda: pair.here.agreed(pair.other.root), "Git, live and the runner that is left agree")
+    pair.one = pair.here.start_runner()
+    until(pair.agreed, "the runner that comes back agrees")
+    assert len(pair.here.commits()) == 1
+    calm(pair.here, pair.one, pair.other)
 
 
 def _widen(desk: Path) -> None:

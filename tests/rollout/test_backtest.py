@@ -74,7 +74,7 @@ def test_a_failing_candidate_is_stopped_with_time_request_condition_and_both_lim
 
 
 def test_one_that_turns_bad_late_is_stopped_late_in_the_stage_of_that_time() -> None:
-    trial = logged(errors=0.6, bad_after=0.6)
+    trial = logged(errors=0.6, sessions=1200, bad_after=0.6)
     course = replay(policy(), trial)
     assert course.stop is not None and course.stop.stage == "full"
     assert 6 * 3600 < course.stop.elapsed < 9 * 3600

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.rollout.explain import lines
+from runner.rollout.explain import capital, condition, lines, record
 from runner.rollout.verdict import Because, Step
 from tests.rollout.streams import LAST, Manner, Trial, policy
 
@@ -58,3 +58,40 @@ def test_every_case_has_words(because: Because, step: Step) -> None:
         text = lines(replace(base, because=because, step=step, extended=extended))
         assert all(line.strip() and "None" not in line and "nan" not in line for line in text)
         assert text[-1].startswith("  next: ")
+
+
+def test_what_git_keeps_of_a_rollback_is_the_condition_as_written_and_one_short_line_first() -> None:
+    found = Trial(RELATIVE).serves(hours=20, candidate=Manner(errors=0.2)).assess()
+    assert condition(replace(found, condition="worse")) == "worse: error_rate > baseline * 1.5"
+    assert condition(replace(found, condition="limit")) == "limit: error_rate > 5%"
+    ended = replace(found, because=Because.INCONCLUSIVE_END)
+    assert condition(ended) == "inconclusive when the time of 'half' was over"
+    first, *more = record(replace(found, condition="worse"))
+    assert first.endswith(
+        "of the baseline ({} in {} sessions), at 50% (stage 'half')".format(*baseline_of(first))
+    )
+    assert len(first) < 150 and "[" not in first
+    assert any("[" in line and "error_rate > 5%" in line for line in more)
+    assert record(Trial(RELATIVE).passes(hours=3).assess())[0].startswith("0 sessions of the candidate seen")
+
+
+def baseline_of(line: str) -> list[str]:
+    """Return bad sessions and sessions of the baseline in a line."""
+    words = line.partition("of the baseline (")[2].partition(" sessions)")[0]
+    return words.split(" in ")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "shown"),
+    [
+        (0.0, "0"),
+        (3.0, "3"),
+        (99.6, "99"),
+        (0.052, "0.052"),
+        (1e-9, "<0.01"),
+        (1000.0, "1000"),
+        (2.6e17, ">1000"),
+    ],
+)
+def test_the_size_of_evidence_is_told_as_far_as_it_says_something(evidence: float, shown: str) -> None:
+    assert capital(evidence, 100.0) == shown

@@ -105,7 +105,7 @@ def test_what_is_no_ledger_is_refused_in_words(broken: object) -> None:
 
 
 def test_an_unknown_stage_is_refused() -> None:
-    with pytest.raises(ValueError, match="'quarter' is none of"):
+    with pytest.raises(TerminalError, match="'quarter' is none of"):
         Ledger(compile(policy("e: error_rate > 5%")), ROLLOUT).enter("quarter")
 
 

@@ -55,6 +55,7 @@ decision:
   advance_evidence: 20
   margin: 40%
   session_gap: 1s
+  user_window: 1s
   every: 1s
 always:
   errors: error_rate > 20%
