@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,10 @@ from runner.cli.repository import (
     known_environment,
     read_spec,
 )
-from runner.errors import Diagnostic, Location, TerminalError, terminal, transient
+from runner.errors import Diagnostic, Location, LoopError, TerminalError, terminal, transient
 
 if TYPE_CHECKING:
+    from runner.reconcile.observed import Entered
     from runner.rollout.verdict import Assessment
 
 EXAMPLES = """\b
@@ -31,6 +32,7 @@ Examples:
 
 Exit codes: 0 told, 1 error.
 """
+HELD = ("subject", "why", "text")
 
 
 @click.command(epilog=EXAMPLES)
@@ -48,13 +50,14 @@ def command(ctx: click.Context, environment: str, recompute: bool, as_json: bool
     paths = StatePaths(root, environment)
     status = _status(paths.status)
     assessment = _recomputed(root, environment, status) if recompute else _noted(paths.status, status)
-    serving, rollbacks = _serving(status), status.get("rollbacks") or []
+    rollbacks, holds = status.get("rollbacks") or [], status.get("holds") or []
     if as_json:
         found = None if assessment is None else asdict(assessment)
-        value = {"serving": serving, "rollout": found, "rollbacks": rollbacks}
+        value = {"serving": _baseline(status), "rollout": found, "rollbacks": rollbacks, "holds": holds}
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))
     else:
-        click.echo(report.to_text(assessment, serving, rollbacks))
+        declared = _declared(root, environment) if assessment is None else None
+        click.echo(report.to_text(assessment, _serving(status), rollbacks, holds, declared))
 
 
 def _status(path: Path) -> dict[str, Any]:
@@ -65,9 +68,17 @@ def _status(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, in_words(error)) from error
-    if not isinstance(value, dict) or not isinstance(value.get("rollbacks", []), list):
+    if not isinstance(value, dict) or not (_are(value, "rollbacks") and _are(value, "holds", *HELD)):
         raise _damaged(path, "it is not what a runner writes")
     return value
+
+
+def _are(status: dict[str, Any], name: str, *keys: str) -> bool:
+    """Return whether a list of objects with these keys stands under a name, or nothing."""
+    found = status.get(name, [])
+    return isinstance(found, list) and all(
+        isinstance(each, dict) and each.keys() >= {*keys} for each in found
+    )
 
 
 def _damaged(path: Path, why: str) -> TerminalError:
@@ -75,9 +86,34 @@ def _damaged(path: Path, why: str) -> TerminalError:
     return TerminalError(Diagnostic("the status file cannot be read", Location(str(path)), (why,), fix))
 
 
-def _serving(status: dict[str, Any]) -> str | None:
+def _declared(root: Path, environment: str) -> str | None:
+    """Return the candidate that loop.yaml declares; None where it has none or cannot be read."""
+    try:
+        found = read_spec(root).loop.environments.get(environment)
+    except LoopError:
+        return None
+    return found.rollout.candidate if found and found.rollout else None
+
+
+def _baseline(status: dict[str, Any]) -> str | None:
     arms = status.get("arms")
     return arms.get("baseline") if isinstance(arms, dict) else None
+
+
+def _serving(status: dict[str, Any]) -> str:
+    """Return who serves in words; that no gateway answered is not that nobody serves."""
+    if serving := _baseline(status):
+        return f"{serving} serves"
+    if not status:
+        return "nothing is known of what serves: no runner has looked yet"
+    silent = [
+        url
+        for url, view in (status.get("gateways") or {}).items()
+        if not isinstance(view, dict) or "unknown" in view
+    ]
+    if silent:
+        return f"nothing is known of what serves: {', '.join(silent)} did not answer"
+    return "nothing serves yet"
 
 
 def _noted(path: Path, status: dict[str, Any]) -> Assessment | None:
@@ -98,23 +134,39 @@ def _noted(path: Path, status: dict[str, Any]) -> Assessment | None:
         raise _damaged(path, f"its rollout is none: {in_words(error)}") from error
 
 
-def _recomputed(root: Path, environment: str, status: dict[str, Any]) -> Assessment | None:
-    """Return what all logged events of the newest rollout come to, at the stage that was noted or is declared.
+def _entered(path: Path) -> Entered | None:
+    """Return the rollout and the stage in force as the runner's journal has them. Raises TerminalError."""
+    from runner.reconcile.journal import read
+    from runner.reconcile.memory import fold
 
-    Raises TerminalError.
+    return fold(read(path)).entered if path.exists() else None
+
+
+def _recomputed(root: Path, environment: str, status: dict[str, Any]) -> Assessment | None:
+    """Return what all logged events of the newest rollout come to.
+
+    At the stage and since the time that the journal has, as for the runner; where it has none, at the stage that was
+    noted or is declared. Raises TerminalError.
     """
     from runner.cli.logged import read_events
+    from runner.reconcile.state import StatePaths
     from runner.rollout.backtest import assess_logged
-    from runner.rollout.trials import KINDS, trials
+    from runner.rollout.trials import KINDS, since_generation, trials
 
     spec = read_spec(root)
     declared = spec.loop.environments.get(environment)
     if declared is None or declared.rollout is None:
         return None
-    name = declared.rollout.candidate
-    logged = [
-        t for t in trials(read_events(root, environment, *KINDS)) if t.candidate.partition("--")[0] == name
-    ]
+    name, policy = declared.rollout.candidate, spec.policies.rollout
+    found = trials(read_events(root, environment, *KINDS))
+    logged = [each for each in found if each.candidate.partition("--")[0] == name]
+    entered = _entered(StatePaths(root, environment).journal)
+    own = [each for each in logged if entered is not None and each.rollout_id == entered.rollout_id]
+    if own and entered is not None and entered.stage in [stage.name for stage in policy.stages]:
+        trial = since_generation(own, entered.generation)
+        if trial is not None:
+            trial = replace(trial, started=entered.started)
+            return assess_logged(policy, trial, entered.stage, time.time(), entered.since)
     if not logged:
         raise terminal(
             f"no request of the rollout of '{name}' is in the event log",
@@ -126,4 +178,4 @@ def _recomputed(root: Path, environment: str, status: dict[str, Any]) -> Assessm
         if isinstance(noted, dict) and noted.get("stage") == declared.rollout.stage
         else None
     )
-    return assess_logged(spec.policies.rollout, logged[-1], declared.rollout.stage, time.time(), since)
+    return assess_logged(policy, logged[-1], declared.rollout.stage, time.time(), since)

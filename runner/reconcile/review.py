@@ -73,11 +73,15 @@ def _stages(spec: Spec, environment: Environment) -> Iterator[str]:
     if rollout is None:
         return
     for stage in spec.policies.rollout.stages:
-        lasts = (
-            "until a person ends it" if stage.duration is None else f"at least {stage.duration / 3600:g} h"
-        )
+        lasts = "until a person ends it" if stage.duration is None else f"at least {_lasting(stage.duration)}"
         here = "  <- stands here" if stage.name == rollout.stage else ""
         yield f"{stage.name}: {stage.traffic:.0%} of users, {lasts}, advance {stage.advance.value}{here}"
+
+
+def _lasting(seconds: float) -> str:
+    """Return a duration in the largest unit that a stage is usually given in and that it fills."""
+    unit, size = next((each for each in (("h", 3600), ("min", 60)) if seconds >= each[1]), ("s", 1))
+    return f"{seconds / size:g} {unit}"
 
 
 def _evaluation(spec: Spec, environment: Environment) -> Iterator[str]:

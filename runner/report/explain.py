@@ -17,18 +17,49 @@ Values = Mapping[str, Any]
 _HEAD = ("condition", "comparison", "candidate", "baseline", "evidence / needed", "verdict")
 
 
-def to_text(assessment: Assessment | None, serving: str | None, rollbacks: Sequence[Values]) -> str:
-    """Return the rollout for a terminal; without one what serves (None: unknown) and the last rollback."""
-    lines: list[str] = []
+def to_text(
+    assessment: Assessment | None,
+    serving: str,
+    rollbacks: Sequence[Values],
+    holds: Sequence[Values] = (),
+    declared: str | None = None,
+) -> str:
+    """Return the rollout for a terminal, first what else holds it; without one what serves and the last rollback.
+
+    `serving` is a clause for people, `holds` are those of the status file; `declared` is the candidate in loop.yaml.
+    """
+    own = [each for each in holds if each["subject"].startswith("rollout ") and not told_by_evidence(each)]
+    lines = [line for each in own for line in _hold(each)]
     if assessment is None:
-        lines.append(f"no rollout; {serving} serves" if serving else "no rollout, and nothing serves yet")
+        if declared is not None and not own:
+            lines.append(f"loop.yaml declares a rollout of {declared}, and no look has assessed it yet")
+        lines.append(serving if own or declared is not None else f"no rollout{_then(serving)}")
     else:
-        lines += [*explain.lines(assessment), ""]
+        told = explain.lines(assessment)
+        lines += [
+            *(told[:-1] if own else told),
+            "",
+        ]  # the last says what is next, which something else prevents
         lines += [f"as of {figures.moment(assessment.at)}"]
         if assessment.findings:
             lines += figures.table([_HEAD, *(_row(each, assessment) for each in assessment.findings)], "")
     lines += _rollbacks(rollbacks)
     return "\n".join(lines)
+
+
+def told_by_evidence(hold: Values) -> bool:
+    """Return whether a hold says what the assessment says."""
+    return hold.get("reason") in ("evidence", "mismatch")
+
+
+def _then(serving: str) -> str:
+    return f"; {serving}" if serving.endswith("serves") else f", and {serving}"
+
+
+def _hold(hold: Values) -> Iterator[str]:
+    yield f"{hold['subject']} is held ({hold['why']}): {hold['text']}"
+    if hold.get("next"):
+        yield f"  next: {hold['next']}"
 
 
 def from_json(value: Values) -> Assessment:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from runner.report.explain import from_json
+from runner.report.explain import from_json, told_by_evidence
 from runner.rollout import explain
 from runner.rollout.verdict import Assessment
 
@@ -63,7 +63,7 @@ def _headline(status: Values, last: Values, now: float, colour: bool) -> str:
 
 def _told(hold: Values, last: Values) -> bool:
     """Return whether the section about the rollout says a hold already."""
-    return bool(last.get("rollout")) and hold.get("reason") in ("evidence", "mismatch")
+    return bool(last.get("rollout")) and told_by_evidence(hold)
 
 
 def _serving(last: Values) -> Iterator[str]:
@@ -90,17 +90,25 @@ def _rollout(last: Values) -> Iterator[str]:
     if found and "unknown" in found:
         yield f"the evidence cannot be read: {found['unknown']}"
     elif found and found["candidate"] not in {each["served"] for each in pending}:
-        yield from _assessed(from_json(found))
+        yield from _assessed(from_json(found), held=_held(last))
     landed = [each for each in rollbacks if each["git"] == "landed"]
     for rollback in (*pending, *landed[-1:]):
         yield from _rolled_back(rollback)
 
 
-def _assessed(found: Assessment) -> Iterator[str]:
+def _held(last: Values) -> bool:
+    """Return whether something else than the evidence holds the rollout; the section about holds says what."""
+    return any(
+        each["subject"].startswith("rollout ") and not told_by_evidence(each) for each in last["holds"]
+    )
+
+
+def _assessed(found: Assessment, *, held: bool) -> Iterator[str]:
     yield explain.headline(found)
     against = f"{explain.capital(found.evidence, found.threshold)} of {found.threshold:.4g}"
     yield f"  evidence against it: {against}; `loop explain` has every figure"
-    yield f"  next: {explain.next_step(found)}"
+    if not held:
+        yield f"  next: {explain.next_step(found)}"
 
 
 def _rolled_back(rollback: Values) -> Iterator[str]:

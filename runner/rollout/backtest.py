@@ -9,13 +9,14 @@ earlier had less of it here than it would have had. Computation only: events in,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from runner.events.schema import Kind
 from runner.rollout.assess import StageFacts, assess
 from runner.rollout.compile import compile as compile_policy
+from runner.rollout.findings import Look, findings
 from runner.rollout.ledger import Ledger
 from runner.rollout.trials import KINDS, Trial, time_us, weight_at
 from runner.rollout.verdict import Assessment, Because, Finding, Step, Verdict
@@ -124,9 +125,19 @@ def assess_logged(
     ledger.enter(stage)
     ledger.tick(now)
     start = since if since is not None else min(begins, default=trial.started)
-    return assess(
-        policy, ledger, StageFacts(trial.candidate, trial.baseline, stage, start, trial.started), now
-    )
+    facts = StageFacts(trial.candidate, trial.baseline, stage, start, trial.started)
+    return _with_proof(assess(policy, ledger, facts, now), policy, ledger)
+
+
+def _with_proof(found: Assessment, policy: RolloutPolicy, ledger: Ledger) -> Assessment:
+    """Return an assessment with the findings of what was proven, also where another stage is in force by now."""
+    if ledger.latched is None or any(each.condition == found.condition for each in found.findings):
+        return found
+    blind = found.mismatch is not None and found.mismatch.found
+    look = Look(ledger, policy.decision, blind, alone=found.weight >= 1.0)
+    proven = [each for each in ledger.tests.conditions if each.name == ledger.latched.condition]
+    own = tuple(finding for each in proven for finding in findings(look, each))
+    return replace(found, findings=(*own, *found.findings))
 
 
 class _Replay:

@@ -7,6 +7,8 @@ It decides nothing. Pure.
 from __future__ import annotations
 
 from runner.rollout.verdict import Assessment, Because, Estimate, Finding, Mismatch, Step, Verdict
+from runner.spec.condition import ConditionError, parse
+from runner.spec.expression import Comparison, Constant, Not, Operator
 from runner.spec.metric import METRICS
 from runner.spec.quantity import Dimension
 
@@ -16,6 +18,8 @@ _WORDS = {
     Verdict.INCONCLUSIVE: "open",
     Verdict.ERROR: "undecidable",
 }
+_STRETCH = "over the whole rollout; a stretch of it proves it"
+"""Said of figures that do not show what is proven: bets start anew, so that what begins late is found."""
 _STEPS = {Step.ADVANCE: "advances", Step.HOLD: "held", Step.ROLL_BACK: "rolled back"}
 
 
@@ -62,7 +66,7 @@ def _gist(a: Assessment) -> str:
     told = sorted(own, key=lambda each: each.verdict is not Verdict.FAIL)
     if not a.sessions or not told:
         return f"{_sessions(a.sessions)} of the candidate seen"
-    return _brief(told[0])
+    return _proof(told[0])
 
 
 def _details(a: Assessment) -> list[str]:
@@ -82,7 +86,7 @@ def _why(a: Assessment) -> str:
             failed = [each for each in a.findings if each.verdict is Verdict.FAIL]
             own = next((each for each in failed if each.condition == a.condition), None)
             first = own or next(iter(failed), None)
-            what = f": {_brief(first)}, where '{first.text}' sends it back" if first else ""
+            what = f": {_proof(first)}, where '{first.text}' sends it back" if first else ""
             text = f"'{a.condition}' is proven{what}"
         case Because.INCONCLUSIVE_END:
             text = f"its {_duration(a.elapsed)} are over, and {_open(a)}; the stage goes back then"
@@ -126,6 +130,7 @@ def _evidence(a: Assessment) -> list[str]:
 
 def _finding(finding: Finding) -> str:
     text = f"{_WORDS[finding.verdict]}: {finding.condition}: {finding.text}: {_figures(finding)}"
+    text += f" {_STRETCH}" if _by_a_stretch(finding) else ""
     if finding.needed is not None:
         text += f", about {_sessions(finding.needed, 'more ')} to decide"
     return f"{text} ({finding.note})" if finding.note else text
@@ -139,6 +144,34 @@ def _figures(finding: Finding) -> str:
     if finding.baseline is None:
         return text
     return f"{text}, {_arm(finding.metric, finding.baseline, 'the baseline')}"
+
+
+def _proof(finding: Finding) -> str:
+    """Return the values of a finding, and what shows it where they do not."""
+    return f"{_brief(finding)} {_STRETCH}" if _by_a_stretch(finding) else _brief(finding)
+
+
+def _by_a_stretch(finding: Finding) -> bool:
+    """Return whether a comparison is proven though the figures of the whole rollout do not fulfil it."""
+    value = finding.candidate.value
+    if finding.verdict is not Verdict.FAIL or value is None:
+        return False
+    try:
+        expression = parse(finding.text).expression
+    except ConditionError:
+        return False
+    negated = isinstance(expression, Not)
+    own = expression.part if isinstance(expression, Not) else expression
+    if not isinstance(own, Comparison):
+        return False
+    if isinstance(own.bound, Constant):
+        bound = own.bound.value
+    elif finding.baseline is None or finding.baseline.value is None:
+        return False
+    else:
+        bound = own.bound.factor * finding.baseline.value
+    above = (own.operator in (Operator.GREATER, Operator.AT_LEAST)) is not negated
+    return value < bound if above else value > bound
 
 
 def _brief(finding: Finding) -> str:

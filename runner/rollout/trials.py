@@ -53,25 +53,68 @@ def trials(events: Mapping[Kind, Iterable[Event]]) -> tuple[Trial, ...]:
     return tuple(sorted((each for each in found if each is not None), key=lambda trial: trial.started))
 
 
+def since_generation(found: Sequence[Trial], generation: int) -> Trial | None:
+    """Return what these trials of one rollout logged under routes of a generation or later ones, as one trial.
+
+    Without the pauses that `trials` sees; None where nothing was logged of both arms.
+    """
+    events: dict[Kind, list[Event]] = {kind: [] for kind in KINDS}
+    for trial in found:
+        for kind, event in trial.events:
+            if kind is not Kind.REQUEST or event.get("loop.generation", generation) >= generation:
+                events[kind].append(event)
+    return _trial(sorted(events[Kind.REQUEST], key=time_us), events)
+
+
 def time_us(event: Event) -> int:
     """Return when an event happened, microseconds since 1970."""
     return int(event["event.time"])
 
 
 def _runs(requests: Sequence[Event]) -> Iterator[list[Event]]:
-    """Yield the requests of each trial: of one rollout id, without a pause in which others were served."""
+    """Yield the requests of each trial: of one rollout id, under routes that went on giving it.
+
+    By the generations of the routes, since clocks and gateways differ. Where no generation is logged, a trial ends
+    with a pause in which others were served.
+    """
     times = [time_us(event) for event in requests]
-    open_: dict[str, list[Event]] = {}
+    numbers = _numbers(requests)
+    open_: dict[tuple[str, int | None], list[Event]] = {}
     for event in requests:
-        name = event.get("loop.rollout")
+        name, generation = event.get("loop.rollout"), event.get("loop.generation")
         if not name:
             continue
-        rows = open_.setdefault(name, [])
-        if rows and _others_between(times, time_us(rows[-1]), time_us(event)):
+        key = name, None if generation is None else numbers[name, generation]
+        rows = open_.setdefault(key, [])
+        if rows and generation is None and _others_between(times, time_us(rows[-1]), time_us(event)):
             yield rows
-            rows = open_[name] = []
+            rows = open_[key] = []
         rows.append(event)
     yield from open_.values()
+
+
+def _numbers(requests: Sequence[Event]) -> dict[tuple[str, int], int]:
+    """Return the how-manieth trial of a rollout id each generation of routes belongs to.
+
+    A generation between two others under which people were served, but none of them in the rollout, separates them.
+    """
+    giving: dict[str, set[int]] = {}
+    served: set[int] = set()
+    for event in requests:
+        if (generation := event.get("loop.generation")) is not None:
+            served.add(generation)
+            giving.setdefault(event.get("loop.rollout") or "", set()).add(generation)
+    found: dict[tuple[str, int], int] = {}
+    for name, own in giving.items():
+        number, gap = 0, False
+        for generation in sorted(served):
+            if generation not in own:
+                gap = True
+                continue
+            number += gap
+            gap = False
+            found[name, generation] = number
+    return found
 
 
 def _others_between(times: Sequence[int], before: int, after: int) -> bool:

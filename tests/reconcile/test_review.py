@@ -104,6 +104,11 @@ def test_a_rollout_shows_every_stage_and_where_it_stands() -> None:
     assert [line.endswith("<- stands here") for line in stages] == [False, False, True, False]
     assert stages[2].startswith("half: 50% of users, at least 72 h, ")
     assert "until a person ends it" in stages[3]
+    files.set("policies/rollout.yaml", "stages", 0, "duration", to="20s")
+    files.set("policies/rollout.yaml", "stages", 1, "duration", to="90m")
+    files.set("policies/rollout.yaml", "stages", 2, "duration", to="5m")
+    given = [line.partition("at least ")[2].partition(",")[0] for line in changed(files)["rollout"]]
+    assert given[:3] == ["20 s", "1.5 h", "5 min"]
 
 
 def test_a_candidate_is_compared_with_the_baseline_metric_by_metric_and_a_gap_is_said() -> None:

@@ -13,7 +13,7 @@ from runner.events.schema import Kind
 from runner.report import backtest as report
 from runner.rollout.alarms import Simulation, assumed_trial, false_alarms
 from runner.rollout.backtest import Cadence, Course, Ended, assess_logged, replay
-from runner.rollout.trials import Trial, trials
+from runner.rollout.trials import Trial, since_generation, trials
 from runner.rollout.verdict import Because, Step
 from runner.spec.rollout import RolloutPolicy
 from tests.rollout.logs import HOUR_US, START_US, Habits, Log, ask, empty, rollout
@@ -178,6 +178,36 @@ def test_the_same_bytes_on_trial_again_after_others_served_are_another_trial() -
         )
     rollout(Habits(), Habits(), 40, start_us=START_US + 12 * HOUR_US, seed=1, into=log)
     assert [trial.requests for trial in trials(log)] == [40, 40]
+
+
+def generation(log: Log, begin: int, number: int) -> None:
+    """Say of all requests from the `begin`-th on under which routes they were served."""
+    for event in log[Kind.REQUEST][begin:]:
+        event["loop.generation"] = number
+
+
+@pytest.mark.parametrize("between", [0, 1])
+def test_the_same_bytes_on_trial_again_a_moment_later_are_told_apart_by_the_routes(between: int) -> None:
+    log = rollout(Habits(), Habits(), 40)
+    generation(log, 0, 3)
+    for number in range(between):
+        ask(log, f"b-{number}", START_US + 10 * HOUR_US, "chat-v1.0", Habits(), random.Random(0))
+    generation(log, 40, 4)
+    rollout(Habits(), Habits(), 40, start_us=START_US + 10 * HOUR_US + 1, seed=1, into=log)
+    generation(log, 40 + between, 5)
+    assert [trial.requests for trial in trials(log)] == ([40, 40] if between else [80])
+    again = since_generation(trials(log), 5)
+    assert again is not None and again.requests == 40 and since_generation(trials(log), 6) is None
+
+
+def test_others_who_are_served_under_the_same_routes_do_not_end_a_trial() -> None:
+    log = rollout(Habits(), Habits(), 40)
+    for minute in range(30):
+        at = START_US + 11 * HOUR_US + minute * 60_000_000
+        ask(log, f"between-{minute}", at, "chat-v1.0", Habits(), random.Random(0))
+    rollout(Habits(), Habits(), 40, start_us=START_US + 12 * HOUR_US, seed=1, into=log)
+    generation(log, 0, 3)
+    assert [trial.requests for trial in trials(log)] == [80]
 
 
 def test_requests_that_a_slower_gateway_serves_otherwise_do_not_end_a_trial() -> None:

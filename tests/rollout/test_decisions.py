@@ -305,6 +305,31 @@ def test_the_first_failures_of_a_stage_do_not_show_a_factor_that_the_stages_befo
     assert all(process.mixtures[0].log_e > trial.ledger.bound for process in worse.processes.values())
     first = request(10**8, "first", "candidate", trial.now, **{"loop.outcome": "error"})
     trial.takes([first, request(10**8 + 1, "second", "baseline", trial.now)]).passes(hours=1)
+    assert trial.ledger.latched is None
+
+
+def test_forged_feedback_is_ignored() -> None:
+    trial = Trial(policy("limit: satisfaction < baseline"))
+    for i in range(2000):
+        arm = ("candidate", "baseline")[i % 2]
+        rating = 1 if arm == "candidate" else 5
+        trial.takes([request(i, f"u{i}", arm, START + i)], [vote(i, f"forger{i}", START + i, rating=rating)])
+    found = trial.passes(hours=1).finds(Step.HOLD, Because.TOO_EARLY)
+    assert found.findings[0].candidate.n == 0
+
+
+def test_a_candidate_that_turns_bad_late_is_found() -> None:
+    trial = Trial(policy("limit: error_rate > 5%"), per_hour=2000, turns=1).serves(hours=10)
+    trial.finds(Step.HOLD, Because.TOO_EARLY)
+    before = trial.ledger.sessions
+    trial.serves(hours=6, candidate=Manner(errors=0.2), look=0.1).finds(Step.ROLL_BACK, Because.PROVEN)
+    assert before > 9000 and trial.ledger.sessions - before < 400
+
+
+def test_what_was_proven_once_stays_proven() -> None:
+    trial = Trial(policy("limit: error_rate > 5%")).serves(hours=9, candidate=Manner(errors=0.4))
+    clean = [request(10**6 + i, f"late{i}", "candidate", trial.now + i / 10) for i in range(3000)]
+    trial.takes(clean).passes(hours=1)
     assert trial.ledger.log_e() < trial.ledger.bound
     found = trial.finds(Step.ROLL_BACK, Because.PROVEN)
     assert found.evidence >= found.threshold and found.condition == "limit"

@@ -7,10 +7,24 @@ from dataclasses import replace
 import pytest
 
 from runner.rollout.explain import capital, condition, lines, record
-from runner.rollout.verdict import Because, Step
+from runner.rollout.verdict import Because, Estimate, Finding, Step, Verdict
 from tests.rollout.streams import LAST, Manner, Trial, policy
 
 RELATIVE = policy("worse: error_rate > baseline * 1.5", "limit: error_rate > 5%")
+FAILED = Finding(
+    condition="limit",
+    text="error_rate > 5%",
+    metric="error_rate",
+    verdict=Verdict.FAIL,
+    candidate=Estimate(10 / 1626, 0.003, 0.012, 1626, 10.0),
+    baseline=None,
+    evidence=200.0,
+    certainty=0.0,
+    needed=None,
+)
+ROLLED_BACK = replace(
+    Trial(RELATIVE).serves(hours=1).assess(), step=Step.ROLL_BACK, because=Because.PROVEN, condition="limit"
+)
 
 
 def test_a_rollback_names_the_condition_and_both_numbers() -> None:
@@ -48,6 +62,37 @@ def test_an_advance_says_how_many_sessions_make_it_certain_and_who_takes_the_ste
     assert text[-1] == "  next: a commit sets the stage to 'full'"
     by_person = lines(replace(found, because=Because.PULL_REQUEST))
     assert "a person" in by_person[0] and "pull request" in by_person[-1]
+
+
+def test_what_a_stretch_proves_is_not_told_as_if_the_whole_showed_it() -> None:
+    plain = replace(FAILED, candidate=Estimate(0.12, 0.05, 0.2, 200, 24.0))
+    text = lines(replace(ROLLED_BACK, findings=(plain,)))
+    assert "12% of the candidate (24 in 200 sessions), where" in text[0]
+    assert not any("a stretch of it proves it" in line for line in text)
+    late = replace(ROLLED_BACK, findings=(FAILED,))
+    text = lines(late)
+    told = "0.62% of the candidate (10 in 1626 sessions) over the whole rollout; a stretch of it proves it, where"
+    assert told in text[0]
+    assert any(line.startswith("  broken: limit: ") and "a stretch of it" in line for line in text)
+    assert "a stretch of it proves it" in record(late)[0] and len(record(late)[0]) < 150
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "shown"),
+    [
+        ("NOT satisfaction >= 4", 4.5, False),
+        ("NOT satisfaction >= 4", 3.5, True),
+        ("satisfaction < baseline * 0.9", 3.5, True),
+        ("satisfaction < baseline * 0.9", 3.7, False),
+    ],
+)
+def test_the_side_of_a_comparison_is_read_from_its_text(text: str, value: float, shown: bool) -> None:
+    baseline = Estimate(4.0, 3.9, 4.1, 500)
+    found = replace(
+        FAILED, text=text, metric="satisfaction", candidate=Estimate(value, 1.0, 5.0, 90), baseline=baseline
+    )
+    told = lines(replace(ROLLED_BACK, findings=(found,)))[0]
+    assert ("a stretch of it" in told) is not shown
 
 
 @pytest.mark.parametrize("because", Because)
