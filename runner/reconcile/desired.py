@@ -104,6 +104,8 @@ class Desired:
     experiments: tuple[Experiment, ...] = ()
     quarantine: frozenset[str] = frozenset()
     """Served names that `quarantine.yaml` of this revision holds."""
+    taken: frozenset[str] = frozenset()
+    """Stages that automation has brought this trial to before, by the history of this revision."""
     tells: bool = False
     """Whether anybody outside is to be told of rollbacks: a webhook, or the forge's commit status."""
     soak: Soak | None = None

@@ -40,8 +40,17 @@ def _never(environment: str, version: str) -> float | None:  # noqa: ARG001 - wh
     return None
 
 
-def distil(spec: Spec, name: str, revision: str, baseline_since: BaselineSince = _never) -> Declared:
-    """Return what environment `name` should be; `baseline_since` is asked where a candidate has to soak elsewhere.
+def distil(
+    spec: Spec,
+    name: str,
+    revision: str,
+    baseline_since: BaselineSince = _never,
+    taken: Callable[[str], frozenset[str]] = lambda _: frozenset(),
+) -> Declared:
+    """Return what environment `name` should be.
+
+    `baseline_since` is asked where a candidate has to soak elsewhere, `taken` (environment -> stages that
+    automation has taken) where one is on trial.
 
     Raises TerminalError where the spec has no such environment.
     """
@@ -63,6 +72,7 @@ def distil(spec: Spec, name: str, revision: str, baseline_since: BaselineSince =
         shadow=_shadow(spec, environment),
         experiments=tuple(_experiment(spec, name, each) for each in environment.experiments),
         quarantine=frozenset(entry.served for entry in spec.quarantine),
+        taken=taken(name) if environment.rollout else frozenset(),
         tells=_tells(spec),
         soak=_soak(spec, environment, baseline_since),
         library=library,

@@ -44,8 +44,8 @@ SLICE_US = 2_000_000
 """Stored events are taken in by slices of this length, as they would have been when they happened."""
 
 
-Gathered = tuple[Ledger, dict[Kind, EventReader]]
-"""Evidence, and readers that go on where it ends."""
+Gathered = tuple[Ledger, dict[Kind, EventReader], Cause]
+"""Evidence, readers that go on where it ends, and the newest event in it (none is known of a checkpoint)."""
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class LoggedEvidence:
                 made = await asyncio.to_thread(self._prepared, subject)  # a long past takes long to read
                 if self._subject is not subject:
                     return None
-                self._ledger, self._readers = made
+                self._ledger, self._readers, self._newest = made
                 self._ledger.enter(subject.stage)
             self._take_in(self._ledger, subject)
             self._ledger.tick(now)
@@ -156,7 +156,8 @@ class LoggedEvidence:
         if moved:
             ledger.enter(subject.stage)
             self._absorb_stored(ledger, subject, since)
-        return ledger, {kind: EventReader(self.paths.events, kind, offsets[kind]) for kind in KINDS}
+        readers = {kind: EventReader(self.paths.events, kind, offsets[kind]) for kind in KINDS}
+        return ledger, readers, Cause()
 
     def _is_there(self, segment: str) -> bool:
         directory = self.paths.events
@@ -170,7 +171,7 @@ class LoggedEvidence:
         self._absorb_stored(ledger, subject, subject.started - OVERLAP_S)
         fresh.sort(key=_when)  # those that the lake had too count once
         _absorb_slices(ledger, subject, fresh)
-        return ledger, readers
+        return ledger, readers, _cause(fresh[-1][1]) if fresh else Cause()
 
     def _absorb_stored(self, ledger: Ledger, subject: Subject, since: float) -> None:
         """Take in what was moved into the lake since then; most rollouts begin after all of it."""

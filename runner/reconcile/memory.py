@@ -154,6 +154,7 @@ def _rolled_back(draft: _Draft, body: Mapping[str, Any]) -> None:
     rollback = rollback_from_json(body["rollback"])
     draft.rollbacks[rollback.served] = rollback
     draft.entered, draft.content = None, ""  # the guard wrote tables of its own
+    draft.proposed.clear()
     draft.generation = max(draft.generation, int(body.get("generation", 0)))
     if draft.accepted is not None and draft.accepted.candidate is not None:
         given = draft.accepted
@@ -169,6 +170,7 @@ def _switched(draft: _Draft, body: Mapping[str, Any]) -> None:
     draft.accepted = intent
     if intent.candidate is None:
         draft.entered = None  # a trial that is taken up again begins anew
+        draft.proposed.clear()
     if intent.baseline.served not in draft.trusted:
         draft.trusted.append(intent.baseline.served)
 

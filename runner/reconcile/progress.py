@@ -142,7 +142,10 @@ def _step(desired: Desired, observed: Observed, trial: Trial, found: Assessment,
     if given is None or given.candidate != trial.candidate or given.weight != trial.weight:
         text = f"the routes do not give '{trial.stage}' yet"
         return [], [Hold(f"rollout {trial.candidate.name}", HoldReason.UNVERIFIED, text)]
-    if written := observed.memory.proposed.get(f"{found.rollout_id} {trial.next_stage}"):
+    written = observed.memory.proposed.get(f"{found.rollout_id} {trial.next_stage}")
+    if written is None and trial.next_stage in desired.taken:
+        written = "a commit of another runner"
+    if written:
         return [], [_asked_before(trial, written)]
     action = AdvanceStage(
         served=trial.candidate.served,
@@ -163,5 +166,5 @@ def _asked_before(trial: Trial, written: str) -> Hold:
     name, text = f"rollout {trial.candidate.name}", f"certified for '{trial.next_stage}'"
     if trial.by_person:
         return Hold(name, HoldReason.PROPOSED, text, next=f"a person merges {written}")
-    text += f", and {written[:12]} took that step before"
+    text += f", and {written[:12] if len(written) in COMMIT else written} took that step before"
     return Hold(name, HoldReason.PROPOSED, text, next="where somebody went back, a person advances again")

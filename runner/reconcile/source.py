@@ -12,8 +12,9 @@ from typing import Any
 
 from runner import digest
 from runner.errors import Unknown, transient
+from runner.git import messages
 from runner.git.follow import Follower
-from runner.git.history import since
+from runner.git.history import introduced, since
 from runner.git.repository import Relation, Repository, Revision
 from runner.reconcile.distil import BaselineSince, Declared, distil
 from runner.reconcile.observed import Standing
@@ -55,8 +56,7 @@ class CommitSource(Stationary):
 
     def declared(self, revision: str) -> Declared:
         """Return what a commit says. Raises TerminalError with everything that is wrong in it."""
-        history = baseline_since(self._repository, Revision(revision))
-        return distil(self.spec(revision), self._environment, revision, history)
+        return _distilled(self._repository, self.spec(revision), self._environment, revision)
 
     def spec(self, revision: str) -> Spec:
         """Return the whole spec of a commit. Raises TerminalError with everything that is wrong in it."""
@@ -108,7 +108,7 @@ class RemoteSource:
 
     def declared(self, revision: str) -> Declared:
         """Return what a commit says. Raises TerminalError with everything that is wrong in it."""
-        return distil(self.spec(revision), self._environment, revision, self._baseline_since(revision))
+        return _distilled(self._repository, self.spec(revision), self._environment, revision)
 
     def spec(self, revision: str) -> Spec:
         """Return the whole spec of a commit. Raises TerminalError with everything that is wrong in it."""
@@ -138,9 +138,6 @@ class RemoteSource:
     def lacks(self, commit: str, ours: str) -> bool:
         """Return whether a commit that was in force is not part of our revision's history: it went back in time."""
         return bool(_SHA.fullmatch(commit)) and not self.contains(commit, ours)
-
-    def _baseline_since(self, revision: str) -> BaselineSince:
-        return baseline_since(self._repository, Revision(revision))
 
 
 class WorkingTreeSource(Stationary):
@@ -180,3 +177,23 @@ def baseline_since(repository: Repository, revision: Revision) -> BaselineSince:
         return None if found is None else found.timestamp()
 
     return answer
+
+
+def _distilled(repository: Repository, spec: Spec, environment: str, revision: str) -> Declared:
+    at = Revision(revision)
+
+    def taken(name: str) -> frozenset[str]:
+        return stages_taken(repository, at, name)
+
+    return distil(spec, environment, revision, baseline_since(repository, at), taken)
+
+
+def stages_taken(repository: Repository, revision: Revision, environment: str) -> frozenset[str]:
+    """Return the stages that commits of automation brought the present trial to, reverted since or not."""
+    origin = introduced(repository, revision, environment)
+    steps = (
+        [messages.trailers(commit.body).get(messages.ADVANCE, "") for commit in origin.commits]
+        if origin
+        else []
+    )
+    return frozenset(step.rpartition(" -> ")[2] for step in steps if " -> " in step)

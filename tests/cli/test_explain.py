@@ -13,6 +13,7 @@ from runner.events.schema import Kind
 from runner.reconcile.journal import Journal
 from runner.reconcile.memory import Kind as Noted
 from runner.report.explain import from_json
+from runner.report.status import to_text
 from runner.rollout.verdict import Assessment, Because, Estimate, Finding, Mismatch, Step, Verdict
 from tests.cli.workbench import Bench, refused
 from tests.rollout.logs import HOUR_US, START_US, Habits, rollout, write
@@ -136,6 +137,22 @@ def test_what_else_holds_the_rollout_is_told_first_and_no_step_is_promised(bench
     waits = {**hold, "reason": "evidence", "why": "the rollout waits for evidence"}
     note(bench, rollout=asdict(certified), rollbacks=[], holds=[waits])
     assert "next: a commit sets the stage to 'small'" in bench.loop("explain").out
+
+
+def test_the_status_promises_no_step_either_while_something_else_holds() -> None:
+    certified = asdict(replace(HELD, step=Step.ADVANCE, because=Because.CERTIFIED, next_stage="small"))
+    hold = {"subject": "rollout chat-v1.1", "reason": "frozen", "why": "freeze window", "text": "holidays"}
+    last: dict[str, Any] = {"verdict": "held", "at": 1.0, "revision": "r", "arms": None, "adapters": []}
+    last |= {"in_sync_since": None, "refused": None, "replicas": {}, "gateways": {}, "failed": []}
+    whole = {"environment": "production", "runner": 1, "window_seconds": None, "arms": []}
+
+    def said(*holds: dict[str, Any]) -> str:
+        seen = {**last, "rollout": certified, "holds": holds}
+        return to_text({**whole, "pass": seen}, now=2.0, colour=False)
+
+    assert "next: a commit sets the stage to 'small'" in said()
+    assert "rollout chat-v1.1: freeze window: holidays" in said(hold)
+    assert "next: " not in said(hold)
 
 
 def test_a_rollout_that_is_declared_and_held_back_is_not_told_as_none(bench: Bench) -> None:

@@ -216,6 +216,13 @@ def test_a_trial_that_is_taken_up_again_does_not_suffer_for_the_one_before(log: 
     assert found.sessions == 20
 
 
+def test_what_was_decided_by_the_first_look_has_a_cause_too(log: Log) -> None:
+    evidence = log.evidence()
+    log.write(broken(range(200)))
+    assert look(evidence, log).step is Step.ROLL_BACK
+    assert evidence.cause().event == "e199"
+
+
 def test_a_gateway_whose_clock_is_behind_is_heard_all_the_same(log: Log) -> None:
     evidence = log.evidence(replace(SUBJECT, started=START + 600.0, since=START + 600.0, generation=3))
     log.write([event | {"loop.generation": 3} for event in broken(range(200))])

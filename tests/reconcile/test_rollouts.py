@@ -486,3 +486,23 @@ def test_a_stage_that_was_renamed_is_no_subject_until_the_new_one_is_seen() -> N
     declared = Declared(TRIAL, environment, "base", 2.0, POLICY)
     assert subject_of(declared, entered) is None
     assert subject_of(declared, replace(entered, stage="canary")) is not None
+
+
+def test_a_step_that_another_runner_took_and_a_person_took_back_is_not_taken_again() -> None:
+    s = on_trial()
+    s.assessment = found()
+    planned, _ = s.step(replace(TRIAL, taken=frozenset({"small"})))
+    assert planned.actions == ()
+    assert HoldReason.PROPOSED in reasons(planned)
+
+
+def test_a_trial_that_is_taken_up_again_may_take_its_steps_again() -> None:
+    s = on_trial()
+    s.assessment = found()
+    s.step(TRIAL)
+    s.assessment = None
+    s.settle(desired("v1", revision="r2"))
+    s.settle(replace(TRIAL, revision="r3"))
+    s.assessment = found()
+    s.step(replace(TRIAL, revision="r3"))
+    assert len(s.scribe.commits) == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import TerminalError
+from runner.git import messages
 from runner.git.repository import Repository as GitRepository
 from runner.reconcile.desired import Role
 from runner.reconcile.distil import Declared, distil
@@ -153,3 +154,32 @@ def test_a_commit_that_is_not_valid_tells_everything_that_is_wrong(checkout: Pat
     with pytest.raises(TerminalError) as raised:
         source.declared(source.revision())
     assert sum("basline" in str(item) for item in raised.value.diagnostics) == 2
+
+
+def write_rollout(root: Path, stage: str, message: str) -> None:
+    text = (root / "loop.yaml").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("    rollout:")]
+    at = lines.index("  production:")
+    lines.insert(at + 1, f"    rollout: {{candidate: chat-v1.1, stage: {stage}}}")
+    (root / "loop.yaml").write_text("\n".join(lines) + "\n")
+    git(root, "commit", "--quiet", "--all", f"--message={message}")
+
+
+def test_a_step_that_automation_took_is_known_from_history_also_after_a_person_took_it_back(
+    checkout: Path,
+) -> None:
+    source = CommitSource(GitRepository(checkout), "production")
+    write_rollout(checkout, "canary", "put it on trial")
+    assert source.declared(source.revision()).desired.taken == frozenset()
+    step = messages.advance_message(
+        environment="production",
+        served="x--1",
+        before="canary",
+        after="small",
+        rollout="r",
+        evidence=("fine",),
+    )
+    write_rollout(checkout, "small", step)
+    assert source.declared(source.revision()).desired.taken == {"small"}
+    write_rollout(checkout, "canary", "back to the canary, by hand")
+    assert source.declared(source.revision()).desired.taken == {"small"}
