@@ -26,7 +26,7 @@ Examples:
   loop rollback --reason "answers in the wrong language"   what stands in the commit
   loop rollback -e staging                             another environment
 
-The candidate is quarantined: no automation puts it on trial again until a commit lifts it (`loop lift`).
+The candidate is quarantined: automation tries it again only after a commit has lifted it (`loop lift`).
 Going back from a version that is the baseline already is a commit: `git revert`.
 Exit codes: 0 users are off the candidate on every gateway, 1 error, 2 a gateway did not answer: it is tried
 until it does.

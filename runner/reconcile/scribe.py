@@ -81,8 +81,6 @@ class GitScribe:
     desk: Desk
     environment: str
     post: Post | None = None
-    landed: Callable[[], None] = lambda: None
-    """Called once a commit landed, so that it is looked for at once."""
 
     async def roll_back(self, rollback: Rollback, by_pull_request: bool) -> Mapping[str, str]:
         """Take the rollout out of loop.yaml and put its bytes into quarantine.yaml. Raises LoopError."""
@@ -112,7 +110,6 @@ class GitScribe:
     ) -> Mapping[str, str]:
         found = await asyncio.to_thread(self._commit, draft, by_pull_request)
         if found.proposed is None:
-            self.landed()
             return {"written": found.written, "note": found.note}
         subject, _, body = found.proposed.message.partition("\n")
         pull = await self.desk.forge.open_pull(found.written, self.desk.branch, subject, body.strip())

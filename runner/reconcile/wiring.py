@@ -47,8 +47,6 @@ class Wiring:
     """What commits are written to; None where files are followed that are no commit."""
     follow: bool = False
     """Whether the remote of `git:` is written to, which is what is followed then."""
-    landed: Callable[[], None] = lambda: None
-    """Called when a commit of the runner's own landed."""
     store: Path | None = None
     """Where engines find placed adapters; below the state directory where absent."""
 
@@ -102,7 +100,7 @@ class Wiring:
         desk = Desk(
             self.repository, settings.remote if settings else None, branch, author, self._forge(settings)
         )
-        return GitScribe(desk, declared.desired.environment, post, self.landed)
+        return GitScribe(desk, declared.desired.environment, post)
 
     def _post(self, variable: str | None) -> Post | None:
         if variable is None:
