@@ -56,7 +56,7 @@ def routable(observed: Observed) -> Pairs:
 
     A replica that does not answer keeps the pairs it has in a live table and once verified (the gateway's own
     health check sends requests elsewhere), and gets no new one: an outage neither prunes nor promotes. A pair that
-    is routed and of which this runner knows nothing yet was proven by another one (or by itself, before its journal
+    is routed while this runner has proven nothing yet was proven by another one (or by itself, before its journal
     was lost): it stays while these bytes are served there, and is proven again next.
     """
     pairs: dict[str, set[str]] = {}
@@ -71,12 +71,13 @@ def routable(observed: Observed) -> Pairs:
 
 
 def _inherited(observed: Observed, served: str, url: str) -> bool:
-    """Return whether a replica serves these bytes and this runner has never done anything about it."""
-    replica, memory = observed.replicas.get(url), observed.memory
-    tried = (url, served) in memory.verified or (url, served) in memory.loaded
-    failed = any({url, served} <= set(name.split(" ")) for name in memory.failures)
+    """Return whether a replica serves these bytes and this runner has proven nothing at all yet.
+
+    A runner that has a history of its own trusts that alone: what somebody routed by hand is proven first.
+    """
+    replica = observed.replicas.get(url)
     there = isinstance(replica, Replica) and replica.root_of(served) == observed.path(served)
-    return there and not tried and not failed
+    return there and not observed.memory.verified and not observed.memory.failures
 
 
 def route(
