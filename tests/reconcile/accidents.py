@@ -241,9 +241,8 @@ def _check_removal(action: Action, planned: Plan, observed: Observed, silent: li
         assert not view.in_flight.get(action.served), "pruned what is answering"
     assert planned.adapters, "pruned when nothing is declared"
     if isinstance(action, DeleteFiles):
-        assert not any(r.root_of(action.served) for _, r in observed.known_replicas()), (
-            "deleted what is loaded"
-        )
+        roots = [replica.root_of(action.served) for _, replica in observed.known_replicas()]
+        assert f"{STORE}/{action.served}" not in roots, "deleted what is loaded from there"
         assert observed.at - observed.memory.released[action.served] >= 600.0, (
             "deleted within the grace period"
         )
