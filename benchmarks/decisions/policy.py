@@ -12,6 +12,7 @@ import yaml
 
 from benchmarks.decisions.evidence import Absolute, AnyOf, EProcess, Relative
 from benchmarks.decisions.worlds import CRASH, DISSATISFIED, ERROR, SLOW, Signal
+from runner.errors import terminal
 from runner.rollout import compile as compiled
 from runner.spec.rollout import RolloutPolicy
 
@@ -34,6 +35,9 @@ _SIGNALS = {
 }
 
 
+FIX = f"give it one in {Path(__file__).name}: policies/rollout.yaml has changed"
+
+
 def shipped() -> AnyOf:
     """Return the decision of `policies/rollout.yaml` at its first stage."""
     policy = RolloutPolicy.model_validate(yaml.safe_load(POLICY.read_text()))
@@ -43,7 +47,7 @@ def shipped() -> AnyOf:
 
 def _test(node: compiled.Node) -> EProcess:
     if not isinstance(node, compiled.Leaf):
-        raise NotImplementedError(f"the shipped policy has no nested condition: {node}")
+        raise terminal(f"this simulation has no world for a nested condition: {node}", fix=FIX)
     signal = _SIGNALS[node.metric]
     match node.test, node.limit, node.factor:
         case compiled.Test.LIMIT, float() as limit, _:
@@ -52,4 +56,4 @@ def _test(node: compiled.Node) -> EProcess:
             return Relative(signal=signal, ratio=factor if factor > 1.0 else 0.0)
         case compiled.Test.THINNED, _, float() as factor:
             return Relative(signal=signal, f=factor)
-    raise NotImplementedError(f"the shipped policy has no such test: {node}")
+    raise terminal(f"this simulation has no world for such a test: {node}", fix=FIX)

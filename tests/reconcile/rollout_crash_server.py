@@ -21,34 +21,14 @@ from typing import Any
 
 from runner.cli import deployment
 from runner.errors import Unknown
-from runner.reconcile.journal import Journal
 from runner.reconcile.loop import Outcome, Reconciler
-from runner.reconcile.memory import Entry, Kind
+from tests.reconcile.crash_server import DyingJournal
 
 ENVIRONMENT = "production"
 LONGEST_S = 60.0
 HOUR_S = 3600.0
 UNSETTLED = 3
 """Exit status of a runner that was to see the end of a rollout and did not."""
-
-
-class DyingJournal(Journal):
-    """Kills its process at an entry: before it is written, within its line, or once it is on the disk."""
-
-    die_at: int | None = None
-    how = "before"
-    appended = 0
-
-    def append(self, kind: Kind, body: Mapping[str, Any]) -> Entry:
-        self.appended += 1
-        if self.appended != self.die_at:
-            return super().append(kind, body)
-        if self.how == "torn":
-            os.write(self._file, b'{"sequence":12,"at":')
-        if self.how == "after":
-            super().append(kind, body)
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError("unreachable")
 
 
 class SteppedClock:
