@@ -13,7 +13,7 @@ compile() {
 report() { echo "locked $1 ($(grep -c '==' "$1") packages)"; }
 whole=$(mktemp)
 trap 'rm -f "$whole"' EXIT
-shared=(core serve-cpu train data console dev)
+shared=(core serve-cpu train data signals spark console dev)
 inputs=("${shared[@]/#/requirements/}")
 compile "${backend[@]}" "${inputs[@]/%/.in}" --output-file "$whole"
 for group in "${shared[@]}"; do

@@ -61,6 +61,18 @@ class Lake:
         """Return the verdicts of probes."""
         return self.table(Kind.PROBE, since_us)
 
+    def votes(self, since_us: int | None = None) -> ir.Table:
+        """Return what people preferred, two answers side by side."""
+        return self.table(Kind.VOTE, since_us)
+
+    def samples(self, since_us: int | None = None) -> ir.Table:
+        """Return what the examination of sampled answers found."""
+        return self.table(Kind.SAMPLE, since_us)
+
+    def evaluations(self, since_us: int | None = None) -> ir.Table:
+        """Return answers to the questions of evaluation suites, and whether they are right."""
+        return self.table(Kind.EVALUATION, since_us)
+
     def table(self, kind: Kind, since_us: int | None = None) -> ir.Table:
         """Return one kind of event, each id once, with every column of the schema (null where absent)."""
         live = ibis.memtable(self._live[kind])

@@ -19,6 +19,9 @@ class Kind(StrEnum):
     FEEDBACK = "feedback"
     SHADOW = "shadow"
     PROBE = "probe"
+    VOTE = "vote"
+    SAMPLE = "sample"
+    EVALUATION = "evaluation"
 
 
 class Type(StrEnum):
@@ -171,6 +174,45 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field(
             "loop.probe.training_difference", Type.REAL, "the same from the training stack's, where recorded"
         ),
+    ),
+    Kind.VOTE: (
+        *_COMMON,
+        Field("loop.user", Type.TEXT, "keyed hash of the person who compared", required=True),
+        Field("loop.group", Type.TEXT, "group of the API key", required=True),
+        Field(
+            "loop.left.version", Type.TEXT, "adapter version whose answer stood on the left", required=True
+        ),
+        Field("loop.left.digest", Type.TEXT, "digest of that adapter"),
+        Field("loop.right.version", Type.TEXT, "adapter version on the right", required=True),
+        Field("loop.right.digest", Type.TEXT, "digest of that adapter"),
+        Field("loop.vote.choice", Type.TEXT, "left, right, tie or neither", required=True),
+        Field("loop.vote.question", Type.TEXT, "id of the comparison, the same for all who judge it"),
+    ),
+    Kind.SAMPLE: (
+        *_COMMON,
+        Field("loop.request.id", Type.TEXT, "the request whose answer was examined", required=True),
+        Field("loop.version", Type.TEXT, "adapter version that had answered", required=True),
+        Field("loop.adapter.digest", Type.TEXT, "digest of that adapter"),
+        Field("loop.arm", Type.TEXT, "arm that had answered"),
+        Field("loop.group", Type.TEXT, "group of the API key"),
+        Field("loop.detector", Type.TEXT, "self_consistency or factual", required=True),
+        Field(
+            "loop.sample.value", Type.REAL, "agreement or support, 0 to 1, null where nothing could be said"
+        ),
+        Field("loop.sample.count", Type.WHOLE, "answers sampled, or statements checked"),
+        Field("loop.sample.evidence", Type.TEXT, "what contradicts, JSON, personal data masked"),
+        Field("gen_ai.usage.input_tokens", Type.WHOLE, "prompt tokens that the examination used"),
+        Field("gen_ai.usage.output_tokens", Type.WHOLE, "answer tokens that the examination used"),
+    ),
+    Kind.EVALUATION: (
+        *_COMMON,
+        Field("loop.suite", Type.TEXT, "suite of `policies/evaluation.yaml`", required=True),
+        Field("loop.question", Type.TEXT, "id of the question in the suite's data set", required=True),
+        Field("loop.version", Type.TEXT, "adapter version that answered", required=True),
+        Field("loop.adapter.digest", Type.TEXT, "digest of that adapter"),
+        Field("loop.right", Type.BOOL, "whether the answer is right, null where nobody can say"),
+        Field("loop.reward", Type.REAL, "reward of the preference model, where one scored it"),
+        Field("gen_ai.usage.output_tokens", Type.WHOLE, "answer tokens"),
     ),
 }
 

@@ -152,6 +152,17 @@ class Soak(Section):
     """Gates of `policies/evaluation.yaml` that must have passed."""
 
 
+class Monitor(Section):
+    """The process that measures every signal, shows them on a page and hands them to Prometheus."""
+
+    listen: Address = "127.0.0.1:8082"
+    """Where the page and `/metrics` are; whoever reaches it sees every figure and example questions."""
+    every: Annotated[Duration, Field(ge=1)] = 15.0
+    """Longest time between two measurements."""
+    otlp: WebAddress | None = None
+    """Address of an OpenTelemetry receiver that gets requests and signals; none where absent."""
+
+
 class Environment(Section):
     """One place where the model serves."""
 
@@ -159,6 +170,8 @@ class Environment(Section):
     """What serves the weights."""
     gateway: Gateway
     """What users call."""
+    monitor: Monitor | None = None
+    """What measures the signals beside it, all the time; where absent, `loop signals` measures when asked."""
     baseline: Name
     """The version now trusted."""
     standby: Name | None = None

@@ -56,7 +56,7 @@ class Sketch:
     def histogram(self) -> tuple[Floats, Floats]:
         """Return the middles of the buckets in use, ascending, and how many values each holds: two of shape (V,)."""
         order = sorted(self._buckets)
-        values = 2.0 * _GROWTH ** np.array(order, dtype=np.float64) / (1.0 + _GROWTH)
+        values = bucket_middles(order)
         counts = np.array([self._buckets[one] for one in order], dtype=np.float64)
         if not self._zeros:
             return values, counts
@@ -95,6 +95,16 @@ class Sketch:
         sketch._zeros = int(document["zeros"])
         sketch._buckets = Counter(dict(_pairs(document["buckets"])))
         return sketch
+
+
+def bucket_middles(buckets: ArrayLike) -> Floats:
+    """Return the value that stands for each bucket, within `ACCURACY` of everything in it; any shape."""
+    return np.asarray(2.0 * _GROWTH ** np.asarray(buckets, dtype=np.float64) / (1.0 + _GROWTH))
+
+
+def bucket_edges(buckets: ArrayLike) -> Floats:
+    """Return the greatest value that each bucket takes; any shape."""
+    return np.asarray(_GROWTH ** np.asarray(buckets, dtype=np.float64))
 
 
 def _bucket(positive: Floats) -> np.ndarray[Any, np.dtype[np.int64]]:

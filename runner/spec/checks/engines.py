@@ -153,6 +153,8 @@ def _listeners(parsed: Parsed) -> Iterator[Listener]:
             addresses.append((("gateway", "more", i, "admin"), f"admin listener {i + 2}", more.admin))
         if environment.engine.managed:
             addresses.append((("engine", "listen"), "engine", environment.engine.listen))
+        if environment.monitor is not None:
+            addresses.append((("monitor", "listen"), "monitor", environment.monitor.listen))
         for path, what, address in addresses:
             host, _, port = address.rpartition(":")
             where = parsed.document("loop").at("environments", name, *path)
@@ -190,9 +192,10 @@ def _address(one: Listener) -> Iterator[Diagnostic]:
     if one.what.startswith("engine") and not _is_loopback(one.host):
         summary = f"the managed engine would listen on '{one.host}', where others may load adapters"
         yield Diagnostic(summary, one.where, (), f"listen on {LOOPBACK}; users call the gateway")
-    if one.what.startswith("admin") and one.host in WILDCARDS:
+    if one.what.startswith(("admin", "monitor")) and one.host in WILDCARDS:
         summary = f"the {one.what} can be reached from every network"
-        fix = f"listen on {LOOPBACK}, or on an address that only the runner reaches"
+        reaches = "the runner reaches" if one.what.startswith("admin") else "your team reaches"
+        fix = f"listen on {LOOPBACK}, or on an address that only {reaches}"
         yield Diagnostic(summary, one.where, (), fix, Severity.WARNING)
 
 

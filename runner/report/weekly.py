@@ -1,0 +1,348 @@
+"""The report of a window (a week, as a rule): what users and the model did, as sections that read alike everywhere.
+
+`loop report` prints them as Markdown and writes them as one HTML file with plots. Both are made from the same
+sections, so that they cannot differ. Values in, text out; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from runner.report import figures, plots
+from runner.report.signals import ARROWS, QUALITY, gravest, interval, value, whose, why
+from runner.signals.reading import Drift, Holds, Level, Reading, Snapshot
+from runner.signals.readings.collapse import Sign
+from runner.signals.readings.estimates import NO_DATA, Estimate
+from runner.signals.readings.holds import holds
+from runner.spec.signals import Kpi, Trend
+
+Rows = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """Requests at both ends of a distribution, to have such examples in the next training set."""
+
+    metric: str
+    low: tuple[str, ...]
+    high: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Raters:
+    """Who gives feedback: how many users, and the share of it that the most eager one gave (None without any)."""
+
+    users: int
+    most: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a report is made of."""
+
+    name: str
+    snapshot: Snapshot
+    window: float
+    kpis: tuple[tuple[str, Kpi], ...] = ()
+    signs: tuple[Sign, ...] = ()
+    raters: Raters = Raters(0, None)
+    tails: tuple[Tails, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report: lines of text, a table whose first row is its head, and plots (SVG) with captions."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    table: Rows = ()
+    plots: tuple[tuple[str, str], ...] = ()
+
+
+def sections(material: Material) -> tuple[Section, ...]:
+    """Return the whole report."""
+    return (
+        _headline(material),
+        _quality(material),
+        *_arms(material),
+        _goals(material),
+        _drift(material.snapshot),
+        _collapse(material),
+        _times(material),
+        _rest(material),
+        _next(material),
+    )
+
+
+def to_markdown(material: Material) -> str:
+    """Return the report as Markdown, without plots."""
+    lines = [f"# {_title(material)}", ""]
+    for section in sections(material):
+        lines += [f"## {section.title}", "", *(line for text in section.lines for line in (_safe(text), ""))]
+        if section.table:
+            lines += [*_markdown(section.table), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def to_html(material: Material) -> str:
+    """Return the report as one HTML file that loads nothing."""
+    from importlib.resources import files
+
+    from jinja2 import Environment
+
+    source = files("runner.report").joinpath("templates/weekly.html.j2").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+    return page.render(
+        title=_title(material),
+        sections=sections(material),
+        level=gravest(material.snapshot.readings).value,
+        style=plots.STYLE,
+    )
+
+
+def _title(material: Material) -> str:
+    since = figures.moment(material.snapshot.at - material.window)[:10]
+    until = figures.moment(material.snapshot.at)[:10]
+    return f"{material.name}, {material.snapshot.environment}: {since} to {until}"
+
+
+def _headline(material: Material) -> Section:
+    readings = [one for one in material.snapshot.readings if not one.arm and not one.segment]
+    served = next((one.n for one in readings if one.metric == "error_rate"), 0)
+    bad = [one for one in material.snapshot.readings if one.level in (Level.WARN, Level.HOLD, Level.RETRAIN)]
+    unsure = sum(one.level is Level.UNSURE for one in readings)
+    lines = [
+        f"Verdict: **{gravest(material.snapshot.readings).value}**. {served:,} answers were owed in "
+        f"{figures.duration(material.window)}; {len(bad)} signals passed a threshold, {unsure} cannot be decided yet."
+    ]
+    lines += [f"- {one.metric} of {whose(one)}: {value(one.metric, one.value)}; {why(one)}" for one in bad]
+    return Section("In short", tuple(lines))
+
+
+def _quality(material: Material) -> Section:
+    shown = [one for one in material.snapshot.readings if one.metric in QUALITY and not one.segment]
+    shown.sort(key=lambda one: QUALITY.index(one.metric))
+    drawn = tuple((one.metric, _over_time(one)) for one in shown if not one.arm and _known(one) > 1)
+    who = _raters(material.raters)
+    return Section("Quality", (who,), _table(shown), drawn)
+
+
+def _raters(raters: Raters) -> str:
+    if raters.most is None:
+        return "Nobody gave feedback."
+    return f"Feedback came from {raters.users:,} users; the most eager one gave {figures.share(raters.most)} of it."
+
+
+def _arms(material: Material) -> Iterator[Section]:
+    compared = [
+        one for one in material.snapshot.readings if one.arm in ("baseline", "candidate") and not one.segment
+    ]
+    if not any(one.arm == "candidate" for one in compared):
+        return
+    metrics = list(dict.fromkeys(one.metric for one in compared))
+    rows: list[tuple[str, ...]] = [("signal", "baseline", "candidate", "verdict")]
+    for metric in metrics:
+        arms = {one.arm: one for one in compared if one.metric == metric}
+        if any(one.value is not None for one in arms.values()):
+            cells = [_cell(arms.get(arm)) for arm in ("baseline", "candidate")]
+            candidate = arms.get("candidate")
+            rows.append((metric, *cells, candidate.level.value if candidate else figures.NOTHING))
+    yield Section("Candidate beside baseline", (), rows)
+
+
+def _cell(reading: Reading | None) -> str:
+    if reading is None or reading.value is None:
+        return figures.NOTHING
+    ends = interval(reading)
+    return (
+        f"{value(reading.metric, reading.value)} ({ends})" if ends else value(reading.metric, reading.value)
+    )
+
+
+def _goals(material: Material) -> Section:
+    rows: list[tuple[str, ...]] = [("figure", "is", "goal", "reached", "trend", "wanted")]
+    for name, kpi in material.kpis:
+        reading = next(
+            (
+                one
+                for one in material.snapshot.readings
+                if one.metric == kpi.metric and not one.arm and not one.segment
+            ),
+            None,
+        )
+        rows.append(_goal(name, kpi, reading))
+    return Section("Goals", ("Reached means that the whole interval has reached it.",), rows)
+
+
+def _goal(name: str, kpi: Kpi, reading: Reading | None) -> tuple[str, ...]:
+    found = NO_DATA if reading is None else Estimate(reading.value, reading.low, reading.high, reading.n)
+    reached = figures.NOTHING
+    if kpi.target is not None:
+        reached = holds(kpi.target.expression, lambda _: found, None).value
+    return (
+        name,
+        value(kpi.metric, found.value),
+        str(kpi.target) if kpi.target is not None else figures.NOTHING,
+        reached,
+        reading.trend.direction.value if reading is not None else figures.NOTHING,
+        (kpi.trend or Trend.STEADY).value if kpi.trend else figures.NOTHING,
+    )
+
+
+def _drift(snapshot: Snapshot) -> Section:
+    if snapshot.drift is None:
+        return Section(
+            "Input drift", ("Not measured: no reference set, or no signal of that kind in the policy.",)
+        )
+    weeks = snapshot.weeks or (snapshot.drift,)
+    rows: list[tuple[str, ...]] = [
+        ("until", "questions", "divergence", "at least", "fine topics", "evidence", "verdict")
+    ]
+    rows += [_week(one) for one in weeks]
+    drawn = plots.line(
+        [plots.Dot(one.at, one.divergence, one.low, None) for one in weeks],
+        "Divergence of topics from the reference, nats",
+        when=_moment,
+        marks=((0.1, "slight shift"), (0.5, "drift")),
+    )
+    topics = [
+        f"Topic {topic.number} {word} from {figures.share(topic.reference)} to {figures.share(topic.share)}: "
+        + "; ".join(f"“{question}”" for question in topic.questions)
+        for word, group in (("grew", snapshot.drift.grown), ("shrank", snapshot.drift.shrunk))
+        for topic in group
+    ]
+    return Section(
+        "Input drift",
+        (*topics, *([snapshot.drift.note] if snapshot.drift.note else [])),
+        rows,
+        (("divergence", drawn),) if len(weeks) > 1 else (),
+    )
+
+
+def _week(one: Drift) -> tuple[str, ...]:
+    insufficient = one.divergence is None
+    return (
+        figures.moment(one.at)[:10],
+        f"{one.n:,}",
+        "insufficient" if one.divergence is None else f"{one.divergence:.3f}",
+        figures.NOTHING if one.low is None else f"{one.low:.3f}",
+        figures.NOTHING if one.fine_divergence is None else f"{one.fine_divergence:.3f}",
+        figures.evidence(one.e_value),
+        f"needs {one.needed:,}" if insufficient else (one.alarm or "matches"),
+    )
+
+
+def _collapse(material: Material) -> Section:
+    if not material.signs:
+        return Section("Reward collapse", ("No candidate stands beside the baseline.",))
+    rows = [("sign", "shows", "candidate and baseline")]
+    for sign in material.signs:
+        told = "; ".join(
+            f"{metric} {value(metric, ours.value)} and {value(metric, theirs.value)}"
+            for metric, ours, theirs in sign.figures
+        )
+        rows.append((sign.symptom.value, sign.shows.value, told))
+    return Section("Reward collapse", (), rows)
+
+
+def _times(material: Material) -> Section:
+    wanted = ("latency", "first_token", "prompt_tokens", "answer_tokens", "session_length")
+    shown = [
+        one
+        for one in material.snapshot.readings
+        if one.metric.startswith(wanted) and not one.segment and not one.arm
+    ]
+    drawn = []
+    for name in ("latency", "answer_tokens", "prompt_tokens"):
+        bars = [
+            plots.Bars(f"{one.arm or 'all'} {one.version}".strip(), one.edges, one.counts)
+            for one in material.snapshot.histograms
+            if one.metric == name and (one.arm or len(material.snapshot.histograms) < 12)
+        ]
+        if bars:
+            drawn.append((name, plots.histogram(bars, f"Distribution of {name.replace('_', ' ')}")))
+    lines = tuple(
+        f"Both ends of {tails.metric}, for the next training set: {len(tails.low)} of the lowest and "
+        f"{len(tails.high)} of the highest requests, such as {', '.join((*tails.low[:2], *tails.high[:2]))}."
+        for tails in material.tails
+        if tails.low or tails.high
+    )
+    return Section("Latency and tokens", lines, _table(shown), tuple(drawn))
+
+
+def _rest(material: Material) -> Section:
+    told = ("latency", "first_token", "prompt_tokens", "answer_tokens", "session_length", "input_")
+    shown = [
+        one
+        for one in material.snapshot.readings
+        if one.metric not in QUALITY and not one.metric.startswith(told) and not one.segment
+    ]
+    return Section("Everything else", (), _table(shown))
+
+
+def _next(material: Material) -> Section:
+    lines = []
+    for name, words in (
+        ("retrain", "is a reason to train"),
+        ("hold", "keeps a rollout at its stage"),
+        ("warn", "wants a look"),
+    ):
+        for one in material.snapshot.readings:
+            if dict(one.conditions).get(name) is Holds.YES:
+                lines.append(f"- {one.metric} of {whose(one)} {words}.")
+    return Section(
+        "What follows", tuple(dict.fromkeys(lines)) or ("Nothing: no threshold is passed with certainty.",)
+    )
+
+
+def _table(shown: Sequence[Reading]) -> Rows:
+    if not shown:
+        return ()
+    head = ("signal", "for", "value", "interval", "n", "trend", "verdict", "because")
+    return [
+        head,
+        *(
+            (
+                one.metric,
+                whose(one),
+                value(one.metric, one.value),
+                interval(one) or figures.NOTHING,
+                f"{one.n:,}",
+                f"{ARROWS[one.trend.direction]} {one.trend.direction.value}".strip(),
+                one.level.value,
+                why(one),
+            )
+            for one in shown
+        ),
+    ]
+
+
+def _known(reading: Reading) -> int:
+    return sum(point.value is not None for point in reading.points)
+
+
+def _over_time(reading: Reading) -> str:
+    return plots.line(
+        [plots.Dot(point.at, point.value) for point in reading.points],
+        reading.metric,
+        words=lambda number: value(reading.metric, number),
+        when=_moment,
+    )
+
+
+def _moment(at: float) -> str:
+    return figures.moment(at)[5:16]
+
+
+def _safe(text: str) -> str:
+    """Keep what users wrote from being read as HTML, links or pictures."""
+    plain = text.replace("&", "&amp;").replace("<", "&lt;")
+    return plain.replace("[", "\\[").replace("`", "\\`").replace("\n", " ")
+
+
+def _markdown(rows: Rows) -> list[str]:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(_safe(cell).replace("|", "\\|") for cell in cells) + " |"
+
+    return [line(rows[0]), "|" + " --- |" * len(rows[0]), *(line(row) for row in rows[1:])]
