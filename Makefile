@@ -7,7 +7,7 @@ PY := .venv/bin/python
 LOOP := .venv/bin/loop
 QUESTION ?= What time do you open on Sunday?
 
-.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults
+.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -43,7 +43,7 @@ check: lint test ## what continuous integration runs
 docs: setup ## regenerate schemas and the reference from types and commands
 	@$(LOOP) schema --write
 
-bench: bench-gateway bench-plan bench-decisions bench-rollback bench-faults ## every benchmark
+bench: bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals ## every benchmark
 
 bench-gateway: setup ## the gateway and LiteLLM's proxy side by side before the same upstream
 	@bash requirements/install.sh .venv-bench bench
@@ -60,6 +60,9 @@ bench-rollback: setup ## rollbacks under load on two gateways, also with Git or 
 
 bench-faults: setup ## every fault of a rollback: what was lost, and how long until Git, live and status agreed
 	@$(PY) -m benchmarks.faults.run
+
+bench-signals: setup ## every detector on labelled data beside its baseline, and ten million events in one pass
+	@$(PY) -m benchmarks.signals.run
 
 lock: ## resolve requirements/*.in again into locked files
 	@bash requirements/lock.sh

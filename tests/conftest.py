@@ -19,12 +19,16 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from hypothesis import settings
 
 from runner.errors import LoopError
 from runner.serving import launcher, procfs
 from runner.serving.engine import EngineClient
 from runner.serving.processes import ManagedProcess, Program
 from tests.engine.models import BASE, MODELS, engine_program, perturbed
+
+settings.register_profile("untimed", deadline=None)  # machines are noisy; speed is measured in benchmarks
+settings.load_profile("untimed")
 
 LEFT_BEHIND = "loop-tests-"
 

@@ -5,13 +5,13 @@ Exit codes: 0 done or in sync, 1 error (a wrong command line too), 2 changes are
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from pathlib import Path
 
 import click
 
+from runner.cli.commands import Commands
 from runner.errors import LoopError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -22,8 +22,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "experiments": ("Look", "show which version is better for which users"),
     "shadow": ("Look", "compare a shadowed version's answers with what users got"),
     "log": ("Look", "show what was done, from the journal"),
+    "signals": ("Look", "measure what users and the model do, against policies/signals.yaml"),
+    "drift": ("Look", "compare what is asked with what training saw, week by week"),
+    "report": ("Look", "tell a week in one document, with plots"),
     "up": ("Run", "engine, gateway and reconciler together, on this machine"),
     "run": ("Run", "the reconciler alone, for an engine and gateway that run elsewhere"),
+    "monitor": ("Run", "measure all the time; a page for people, metrics for Prometheus"),
     "down": ("Run", "stop what a killed runner left serving"),
     "rollback": ("Run", "take the candidate off users at once, and have Git say so"),
     "lift": ("Run", "let a version that was rolled back go on trial again, by a commit"),
@@ -44,41 +48,6 @@ Examples:
 """
 
 
-class Commands(click.Group):
-    """A group that imports a command's module only when it is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import and return one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"runner.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's, with a suggestion for a name that is close to a known one."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(COMMANDS)}"
-            raise click.UsageError(f"there is no command '{args[0]}'{hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands by purpose, without importing any."""
-        for group in dict.fromkeys(group for group, _ in COMMANDS.values()):
-            rows = [(name, text) for name, (of, text) in COMMANDS.items() if of == group]
-            with formatter.section(group):
-                formatter.write_dl(rows)
-
-
 def version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
     """Print the installed version and end."""
     if value:
@@ -88,7 +57,9 @@ def version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None
         ctx.exit()
 
 
-@click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands, table=COMMANDS, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option(
     "--root",
     type=click.Path(path_type=Path, file_okay=False),

@@ -20,12 +20,20 @@ def commands(group: click.Group) -> str:
     """Return docs/reference/cli.md: every command's help as a user sees it."""
     parent = click.Context(group, info_name="loop", terminal_width=WIDTH)
     parts = [NOTICE, "", "# Commands", "", *_fenced(group.get_help(parent))]
+    return "\n".join([*parts, *_below(group, parent), ""])
+
+
+def _below(group: click.Group, parent: click.Context) -> list[str]:
+    """Return the help of every command of a group, and of theirs."""
+    parts: list[str] = []
     for name in group.list_commands(parent):
         command = group.get_command(parent, name)
         assert command is not None  # noqa: S101 - it was listed
         context = click.Context(command, info_name=name, parent=parent)
-        parts += ["", f"## loop {name}", "", *_fenced(command.get_help(context))]
-    return "\n".join([*parts, ""])
+        parts += ["", f"## {context.command_path}", "", *_fenced(command.get_help(context))]
+        if isinstance(command, click.Group):
+            parts += _below(command, context)
+    return parts
 
 
 def events() -> str:

@@ -75,18 +75,21 @@ def _show(root: Path, environment: str, since: float | None, as_json: bool) -> i
     return 0 if last["verdict"] == "in sync" and not last["refused"] else 2
 
 
-def _gather(root: Path, environment: str, since: float | None) -> dict[str, Any]:
+def last(root: Path, environment: str) -> dict[str, Any]:
+    """Return who runs, and the last pass. Raises TerminalError where the status file is none."""
     from runner.reconcile.journal import holder
     from runner.reconcile.state import StatePaths
 
     paths = StatePaths(root, environment)
-    return {
-        "environment": environment,
-        "runner": holder(paths.journal),
-        "pass": _last_pass(paths.status),
-        "window_seconds": since,
-        "arms": _arms(paths.lake, paths.events, since),
-    }
+    return {"environment": environment, "runner": holder(paths.journal), "pass": _last_pass(paths.status)}
+
+
+def _gather(root: Path, environment: str, since: float | None) -> dict[str, Any]:
+    from runner.reconcile.state import StatePaths
+
+    paths = StatePaths(root, environment)
+    arms = _arms(paths.lake, paths.events, since)
+    return {**last(root, environment), "window_seconds": since, "arms": arms}
 
 
 def _last_pass(path: Path) -> dict[str, Any] | None:
@@ -141,11 +144,6 @@ def _arms(lake: Path, events: Path, since: float | None) -> list[dict[str, Any]]
 def _seconds(ctx: click.Context, window: str) -> float | None:
     if window == "all":
         return None
-    from pydantic import TypeAdapter, ValidationError
+    from runner.cli.watching import seconds
 
-    from runner.spec.quantity import Duration
-
-    try:
-        return TypeAdapter(Duration).validate_python(window)
-    except ValidationError as error:
-        raise click.UsageError(f"'{window}' is no window: say 10m, 24h, 7d or all", ctx) from error
+    return seconds(ctx, window)

@@ -172,10 +172,12 @@ def _fetch_base(wish: Wish) -> None:
 
 
 def _processes(wish: Wish, session: aiohttp.ClientSession) -> Stack:
+    from runner.reconcile.source import WorkingTreeSource
     from runner.serving.gateway.config import Content
     from runner.serving.stack import Local, stack
 
     local = Local(
+        working_tree=isinstance(wish.work.source, WorkingTreeSource),
         name=wish.work.environment,
         environment=wish.environment,
         base=wish.spec.loop.base_model,
@@ -197,6 +199,8 @@ async def _greet(
     click.echo(
         f"ready: {wish.work.environment} serves '{gateway.alias}' ({wish.environment.baseline}) at {url}"
     )
+    if wish.environment.monitor is not None:
+        click.echo(f"monitor: http://{wish.environment.monitor.listen}/")
     answered = wish.ask is None or await _ask(session, url, gateway.alias, wish.ask)
     if wish.until_ready:
         stop.set()

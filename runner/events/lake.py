@@ -2,14 +2,17 @@
 
 Called by whoever asks questions of the log: `loop status`, signals, curation. It only reads. The
 expressions name no backend, so the same ones run elsewhere when the log outgrows one machine; DuckDB,
-embedded, is the default. A `Lake` is a snapshot of the moment at which it was opened.
+embedded, is the default `Engine`. A `Lake` is a snapshot of the moment at which it was opened.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 import ibis
 import ibis.expr.types as ir
@@ -24,14 +27,58 @@ from runner.events.schema import Kind
 _ATTEMPTS = 10
 
 
+class Engine(Protocol):
+    """What computes: a backend of Ibis that reads Parquet files."""
+
+    def parquet(self, files: Sequence[str]) -> ir.Table:
+        """Return the rows of files as one table, a column that some of them lack null there."""
+
+    def arrow(self, expression: ir.Table) -> pa.Table:
+        """Compute an expression over such tables."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+class DuckDB:
+    """DuckDB in this process, within `memory`; what does not fit goes to the disk meanwhile."""
+
+    def __init__(self, memory: str | None = None, threads: int | None = None) -> None:
+        """`memory` as DuckDB writes it, such as `1GiB`; without limits both are what the machine has."""
+        self._connection = ibis.duckdb.connect()
+        if threads is not None:
+            self._connection.raw_sql(f"SET threads = {int(threads)}")
+        if memory is not None:
+            spill = Path(tempfile.gettempdir()) / f"loop-spill-{os.getpid()}"
+            self._connection.raw_sql(f"SET memory_limit = '{memory}'")
+            self._connection.raw_sql(f"SET temp_directory = '{spill}'")
+            self._connection.raw_sql("SET preserve_insertion_order = false")
+
+    def parquet(self, files: Sequence[str]) -> ir.Table:
+        """Return the rows of files as one table."""
+        return self._connection.read_parquet(files, union_by_name=True, hive_partitioning=False)
+
+    def arrow(self, expression: ir.Table) -> pa.Table:
+        """Compute an expression."""
+        return self._connection.to_pyarrow(expression)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.disconnect()
+
+
 class Lake:
     """The events of one environment at one moment; use it in a `with` statement."""
 
-    def __init__(self, lake: Path, events: Path) -> None:
-        """Take a snapshot. Raises TerminalError for a damaged lake, TransientError for a restless one."""
+    def __init__(self, lake: Path, events: Path, engine: Engine | None = None) -> None:
+        """Take a snapshot; an engine that is passed in stays open.
+
+        Raises TerminalError for a damaged lake, TransientError for a restless one.
+        """
         self._lake = lake
         self._manifest, self._live, self.damaged = _snapshot(lake, events)
-        self._connection = ibis.duckdb.connect()
+        self._engine: Engine = DuckDB() if engine is None else engine
+        self._is_ours = engine is None
 
     def __enter__(self) -> Lake:
         return self
@@ -39,7 +86,17 @@ class Lake:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.disconnect()
+        if self._is_ours:
+            self._engine.close()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The Parquet files of the snapshot."""
+        return self._manifest.parts
+
+    def live(self, kind: Kind) -> pa.Table:
+        """Return the events of a kind that are not in Parquet yet, each id once."""
+        return self._live[kind]
 
     def requests(self, since_us: int | None = None) -> ir.Table:
         """Return the requests that ended at or after `since_us` (microseconds since 1970 UTC), or all."""
@@ -73,19 +130,36 @@ class Lake:
         """Return answers to the questions of evaluation suites, and whether they are right."""
         return self.table(Kind.EVALUATION, since_us)
 
-    def table(self, kind: Kind, since_us: int | None = None) -> ir.Table:
-        """Return one kind of event, each id once, with every column of the schema (null where absent)."""
-        live = ibis.memtable(self._live[kind])
+    def table(
+        self,
+        kind: Kind,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        repeats_since_us: int | None = None,
+    ) -> ir.Table:
+        """Return one kind of event, each id once, with every column of the schema (null where absent).
+
+        `since_us` and `until_us` (excluded) bound `event.time`. Live events are looked for among stored ones that
+        are as new as `repeats_since_us` or newer; all if not given.
+        """
+        live = self._live[kind]
         parts = [part for part in self._manifest.parts if part.kind is kind]
-        recent = [part for part in parts if since_us is None or part.last_us >= since_us]
-        table = live.anti_join(self._stored(kind, parts), "event.id") if parts else live
-        if recent:
-            table = self._stored(kind, recent).union(table)
-        return table if since_us is None else table.filter(table["event.time"] >= since_us)
+        recent = [part for part in parts if _overlaps(part, since_us, until_us)]
+        known = [part for part in parts if _overlaps(part, repeats_since_us, None)]
+        if live.num_rows or not recent:
+            table = ibis.memtable(live)
+            if live.num_rows and known:
+                table = table.anti_join(self._stored(kind, known), "event.id")
+            if recent:
+                table = self._stored(kind, recent).union(table)
+        else:
+            table = self._stored(kind, recent)
+        if since_us is not None:
+            table = table.filter(table["event.time"] >= since_us)
+        return table if until_us is None else table.filter(table["event.time"] < until_us)
 
     def _stored(self, kind: Kind, parts: Sequence[Part]) -> ir.Table:
-        files = [str(self._lake / part.file) for part in parts]
-        table = self._connection.read_parquet(files, union_by_name=True, hive_partitioning=False)
+        table = self._engine.parquet([str(self._lake / part.file) for part in parts])
         wanted = ibis.Schema.from_pyarrow(columns.schema(kind))
         return table.select(
             **{
@@ -93,6 +167,11 @@ class Lake:
                 for name, dtype in wanted.items()
             }
         )
+
+
+def _overlaps(part: Part, since_us: int | None, until_us: int | None) -> bool:
+    """Return whether a part may hold events of a time."""
+    return (since_us is None or part.last_us >= since_us) and (until_us is None or part.first_us < until_us)
 
 
 def _snapshot(lake: Path, events: Path) -> tuple[Manifest, dict[Kind, pa.Table], tuple[Damage, ...]]:

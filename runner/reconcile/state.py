@@ -75,6 +75,11 @@ class StatePaths:
         return self.directory / "lake"
 
     @property
+    def signals(self) -> Path:
+        """What was measured, hour by hour, and what drift detection had come to."""
+        return self.directory / "signals"
+
+    @property
     def logs(self) -> Path:
         """What started programs said."""
         return self.directory / "logs"

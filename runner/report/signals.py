@@ -10,6 +10,7 @@ from runner.report import figures
 from runner.signals.reading import Direction, Drift, Holds, Level, Reading, Snapshot
 from runner.spec.metric import METRICS
 from runner.spec.quantity import Dimension
+from runner.spec.signals import SignalPolicy
 
 FORMAT = 1
 QUALITY = (
@@ -42,6 +43,11 @@ def gravest(readings: Iterable[Reading]) -> Level:
     return min((reading.level for reading in readings), key=_GRAVITY.index, default=Level.UNMEASURED)
 
 
+def passed(readings: Iterable[Reading]) -> bool:
+    """Say whether any threshold is passed with certainty."""
+    return gravest(readings) in (Level.RETRAIN, Level.HOLD, Level.WARN)
+
+
 def value(metric: str, number: float | None) -> str:
     """Return a number in its metric's unit."""
     if number is None:
@@ -69,14 +75,18 @@ def whose(reading: Reading) -> str:
     return f"{arm}, {reading.segment}" if reading.segment else arm
 
 
-def why(reading: Reading) -> str:
-    """Return which conditions hold or may hold, or why there is no value."""
-    said = [f"{name}: {holds.value}" for name, holds in reading.conditions if holds is not Holds.NO]
+def why(reading: Reading, policy: SignalPolicy | None = None) -> str:
+    """Return which conditions hold or may hold, as the policy writes them, or why there is no value."""
+    said = []
+    for name, holds in reading.conditions if reading.value is not None else ():
+        if holds is not Holds.NO:
+            text = "" if policy is None else f" {getattr(policy.signals[reading.metric].thresholds, name)}"
+            said.append(f"{name}{'?' if holds is Holds.UNSURE else ''}{text or ': ' + holds.value}")
     note = [reading.note] if reading.note else []
     return "; ".join([*said, *note])
 
 
-def to_text(snapshot: Snapshot, *, everything: bool = False) -> str:
+def to_text(snapshot: Snapshot, policy: SignalPolicy, *, everything: bool = False) -> str:
     """Return the table: quality first; without `everything` only what concerns all together and single arms."""
     shown = [one for one in snapshot.readings if everything or not one.segment]
     ordered = sorted(shown, key=_place)
@@ -85,7 +95,7 @@ def to_text(snapshot: Snapshot, *, everything: bool = False) -> str:
         f"{snapshot.environment}: {gravest(snapshot.readings).value}, at {figures.moment(snapshot.at)} "
         f"({snapshot.read:,} events read in {snapshot.seconds:.1f} s)",
         "",
-        *figures.table([head, *(_row(one) for one in ordered)]),
+        *figures.table([head, *(_row(one, policy) for one in ordered)]),
     ]
     if snapshot.drift is not None:
         lines += ["", *drift_lines(snapshot.drift)]
@@ -96,7 +106,7 @@ def _place(reading: Reading) -> int:
     return QUALITY.index(reading.metric) if reading.metric in QUALITY else len(QUALITY)
 
 
-def _row(reading: Reading) -> Sequence[str]:
+def _row(reading: Reading, policy: SignalPolicy) -> Sequence[str]:
     return (
         reading.metric,
         whose(reading),
@@ -106,7 +116,7 @@ def _row(reading: Reading) -> Sequence[str]:
         figures.duration(reading.window),
         ARROWS[reading.trend.direction],
         reading.level.value,
-        why(reading),
+        why(reading, policy),
     )
 
 

@@ -15,7 +15,7 @@ from runner.signals.reading import Drift, Holds, Level, Reading, Snapshot
 from runner.signals.readings.collapse import Sign
 from runner.signals.readings.estimates import NO_DATA, Estimate
 from runner.signals.readings.holds import holds
-from runner.spec.signals import Kpi, Trend
+from runner.spec.signals import Kpi, SignalPolicy, Trend
 
 Rows = Sequence[Sequence[str]]
 
@@ -44,7 +44,7 @@ class Material:
     name: str
     snapshot: Snapshot
     window: float
-    kpis: tuple[tuple[str, Kpi], ...] = ()
+    policy: SignalPolicy
     signs: tuple[Sign, ...] = ()
     raters: Raters = Raters(0, None)
     tails: tuple[Tails, ...] = ()
@@ -116,7 +116,10 @@ def _headline(material: Material) -> Section:
         f"Verdict: **{gravest(material.snapshot.readings).value}**. {served:,} answers were owed in "
         f"{figures.duration(material.window)}; {len(bad)} signals passed a threshold, {unsure} cannot be decided yet."
     ]
-    lines += [f"- {one.metric} of {whose(one)}: {value(one.metric, one.value)}; {why(one)}" for one in bad]
+    lines += [
+        f"- {one.metric} of {whose(one)}: {value(one.metric, one.value)}; {why(one, material.policy)}"
+        for one in bad
+    ]
     return Section("In short", tuple(lines))
 
 
@@ -125,7 +128,7 @@ def _quality(material: Material) -> Section:
     shown.sort(key=lambda one: QUALITY.index(one.metric))
     drawn = tuple((one.metric, _over_time(one)) for one in shown if not one.arm and _known(one) > 1)
     who = _raters(material.raters)
-    return Section("Quality", (who,), _table(shown), drawn)
+    return Section("Quality", (who,), _table(shown, material.policy), drawn)
 
 
 def _raters(raters: Raters) -> str:
@@ -162,7 +165,7 @@ def _cell(reading: Reading | None) -> str:
 
 def _goals(material: Material) -> Section:
     rows: list[tuple[str, ...]] = [("figure", "is", "goal", "reached", "trend", "wanted")]
-    for name, kpi in material.kpis:
+    for name, kpi in material.policy.kpis.items():
         reading = next(
             (
                 one
@@ -268,7 +271,7 @@ def _times(material: Material) -> Section:
         for tails in material.tails
         if tails.low or tails.high
     )
-    return Section("Latency and tokens", lines, _table(shown), tuple(drawn))
+    return Section("Latency and tokens", lines, _table(shown, material.policy), tuple(drawn))
 
 
 def _rest(material: Material) -> Section:
@@ -278,7 +281,7 @@ def _rest(material: Material) -> Section:
         for one in material.snapshot.readings
         if one.metric not in QUALITY and not one.metric.startswith(told) and not one.segment
     ]
-    return Section("Everything else", (), _table(shown))
+    return Section("Everything else", (), _table(shown, material.policy))
 
 
 def _next(material: Material) -> Section:
@@ -296,7 +299,7 @@ def _next(material: Material) -> Section:
     )
 
 
-def _table(shown: Sequence[Reading]) -> Rows:
+def _table(shown: Sequence[Reading], policy: SignalPolicy) -> Rows:
     if not shown:
         return ()
     head = ("signal", "for", "value", "interval", "n", "trend", "verdict", "because")
@@ -311,7 +314,7 @@ def _table(shown: Sequence[Reading]) -> Rows:
                 f"{one.n:,}",
                 f"{ARROWS[one.trend.direction]} {one.trend.direction.value}".strip(),
                 one.level.value,
-                why(one),
+                why(one, policy),
             )
             for one in shown
         ),

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.signals.refusals import refuses, spoken
+from runner.signals.refusal.rules import refuses
+from runner.signals.text import spoken
 
 Event = Mapping[str, Any]
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from runner.rollout.verdict import Estimate
-from runner.signals.reasks import grams, likeness
-from runner.signals.refusals import refuses, spoken
+from runner.signals.reask.runs import grams, likeness
+from runner.signals.refusal.rules import refuses
+from runner.signals.text import spoken
 from runner.stats import intervals
 
 Event = Mapping[str, Any]

@@ -30,7 +30,8 @@ from runner.spec.environment import BaseModelRef, Environment, Gateway, GatewayA
 
 HEALTH_SECONDS = 2.0
 GATEWAY_START_SECONDS = 30.0
-GATEWAY, ENGINE = "gateway", "engine"
+MONITOR_START_SECONDS = 60.0
+GATEWAY, ENGINE, MONITOR = "gateway", "engine", "monitor"
 GATEWAY_GRACE_S, ENGINE_GRACE_S = 10.0, 3.0
 """A gateway ends what it has under way; vLLM has nothing left to end then, and is deaf while it starts."""
 _GATEWAY_NAME = re.compile(rf"{GATEWAY}(-[0-9]+)?")
@@ -100,7 +101,8 @@ class Stack:
 class Local:
     """What stands behind a stack: the environment `name` as declared, and where it lives on this machine.
 
-    `root` is the checkout, `state` the environment's state directory, `environ` what its processes inherit.
+    `root` is the checkout, `state` the environment's state directory, `environ` what its processes inherit. With
+    `working_tree` the files as they are count, not the commit.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Local:
     root: Path
     state: Path
     environ: Mapping[str, str]
+    working_tree: bool = False
 
 
 def stack(local: Local, session: aiohttp.ClientSession) -> Stack:
@@ -121,7 +124,9 @@ def stack(local: Local, session: aiohttp.ClientSession) -> Stack:
     members = [_gateway(local, session, number) for number in range(1, len(addresses(local)) + 1)]
     kept = {one.process.program.name for one in members}
     left = tuple(_recorded(local.state, name) for name in _recorded_gateways(local.state) if name not in kept)
-    engine = local.environment.engine
+    engine, monitor = local.environment.engine, local.environment.monitor
+    if monitor is not None:
+        members.append(_monitor(local, session, monitor.listen))
     if engine.managed:
         program = launcher.vllm(engine, local.base, local.root, launcher.installed(), local.environ)
         client = EngineClient(f"http://{engine.listen}", session, HEALTH_SECONDS)
@@ -136,7 +141,7 @@ async def stop_left(state: Path, progress: Progress) -> tuple[str, ...]:
     Raises TransientError where something cannot be ended.
     """
     stopped = []
-    for name in (*_recorded_gateways(state), ENGINE):
+    for name in (*_recorded_gateways(state), MONITOR, ENGINE):
         process = _recorded(state, name)
         if process.record_path.exists():
             progress(f"stopping {name}")
@@ -248,6 +253,32 @@ def _gateway(local: Local, session: aiohttp.ClientSession, number: int) -> Membe
     return Member(
         ManagedProcess(program, local.state, local.environ), _answers(client), GATEWAY_START_SECONDS
     )
+
+
+def _monitor(local: Local, session: aiohttp.ClientSession, listen: str) -> Member:
+    """Return the process that measures: of its own, so that measuring never holds up a rollback."""
+    host, _, port = listen.rpartition(":")
+    program = Program(
+        name=MONITOR,
+        argv=(
+            *(sys.executable, "-m", "runner.cli.main", "--root", str(local.root.absolute())),
+            *("monitor", "--environment", local.name, *(("--working-tree",) if local.working_tree else ())),
+        ),
+        host=host.strip("[]"),
+        port=int(port),
+        settings={"OMP_NUM_THREADS": "1"},
+    )
+
+    async def ready() -> bool:
+        try:
+            async with session.get(
+                f"http://{listen}/healthz", timeout=aiohttp.ClientTimeout(HEALTH_SECONDS)
+            ) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    return Member(ManagedProcess(program, local.state, local.environ), ready, MONITOR_START_SECONDS)
 
 
 def _answers(client: GatewayClient) -> Ready:

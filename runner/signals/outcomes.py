@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from runner.events.schema import Kind
-from runner.signals import reasks, refusals
+from runner.signals import reask, text
+from runner.signals.refusal.rules import refuses
 from runner.signals.sessions import Count, Outcome, Seat, Sessions, session_key
 from runner.signals.sights import Sights
 from runner.signals.tables import Recent
@@ -102,7 +103,7 @@ class _Said:
     """What is kept of a content event: whether the answer refuses, and the question as hashes."""
 
     refused: bool
-    question: reasks.Grams
+    question: reask.Question
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class _Open:
     """An answer whose window for being asked again is open."""
 
     asked: _Asked
-    question: reasks.Grams
+    question: reask.Question
     again: bool = False
 
 
@@ -239,9 +240,9 @@ class Measures:
     def _content(self, event: Event) -> Iterator[Outcome]:
         if not self.wanted & _OF_CONTENT or not self._fresh(event):
             return
-        answer = refusals.spoken(event.get("gen_ai.output.messages"))
-        question = refusals.spoken(event.get("gen_ai.input.messages"), "user")
-        said = _Said(refusals.refuses(answer), reasks.grams(question))
+        answer = text.spoken(event.get("gen_ai.output.messages"))
+        question = text.spoken(event.get("gen_ai.input.messages"), "user")
+        said = _Said(refuses(answer), reask.sketch(question))
         key = str(event.get("event.id")).removesuffix(_OWN_ID)
         asked = self._unmatched.pop(key)
         if asked is None:
@@ -262,7 +263,7 @@ class Measures:
         windows = self._windows.setdefault(new.asked.user, [])
         for other in windows[-COMPARED:]:
             apart = new.asked.at - other.asked.at
-            if abs(apart) <= reasks.WITHIN_S and reasks.asked_again(other.question, new.question):
+            if abs(apart) <= reask.WITHIN_S and reask.asked_again(other.question, new.question):
                 (other if apart >= 0 else new).again = True
         windows.append(new)
 
@@ -297,10 +298,12 @@ class Measures:
             "known": [key for key, _ in self._known.items()],
             "answers": [[key, asked.to_json()] for key, asked in self._answers.items()],
             "unmatched": [[key, asked.to_json()] for key, asked in self._unmatched.items()],
-            "contents": [[key, said.refused, sorted(said.question)] for key, said in self._contents.items()],
+            "contents": [
+                [key, said.refused, said.question.to_json()] for key, said in self._contents.items()
+            ],
             "votes": [[key, [list(vote) for vote in votes]] for key, votes in self._votes.items()],
             "windows": [
-                [each.asked.to_json(), sorted(each.question), each.again]
+                [each.asked.to_json(), each.question.to_json(), each.again]
                 for windows in self._windows.values()
                 for each in windows
             ],
@@ -321,12 +324,14 @@ class Measures:
         for key, row in value["unmatched"]:
             measures._unmatched.put(key, _Asked.from_json(row))
         for key, refused, question in value["contents"]:
-            measures._contents.put(key, _Said(refused, frozenset(question)))
+            measures._contents.put(key, _Said(refused, reask.Question.from_json(question)))
         for key, votes in value["votes"]:
             measures._votes.put(key, [_Vote(*vote) for vote in votes])
         for row, question, again in value["windows"]:
             asked = _Asked.from_json(row)
-            measures._windows.setdefault(asked.user, []).append(_Open(asked, frozenset(question), again))
+            measures._windows.setdefault(asked.user, []).append(
+                _Open(asked, reask.Question.from_json(question), again)
+            )
         measures._streams = {
             name: Sessions.from_json(gap, window, stream) for name, stream in value["streams"].items()
         }
@@ -340,7 +345,7 @@ def _seat(arm: str, pi: float | None, group: str, always: bool) -> Seat:
 
 
 def _is_open(window: _Open, now: float) -> bool:
-    return abs(now - window.asked.at) < reasks.WITHIN_S + LATE_S
+    return abs(now - window.asked.at) < reask.WITHIN_S + LATE_S
 
 
 def _measured(event: Event) -> dict[str, float]:

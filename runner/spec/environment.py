@@ -155,7 +155,7 @@ class Soak(Section):
 class Monitor(Section):
     """The process that measures every signal, shows them on a page and hands them to Prometheus."""
 
-    listen: Address = "127.0.0.1:8082"
+    listen: Address = "127.0.0.1:8088"
     """Where the page and `/metrics` are; whoever reaches it sees every figure and example questions."""
     every: Annotated[Duration, Field(ge=1)] = 15.0
     """Longest time between two measurements."""

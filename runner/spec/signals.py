@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runner.spec.base import Name, Section, Text
+from runner.spec.base import InsidePath, Name, Section, Text
 from runner.spec.condition import Condition
 from runner.spec.quantity import Duration, Ratio
 
@@ -75,6 +75,8 @@ class Refusal(Section):
     """Probability from which an answer counts as a refusal."""
     keywords: tuple[Text, ...] = ()
     """A team's own phrases that always count."""
+    model: InsidePath | None = None
+    """File in this repository that `loop signals fit refusal` wrote; the shipped model where absent."""
 
 
 class Reask(Section):

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from runner.cli.main import COMMANDS, Commands, loop
+from runner.cli.commands import Commands
+from runner.cli.main import COMMANDS, loop
 from tests.cli.workbench import Bench
 
 HEAVY = ("pydantic", "yaml", "torch", "aiohttp", "duckdb", "ibis", "pyarrow", "numpy", "scipy", "uvicorn")

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from runner.signals.refusals import refuses, spoken
+from runner.signals.refusal.rules import refuses
+from runner.signals.text import spoken
 from runner.simulation.bookshop import out_of_scope
 from runner.simulation.bookshop.house import rules
 

@@ -11,7 +11,8 @@ from enum import StrEnum
 
 from runner.signals.reading import Holds
 from runner.signals.readings.estimates import Estimate
-from runner.signals.readings.holds import Lookup, holds
+from runner.signals.readings.holds import Lookup as Lookup
+from runner.signals.readings.holds import holds
 from runner.spec.condition import parse
 
 

@@ -133,6 +133,19 @@ class Tallies:
         low, high = np.searchsorted(rows.hour, [since_hour, until_hour])
         return int(rows.hour[low]) if low < high else None
 
+    def by_hour(self, measure: str, since_hour: int, until_hour: int, size: int) -> NDArray[np.float64]:
+        """Return how often each bucket below `size` occurred in each hour that has any: shape (hours, size)."""
+        rows = self._rows.get(measure)
+        if rows is None:
+            return np.zeros((0, size))
+        low, high = np.searchsorted(rows.hour, [since_hour, until_hour])
+        part = rows.only(slice(low, high))
+        hours, which = np.unique(part.hour, return_inverse=True)
+        found = np.zeros((hours.size, size))
+        inside = (part.bucket >= 0) & (part.bucket < size)
+        np.add.at(found, (which[inside], part.bucket[inside]), part.n[inside])
+        return found
+
     def over(self, measure: str, since_hour: int, until_hour: int) -> Tally:
         """Return the sums over the hours from `since_hour` up to but not `until_hour` (hours since 1970)."""
         rows = self._rows.get(measure)

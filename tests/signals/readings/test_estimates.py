@@ -37,7 +37,9 @@ def test_stars_are_their_mean_and_stay_between_one_and_five(given_stars: list[in
 def test_a_percentile_from_log_buckets_is_right_within_their_accuracy(values: list[float], q: int) -> None:
     growth = (1 + ACCURACY) / (1 - ACCURACY)
     buckets = np.ceil(np.log(values) / np.log(growth)).astype(int)
-    rows = [row("latency", 1, value, bucket=int(bucket)) for value, bucket in zip(values, buckets, strict=True)]
+    rows = [
+        row("latency", 1, value, bucket=int(bucket)) for value, bucket in zip(values, buckets, strict=True)
+    ]
     found = estimates.estimate(f"latency_p{q}", Tallies.of(cube(*rows)), 0, 1)
     sketch = Sketch()
     sketch.add(values)

@@ -34,7 +34,12 @@ def belongs(one: dict[str, Any], arm: Arm, segment: str) -> bool:
     return bool(of_arm and of_version and (not segment or one["segment"] == segment))
 
 
-@given(rows, st.integers(0, 6), st.integers(0, 6), st.sampled_from((ALL, Arm("candidate", "v2"), Arm("baseline"))))
+@given(
+    rows,
+    st.integers(0, 6),
+    st.integers(0, 6),
+    st.sampled_from((ALL, Arm("candidate", "v2"), Arm("baseline"))),
+)
 def test_a_window_sums_exactly_its_rows(
     found: list[dict[str, Any]], since: int, until: int, arm: Arm
 ) -> None:

@@ -1,8 +1,7 @@
-"""Whether a user asks alike again: the answer before did not help.
+"""How alike two texts of any kind are, by the short runs of characters they share.
 
-`outcomes` compares each question of a user with the same user's question shortly before. Likeness is lexical:
-the share of short runs of characters that two texts have in common, which works alike for English and Korean
-and needs no model. A text is kept as hashes of its runs, so that no state holds what anybody wrote. Pure.
+`shadow` compares answers with it, and the benchmark of re-asks has it as a baseline. It knows nothing of questions;
+`likeness` does. A text is kept as hashes. Pure.
 """
 
 from __future__ import annotations
@@ -11,12 +10,8 @@ import re
 import unicodedata
 import zlib
 
-WITHIN_S = 30.0
-"""Longest time between an answer's request and the same question again."""
-THRESHOLD = 0.6
-"""Likeness from which the second question counts as the first one again."""
 READ = 512
-"""Characters of a question that are compared."""
+"""Characters of a text that are compared."""
 _RUN = 3
 _BREAKS = re.compile(r"[\W_]+")
 
@@ -42,8 +37,3 @@ def likeness(one: Grams, other: Grams) -> float:
     if not one or not other:
         return 0.0
     return 2 * len(one & other) / (len(one) + len(other))
-
-
-def asked_again(before: Grams, after: Grams, threshold: float = THRESHOLD) -> bool:
-    """Return whether a question counts as the one before asked again."""
-    return likeness(before, after) >= threshold

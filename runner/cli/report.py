@@ -1,0 +1,44 @@
+"""`loop report`: a window of time in one document, as Markdown on standard output and as one HTML file with plots."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import click
+
+from runner.cli.repository import environment_option, find_root, read_spec
+
+WEEK_S = 7 * 86_400.0
+EXAMPLES = """\b
+Examples:
+  loop report --window 7d                     Markdown
+  loop report --window 7d --html week.html    and one HTML file that loads nothing
+  loop report > week.md
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@environment_option
+@click.option("--window", metavar="TIME", default="7d", show_default=True, help="How far back: 24h, 7d, 30d.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write this HTML file, too.")
+@click.pass_context
+def command(ctx: click.Context, environment: str, window: str, html: Path | None) -> None:
+    """Tell what users and the model did: quality, goals, drift, latency, cost, and what follows from it."""
+    from runner.cli.watching import seconds, watch
+    from runner.report import weekly
+
+    root = find_root(ctx)
+    material = watch(root, read_spec(root), environment).material(time.time(), seconds(ctx, window) or WEEK_S)
+    click.echo(weekly.to_markdown(material), nl=False)
+    if html is not None:
+        _write(html, weekly.to_html(material))
+        click.echo(f"written: {html}", err=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file; a reader sees the old or the new one. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,328 @@
+"""Small plots as SVG text, for the monitor page and the HTML report: data in, one `<svg>` element out.
+
+A plot loads nothing, runs nothing and needs no style sheet: colours stand in attributes, in middle tones that
+contrast with white and with near-black alike. `STYLE` refines them where a page may include it. Each is an image
+with a name (`title`) and its figures in words (`desc`), and two series differ in line or fill, not by colour alone.
+Pure; no plot knows what its numbers mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+Number = float | None
+Words = Callable[[float], str]
+
+STYLE = """
+.plot{display:block;width:100%;height:auto;overflow:visible}
+.plot text{font-size:12px;fill:currentColor;opacity:.72;font-variant-numeric:tabular-nums}
+"""
+
+_INK = ("#5b7ea6", "#c4682f", "#7a8b3c", "#9a6bb5", "#5d8f88", "#a85c6e", "#8c7a52", "#6f7480")
+"""Series in order; each has a contrast of at least 3 to #ffffff and to #15181b."""
+_MARK = "#85888e"
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One step of a line: where, its value, and the ends of a band around it; None where there is no data."""
+
+    at: float
+    value: Number
+    low: Number = None
+    high: Number = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A value and the ends of its interval; None where there is none."""
+
+    value: Number
+    low: Number = None
+    high: Number = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What a bar reaches from and to, and the limits that are marked across it."""
+
+    low: float
+    high: float
+    marks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """One histogram: ascending upper edges, a count for each, and what it is called."""
+
+    name: str
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+def sparkline(
+    values: Sequence[Number], title: str, words: Words = lambda value: f"{value:.4g}", series: int = 0
+) -> str:
+    """Return a word-sized line of values in order; a gap where one is None, a dot where the line ends."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return _svg(title, "no data", 120, 28, _rule(0, 120, 14))
+    low, high = min(known), max(known)
+    across = _scale(0, max(len(values) - 1, 1), 3, 117)
+    up = _scale(low, high, 24, 4) if high > low else (lambda _value: 14.0)
+    dots = [None if value is None else (across(step), up(value)) for step, value in enumerate(values)]
+    last = next(dot for dot in reversed(dots) if dot is not None)
+    told = f"from {words(known[0])} to {words(known[-1])}; lowest {words(low)}, highest {words(high)}"
+    body = _line(dots, _ink(series), "1.4") + _dot(*last, "2.4", _ink(series))
+    return _svg(title, told, 120, 28, body)
+
+
+def interval(
+    span: Span, scale: Scale, title: str, words: Words = lambda value: f"{value:.4g}", series: int = 0
+) -> str:
+    """Return a value with its interval on a scale from left to right; what lies outside it is cut off at its end."""
+    left, right = 4.0, 236.0
+    across = _scale(scale.low, scale.high, left, right)
+    body = _rule(left - 2, right + 2, 9)
+    for mark in scale.marks:
+        at = _n(across(mark))
+        body += f'<path d="M{at} 1V17" stroke="{_MARK}" stroke-width="1.2" stroke-dasharray="2 2"/>'
+    if span.value is None:
+        return _svg(title, "no data", 240, 18, body)
+    told = words(span.value)
+    if span.low is not None and span.high is not None:
+        begin, end = across(span.low), across(span.high)
+        told = f"{told}, between {words(span.low)} and {words(span.high)}"
+        body += (
+            f'<rect x="{_n(begin)}" y="5" width="{_n(max(end - begin, 1.5))}" height="8" rx="4" '
+            f'fill="{_ink(series)}" fill-opacity=".32"/>'
+        )
+    body += _dot(across(span.value), 9, "4.5", _ink(series))
+    return _svg(title, told, 240, 18, body)
+
+
+def histogram(series: Sequence[Bars], title: str, words: Words = lambda value: f"{value:.4g}") -> str:
+    """Return histograms over each other, on a logarithmic axis, each as shares of its own total.
+
+    The first is filled, the others are lines: dashed from the second on.
+    """
+    full = [bars for bars in series if sum(bars.counts) and any(edge > 0 for edge in bars.edges)]
+    if not full:
+        return _svg(title, "no data", 400, 150, _rule(8, 392, 124))
+    lowest = min(_first(bars) for bars in full)
+    highest = max(_last(bars) for bars in full)
+    across = _scale(math.log(lowest), math.log(highest), 8, 392)
+    shapes = [_density(bars, across) for bars in full]
+    peak = max(height for shape in shapes for _, _, height in shape)
+    body = ""
+    for number, shape in enumerate(shapes):
+        body += _steps(shape, peak, number)
+    body += _axis(_ticks(lowest, highest), across, words)
+    told = "; ".join(
+        f"{bars.name}: {sum(bars.counts)} values, most of them near {words(_mode(bars))}" for bars in full
+    )
+    return _svg(title, told, 400, 150, body)
+
+
+def line(
+    dots: Sequence[Dot],
+    title: str,
+    words: Words = lambda value: f"{value:.4g}",
+    when: Words = lambda at: f"{at:.4g}",
+    marks: Sequence[tuple[float, str]] = (),
+) -> str:
+    """Return values over time with a band around them where they have one, and named levels across.
+
+    `words` writes a value and `when` a moment.
+    """
+    known = [dot for dot in dots if dot.value is not None]
+    if not known:
+        return _svg(title, "no data", 400, 160, _rule(8, 392, 130))
+    reach = [part for dot in known for part in (dot.value, dot.low, dot.high) if part is not None]
+    top = max([*reach, *(level for level, _ in marks)])
+    bottom = min([*reach, *(level for level, _ in marks), 0.0])
+    up = _scale(bottom, top if top > bottom else bottom + 1, 128, 14)
+    across = _scale(dots[0].at, max(dots[-1].at, dots[0].at + 1e-9), 12, 388)
+    body = _rule(8, 392, up(bottom))
+    for level, name in marks:
+        at = _n(up(level))
+        body += f'<path d="M8 {at}H392" stroke="{_MARK}" stroke-dasharray="3 4"/>'
+        body += f'<text x="8" y="{_n(up(level) - 4)}">{escape(name)}</text>'
+    body += _band(dots, across, up)
+    points = [None if dot.value is None else (across(dot.at), up(dot.value)) for dot in dots]
+    body += _line(points, _INK[0], "2")
+    body += "".join(_dot(*point, "3", _INK[0]) for point in points if point is not None)
+    body += f'<text x="8" y="150">{escape(when(dots[0].at))}</text>'
+    if len(dots) > 1:
+        body += f'<text x="392" y="150" text-anchor="end">{escape(when(dots[-1].at))}</text>'
+    told = ", ".join(
+        f"{when(dot.at)}: {'no data' if dot.value is None else words(dot.value)}" for dot in dots
+    )
+    return _svg(title, told, 400, 160, body)
+
+
+def stacked(parts: Sequence[tuple[str, float]], title: str) -> str:
+    """Return one bar that is divided as its parts are, in their order; parts of nothing are left out.
+
+    The name of a part stands in it where it has room, and in the description in any case. Parts are of one colour,
+    the later the stronger: they are steps of a scale, as ratings are.
+    """
+    total = sum(size for _, size in parts)
+    if total <= 0:
+        return _svg(title, "no data", 400, 26, _rule(0, 400, 13))
+    body, begin, strongest = "", 0.0, 0.5  # stronger ones would hide the names
+    for number, (name, size) in enumerate(parts):
+        width = 400 * size / total
+        if width > 0:
+            body += (
+                f'<rect x="{_n(begin)}" y="2" width="{_n(max(width - 1.5, 0.5))}" height="22" rx="2" '
+                f'fill="{_INK[0]}" fill-opacity="{_n(strongest * (number + 1) / len(parts), 2)}"/>'
+            )
+        if width > 8 + 7 * len(name):
+            body += f'<text x="{_n(begin + 6)}" y="17">{escape(name)}</text>'
+        begin += width
+    told = ", ".join(f"{name} {100 * size / total:.3g}%" for name, size in parts)
+    return _svg(title, told, 400, 26, body)
+
+
+def _svg(title: str, told: str, width: int, height: int, body: str) -> str:
+    return (
+        f'<svg class="plot" role="img" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">'
+        f"<title>{escape(title)}</title><desc>{escape(told)}</desc>{body}</svg>"
+    )
+
+
+def _scale(low: float, high: float, begin: float, end: float) -> Callable[[float], float]:
+    """Return the map of [low, high] to [begin, end]; outside values go to the nearer end."""
+    size = high - low if high > low else 1.0
+
+    def place(value: float) -> float:
+        return begin + min(max((value - low) / size, 0.0), 1.0) * (end - begin)
+
+    return place
+
+
+def _rule(begin: float, end: float, y: float) -> str:
+    return f'<path d="M{_n(begin)} {_n(y)}H{_n(end)}" stroke="currentColor" stroke-opacity=".18"/>'
+
+
+def _dot(x: float, y: float, radius: str, colour: str) -> str:
+    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{radius}" fill="{colour}"/>'
+
+
+def _line(points: Iterable[tuple[float, float] | None], colour: str, width: str) -> str:
+    """Return a line through points that begins anew after each None."""
+    path, pen = "", "M"
+    for point in points:
+        if point is None:
+            pen = "M"
+            continue
+        path += f"{pen}{_n(point[0])} {_n(point[1])}"
+        pen = "L"
+    return (
+        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}" '
+        'stroke-linecap="round" stroke-linejoin="round"/>'
+    )
+
+
+def _band(dots: Sequence[Dot], across: Callable[[float], float], up: Callable[[float], float]) -> str:
+    """Return the area between the low and high ends, over each unbroken run of steps that have both."""
+    body, run = "", list[Dot]()
+    for dot in [*dots, None]:
+        if dot is not None and dot.low is not None and dot.high is not None:
+            run.append(dot)
+            continue
+        if len(run) > 1:
+            there = [f"{_n(across(each.at))} {_n(up(each.high or 0.0))}" for each in run]
+            back = [f"{_n(across(each.at))} {_n(up(each.low or 0.0))}" for each in reversed(run)]
+            body += f'<path d="M{"L".join([*there, *back])}Z" fill="{_INK[0]}" fill-opacity=".18"/>'
+        run = []
+    return body
+
+
+Shape = list[tuple[float, float, float]]
+"""Begin and end of a step on the page, and the share per unit of width."""
+
+
+def _density(bars: Bars, across: Callable[[float], float]) -> Shape:
+    """Return steps whose area is the share: buckets of several widths stay comparable."""
+    total, shape = sum(bars.counts), Shape()
+    for below, edge, count in _buckets(bars):
+        begin, end = across(math.log(below)), across(math.log(edge))
+        if end - begin > 1e-9:
+            shape.append((begin, end, count / total / (end - begin)))
+    return shape
+
+
+def _buckets(bars: Bars) -> list[tuple[float, float, int]]:
+    """Return lower and upper edge and count; the first bucket is as wide as the second, on the log axis.
+
+    What is not above zero has no place on that axis and is left out, as are the empty ends.
+    """
+    kept = [(edge, count) for edge, count in zip(bars.edges, bars.counts, strict=True) if edge > 0]
+    filled = [at for at, (_, count) in enumerate(kept) if count]
+    begin, end = (filled[0], filled[-1] + 1) if filled else (0, len(kept))
+    ratio = kept[1][0] / kept[0][0] if len(kept) > 1 else 2.0
+    edges = [kept[0][0] / ratio, *(edge for edge, _ in kept)]
+    return [(edges[at], edges[at + 1], kept[at][1]) for at in range(begin, end) if edges[at + 1] < math.inf]
+
+
+def _first(bars: Bars) -> float:
+    return min((below for below, _, _ in _buckets(bars)), default=1.0)
+
+
+def _last(bars: Bars) -> float:
+    return max((edge for _, edge, _ in _buckets(bars)), default=2.0)
+
+
+def _mode(bars: Bars) -> float:
+    below, edge, _ = max(_buckets(bars), key=lambda each: each[2], default=(1.0, 1.0, 0))
+    return math.sqrt(below * edge)
+
+
+def _steps(shape: Shape, peak: float, number: int) -> str:
+    """Return one outline; heights are relative to the highest step of all."""
+    if not shape:
+        return ""
+    path = f"M{_n(shape[0][0])} 124"
+    for begin, end, height in shape:
+        y = _n(124 - 108 * height / peak)
+        path += f"L{_n(begin)} {y}H{_n(end)}"
+    path += "V124"
+    colour = _ink(number)
+    fill = f'fill="{colour}" fill-opacity=".26"' if number == 0 else 'fill="none"'
+    dash = "" if number == 0 else f' stroke-dasharray="{5 if number == 1 else 2} 3"'
+    return f'<path d="{path}" {fill} stroke="{colour}" stroke-width="{1 if number == 0 else 2}"{dash}/>'
+
+
+def _axis(ticks: Iterable[float], across: Callable[[float], float], words: Words) -> str:
+    body, free = _rule(8, 392, 124), -math.inf
+    for tick in ticks:
+        at, text = across(math.log(tick)), words(tick)
+        half = 3.5 * len(text)
+        if at - half < free:
+            continue
+        free = at + half + 6
+        anchor = "start" if at - half < 4 else "end" if at + half > 396 else "middle"
+        body += f'<path d="M{_n(at)} 124V128" stroke="currentColor" stroke-opacity=".4"/>'
+        body += f'<text x="{_n(at)}" y="142" text-anchor="{anchor}">{escape(text)}</text>'
+    return body
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round numbers: 1, 2 and 5 times powers of ten."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = [part * 10.0**power for power in range(first, last + 1) for part in (1, 2, 5)]
+    return [tick for tick in every if low <= tick <= high]
+
+
+def _ink(series: int) -> str:
+    return _INK[series % len(_INK)]
+
+
+def _n(value: float, digits: int = 1) -> str:
+    """Return a coordinate without digits that nobody sees."""
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") or "0"

@@ -1,0 +1,66 @@
+"""What others ask of the lake beside the cube: new questions, answers at both ends, who gives feedback.
+
+Called through `passes.Measurer`. Reads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from runner.events.lake import Engine, Lake
+from runner.events.schema import Kind
+from runner.signals.cube import pairs
+
+_TOKENS = {"prompt_tokens": "gen_ai.usage.input_tokens", "answer_tokens": "gen_ai.usage.output_tokens"}
+
+
+def questions(lake: Lake, engine: Engine, scored: ir.Table, since_us: int, until_us: int) -> pa.Table:
+    """Return the scored questions of a time as text, oldest first; see `Measurer.questions` for the columns."""
+    scored = scored.filter((scored["time_us"] >= since_us) & (scored["time_us"] < until_us))
+    contents = lake.table(Kind.CONTENT, since_us, until_us, since_us)
+    asked = contents.select(
+        event_id=pairs.request_id(contents["event.id"]), question=contents["gen_ai.input.messages"]
+    )
+    columns = ("event_id", "time_us", "question", "topic", "fine_topic", "novelty", "language", "version")
+    found = scored.inner_join(asked, "event_id").select(*columns).order_by("time_us", "event_id")
+    return pairs.with_text(engine.arrow(found), "question")
+
+
+def tails(lake: Lake, engine: Engine, since_us: int, share: float, limit: int) -> pa.Table:
+    """Return the answers with the fewest and the most tokens; see `Measurer.tails`."""
+    requests = lake.table(Kind.REQUEST, since_us, None, since_us)
+    return pa.concat_tables([engine.arrow(each) for each in _tails(requests, share, limit)])
+
+
+def concentration(lake: Lake, engine: Engine, since_us: int) -> tuple[int, float | None]:
+    """Return how many people gave feedback, and which share of it the most active one gave."""
+    said = lake.table(Kind.FEEDBACK, since_us, None, since_us)
+    each = said.group_by("loop.user").agg(n=said.count())
+    found = each.agg(raters=each.count(), most=each["n"].max(), all=each["n"].sum())
+    row = engine.arrow(found).to_pylist()[0]
+    return row["raters"], row["most"] / row["all"] if row["raters"] else None
+
+
+def _tails(requests: ir.Table, share: float, limit: int) -> Iterator[ir.Table]:
+    answered = requests.filter(requests["loop.outcome"] == "ok")
+    for measure, column in _TOKENS.items():
+        some = answered.filter(answered[column].notnull())
+        rows = some.select(request_id=some["loop.request.id"], event_id=some["event.id"], value=some[column])
+        for tail, order in (("low", rows["value"].asc()), ("high", rows["value"].desc())):
+            ranked = rows.mutate(
+                at=ibis.row_number().over(order_by=[order, rows["event_id"]]),
+                of=rows.count().over(ibis.window()),
+            )
+            most = (ranked["of"].cast("float64") * share).ceil()
+            found = ranked.filter((ranked["at"] < most) & (ranked["at"] < limit)).order_by("at")
+            yield found.select(
+                measure=ibis.literal(measure),
+                tail=ibis.literal(tail),
+                request_id=found["request_id"],
+                event_id=found["event_id"],
+                value=found["value"],
+            )

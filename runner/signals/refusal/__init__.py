@@ -1,0 +1,1 @@
+"""Answers that refuse: `rules`, a fitted `detector`, and whether refusing was right (`questions`)."""

@@ -1,0 +1,204 @@
+"""The detectors that a policy asks for, fitted to the repository's reference sets.
+
+Called once by `watch`. What takes seconds to fit (topics, what is out of scope) is kept beside the measurements under
+the digest of what it was fitted to, and read back. Where a set is missing, its signals have no value and say why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from runner import digest
+from runner.errors import TerminalError
+from runner.signals.cube.annotate import Annotator
+from runner.signals.drift import topics as topic_model
+from runner.signals.drift.topics import Topics
+from runner.signals.embedder import Embedder, Vectors
+from runner.signals.novelty import Novelty
+from runner.signals.reask.comparison import likenesses
+from runner.signals.refusal.detector import Detector
+from runner.signals.refusal.questions import Answerable, Questions
+from runner.spec.load import Spec
+from runner.spec.signals import Drift, EmbeddingShift, Reask, Refusal, Similarity
+from runner.watch.references import Missing, Reference, read
+
+Kind = TypeVar("Kind")
+
+
+_VERDICTS = {Answerable.YES: True, Answerable.NO: False, Answerable.UNKNOWN: None}
+
+
+@dataclass(frozen=True, slots=True)
+class Detectors:
+    """What reads texts, and what the repository's reference sets gave; `missing` says why a metric has no value."""
+
+    annotator: Annotator
+    topics: Topics | None
+    novelty: Novelty | None
+    reference: Reference | None
+    vectors: Vectors | None
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def detector_of(spec: Spec, kind: type[Kind]) -> Kind | None:
+    """Return the first detector of a kind that the policy has."""
+    found = (signal.detector for signal in spec.policies.signals.signals.values())
+    return next((each for each in found if isinstance(each, kind)), None)
+
+
+def build(root: Path, state: Path, spec: Spec, embedder: Embedder, tell: Callable[[str], None]) -> Detectors:
+    """Return the detectors of a policy; what takes long is told.
+
+    Raises TerminalError where a model that it names cannot be used.
+    """
+    refusal = _refusal(root, spec, embedder)
+    reference, missing = _reference(root, spec)
+    topics, novelty, vectors = None, None, None
+    if reference is not None:
+        try:
+            topics = _topics(state, spec, reference, embedder)
+            vectors = embedder.embed(reference.questions)
+            novelty = _novelty(state, reference, embedder, vectors, refusal, tell)
+        except TerminalError as error:
+            missing |= dict.fromkeys(("input_drift", "input_shift"), str(error).splitlines()[0])
+    return Detectors(
+        _annotator(spec, embedder, refusal, topics, novelty), topics, novelty, reference, vectors, missing
+    )
+
+
+def _refusal(root: Path, spec: Spec, embedder: Embedder) -> Detector:
+    policy = detector_of(spec, Refusal) or Refusal(kind="refusal")
+    path = root / str(policy.model) if policy.model else None
+    return Detector.load(path, policy.keywords, embedder)
+
+
+def _reference(root: Path, spec: Spec) -> tuple[Reference | None, dict[str, str]]:
+    policy = detector_of(spec, Drift) or detector_of(spec, EmbeddingShift)
+    metrics = ("input_drift", "input_shift")
+    if policy is None:
+        return None, {}
+    found = read(root, spec.datasets, policy.reference)
+    if isinstance(found, Missing):
+        return None, dict.fromkeys(metrics, found.reason)
+    return found, {}
+
+
+def _topics(state: Path, spec: Spec, reference: Reference, embedder: Embedder) -> Topics:
+    policy = detector_of(spec, Drift) or Drift(kind="drift", reference=reference.name)
+    wanted = policy.topics, policy.fine_topics
+    key = topic_model.key_of(reference.questions, embedder, *wanted)
+    path = state / f"topics-{digest.short(key)}.json"
+    kept = _read_json(path, Topics.from_json)
+    if kept is not None and kept.key == key:
+        return kept
+    found = topic_model.fit(reference.questions, embedder, *wanted)
+    _write(path, json.dumps(found.to_json()).encode())
+    return found
+
+
+def _novelty(
+    state: Path,
+    reference: Reference,
+    embedder: Embedder,
+    vectors: Vectors,
+    refusal: Detector,
+    tell: Callable[[str], None],
+) -> Novelty | None:
+    """Return what tells questions apart that the reference answers; None where it answers too few to say.
+
+    A reference may hold questions to be refused: those whose reference answer refuses are not in scope.
+    """
+    answers = [str(row.get("answer", "")) for row in reference.rows if isinstance(row.get("question"), str)]
+    refused = refusal.probabilities(reference.questions, answers) >= 0.5
+    key = digest.short(digest.of_value([reference.digest, embedder.digest, refusal.digest]))
+    path = state / f"scope-{key}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return Novelty.from_state(dict(kept))
+    except (OSError, ValueError, KeyError):
+        pass
+    tell(f"fitting what is in scope to {reference.name} ({len(vectors)} questions); this is kept")
+    from threadpoolctl import threadpool_limits
+
+    try:
+        with threadpool_limits(
+            1
+        ):  # several threads only wait for each other where something serves beside it
+            found = Novelty.fit(vectors[~refused], space=embedder.digest)
+    except TerminalError:
+        return None
+    _write_arrays(path, found.state())
+    return found
+
+
+def _annotator(
+    spec: Spec, embedder: Embedder, refusal: Detector, topics: Topics | None, novelty: Novelty | None
+) -> Annotator:
+    policy = detector_of(spec, Refusal) or Refusal(kind="refusal")
+    reask = detector_of(spec, Reask) or Reask(kind="reask")
+    harm = Questions.load()
+    by_meaning = embedder if reask.similarity is Similarity.EMBEDDING else None
+    parts = [
+        refusal.digest,
+        policy.threshold,
+        embedder.digest,
+        harm.digest,
+        topics.key if topics is not None else "",
+        novelty.digest if novelty is not None else "",
+    ]
+
+    def scores(questions: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        assert novelty is not None  # noqa: S101 - given to the annotator only where there is one
+        return novelty.scores(embedder.embed(questions))
+
+    def in_scope(questions: Sequence[str]) -> Sequence[bool | None]:
+        far = () if novelty is None else scores(questions).tolist()
+        limit = None if novelty is None else novelty.threshold
+        return [_VERDICTS[each] for each in harm.answerable(questions, far, limit)]
+
+    def sorted_in(questions: Sequence[str]) -> tuple[Sequence[int], Sequence[int]]:
+        assert topics is not None  # noqa: S101 - as above
+        found = topics.assign(embedder.embed(questions))
+        return found.coarse.tolist(), found.fine.tolist()
+
+    return Annotator(
+        digest=digest.of_value(parts),
+        refusal=refusal.probabilities,
+        refusal_threshold=policy.threshold,
+        answerable=in_scope,
+        topics=sorted_in if topics is not None else None,
+        novelty=scores if novelty is not None else None,
+        likeness=lambda first, second: likenesses(first, second, embedder=by_meaning),
+        likeness_digest=digest.of_value(
+            ["reask", reask.similarity.value, embedder.digest if by_meaning else ""]
+        ),
+    )
+
+
+def _read_json(path: Path, parse: Callable[[Any], Kind]) -> Kind | None:
+    """Return what is kept in a file; None where it is not there or is something else: it can be made again."""
+    try:
+        return parse(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    np.savez(temporary, **arrays)
+    temporary.replace(path)

@@ -1,0 +1,131 @@
+"""Measuring all the time: a pass every few seconds, the page and the metrics of it, and export over OTLP.
+
+`loop monitor` runs it in a process of its own, at low priority, so that measuring never holds up a request or a
+rollback. A pass that fails is told, shown on the page as old figures, and tried again; nothing here decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from runner.console.monitor import feed as pages
+from runner.console.monitor.app import serve
+from runner.console.monitor.feed import Decision, Feed, Page
+from runner.errors import LoopError
+from runner.report import exposition
+from runner.signals.reading import Snapshot
+
+Tell = Callable[[str], None]
+Values = Mapping[str, Any]
+DECISIONS = 20
+
+
+class Telemetry(Protocol):
+    """Where requests and readings go besides the page."""
+
+    def send(self, snapshot: Snapshot) -> None:
+        """Hand over what is new; never waits for a receiver."""
+
+    def text(self) -> bytes:
+        """Return what else Prometheus scrapes."""
+
+    def close(self) -> None:
+        """Send what waits, for a moment, and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the runner has written: `loop status --json`, and its journal as `loop log --json` prints it."""
+
+    status: Values
+    journal: tuple[Values, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the resident asks: for a snapshot at a time, for the situation, and the time (seconds since 1970)."""
+
+    take: Callable[[float], Snapshot]
+    situate: Callable[[], Situation]
+    telemetry: Telemetry
+    tell: Tell
+    now: Callable[[], float] = time.time
+
+
+@dataclass(slots=True)
+class Resident:
+    """One environment's monitor. `every` is the longest time between two passes, in seconds."""
+
+    environment: str
+    listen: str
+    every: float
+    ports: Ports
+    _changes: list[Decision] = field(default_factory=list)
+    _metrics: bytes = b""
+    _trouble: str = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Measure and serve until `stop`. Raises TerminalError where the address is not to be had."""
+        state = Feed(self.environment, lambda: self._metrics + self.ports.telemetry.text())
+        tasks = [
+            asyncio.create_task(
+                serve(self.listen, state, stop, ready=lambda url: self.ports.tell(f"monitor at {url}"))
+            ),
+            asyncio.create_task(self._measure_on(state, stop)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            stop.set()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(self.ports.telemetry.close)
+
+    async def _measure_on(self, state: Feed, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            begin = self.ports.now()
+            await self._pass(state)
+            rest = max(0.1, self.every - (self.ports.now() - begin))
+            try:
+                await asyncio.wait_for(stop.wait(), rest)
+            except TimeoutError:
+                continue
+
+    async def _pass(self, state: Feed) -> None:
+        """Measure once and show it; figures of before stay where that fails."""
+        stale = ""
+        snapshot = state.page.snapshot
+        try:
+            snapshot = await asyncio.to_thread(self.ports.take, self.ports.now())
+            self._changes = [*pages.verdicts(state.page.snapshot, snapshot), *self._changes][:DECISIONS]
+            self._metrics = await asyncio.to_thread(exposition.text, snapshot)
+            await asyncio.to_thread(self.ports.telemetry.send, snapshot)
+        except (LoopError, OSError) as error:
+            stale = str(error).splitlines()[0]
+        self._say(stale)
+        state.publish(await asyncio.to_thread(self._page, snapshot, stale))
+
+    def _say(self, stale: str) -> None:
+        """Tell a trouble once, and when it is over."""
+        if stale and stale != self._trouble:
+            self.ports.tell(f"not measured: {stale}")
+        if self._trouble and not stale:
+            self.ports.tell("measured again")
+        self._trouble = stale
+
+    def _page(self, snapshot: Snapshot | None, stale: str) -> Page:
+        try:
+            situation = self.ports.situate()
+            rollout = pages.rollout(situation.status["pass"])
+            runner = pages.runner(situation.status)
+            journal = pages.decisions(situation.journal, DECISIONS)
+        except (LoopError, OSError, KeyError, TypeError, ValueError) as error:
+            stale = stale or f"the runner's status cannot be read: {str(error).splitlines()[0]}"
+            rollout, runner, journal = None, pages.Runner(None, None, ""), ()
+        decided = sorted((*journal, *self._changes), key=lambda one: one.at, reverse=True)
+        return Page(self.environment, snapshot, rollout, tuple(decided[:DECISIONS]), runner, stale)

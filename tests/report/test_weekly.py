@@ -1,0 +1,94 @@
+"""The report of a week: the same sections as Markdown and as one HTML file, whatever users wrote."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from runner.report import weekly
+from runner.report.weekly import Material, Raters, Tails
+from runner.signals.reading import Topic
+from runner.spec.files import DirectoryFiles
+from runner.spec.load import Spec, load_or_raise
+from tests.report.snapshots import busy, quiet
+
+WEEK = 7 * 86_400.0
+HOSTILE = "<script>alert(1)</script> | [x](javascript:alert(1)) `\n# not a title"
+
+
+@pytest.fixture(scope="module")
+def spec() -> Spec:
+    return load_or_raise(DirectoryFiles(Path()))
+
+
+@pytest.fixture
+def material(spec: Spec) -> Material:
+    tails = (Tails("answer_tokens", ("first", "second"), ("last",)),)
+    return Material("bookshop", busy(), WEEK, spec.policies.signals, (), Raters(41, 0.21), tails)
+
+
+class Page(HTMLParser):
+    """Collects the text, and what a browser would run or load."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text, self.active = "", []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        loads = [value for name, value in attrs if name in ("src", "href", "action", "onload", "onclick")]
+        if tag in ("script", "iframe", "object", "link", "img") or loads:
+            self.active.append((tag, loads))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_both_forms_tell_the_same(material: Material) -> None:
+    markdown, page = weekly.to_markdown(material), Page(weekly.to_html(material))
+    for section in weekly.sections(material):
+        assert f"## {section.title}\n" in markdown
+        assert section.title in page.text
+        for row in section.table:
+            assert all(cell in page.text for cell in row)
+
+
+def test_what_passed_a_threshold_stands_first_with_the_threshold(material: Material) -> None:
+    first = weekly.to_markdown(material).partition("## Quality")[0]
+    assert "refusal_rate of candidate chat-v1.1: 19.8%; warn refusal_rate > 15%" in first
+
+
+def test_each_goal_says_whether_it_is_reached(material: Material, spec: Spec) -> None:
+    goals = weekly.to_markdown(material).partition("## Goals")[2].partition("\n## ")[0]
+    for name in spec.policies.signals.kpis:
+        assert re.search(rf"^\| {name} \|.*\|$", goals, re.MULTILINE)
+
+
+def test_a_week_without_anything_is_told_as_such(spec: Spec) -> None:
+    empty = Material("bookshop", quiet(), WEEK, spec.policies.signals)
+    assert "no threshold is passed with certainty" in weekly.to_markdown(empty)
+    assert "Nobody gave feedback" in Page(weekly.to_html(empty)).text
+
+
+def test_what_users_wrote_stays_text(material: Material) -> None:
+    drift = material.snapshot.drift
+    assert drift is not None
+    topics = (Topic(1, 0.5, 0.1, (HOSTILE,)),)
+    hostile = replace(material, snapshot=replace(material.snapshot, drift=replace(drift, grown=topics)))
+    page = Page(weekly.to_html(hostile))
+    assert page.active == []
+    assert "alert(1)" in page.text
+    markdown = weekly.to_markdown(hostile)
+    assert "<script" not in markdown
+    assert "\n# not a title" not in markdown
+    assert not re.search(r"(?<!\\)\[x\]\(", markdown)
+
+
+def test_the_file_loads_nothing_from_anywhere(material: Material) -> None:
+    page = weekly.to_html(material)
+    assert Page(page).active == []
+    assert "http" not in re.sub(r'xmlns="http://www\.w3\.org/2000/svg"|http-equiv', "", page)
