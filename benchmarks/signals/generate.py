@@ -325,7 +325,8 @@ def _feedback(draw: np.random.Generator, requests: _Requests, n: int) -> dict[st
         **_common(
             draw,
             np.minimum(
-                requests.times[rows] + draw.exponential(6e7, n).astype(np.int64), START_US + DAY_US - 1
+                requests.times[rows] + draw.exponential(6e7, n).astype(np.int64),
+                START_US + DAY_US - 1 - np.arange(n),
             ),
         ),
         "gen_ai.response.id": requests.responses.take(pa.array(rows)),

@@ -13,21 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from runner import digest
 from runner.errors import TerminalError
 from runner.signals.cube.annotate import Annotator
 from runner.signals.drift import topics as topic_model
 from runner.signals.drift.topics import Topics
 from runner.signals.embedder import Embedder, Vectors
-from runner.signals.novelty import Novelty
 from runner.signals.reask.comparison import likenesses
 from runner.signals.refusal.detector import Detector
 from runner.signals.refusal.questions import Answerable, Questions
 from runner.spec.load import Spec
 from runner.spec.signals import Drift, EmbeddingShift, Reask, Refusal, Similarity
+from runner.stats.grid import Floats
+from runner.watch import scopes
 from runner.watch.references import Missing, Reference, read
+from runner.watch.scopes import Scope
 
 Kind = TypeVar("Kind")
 
@@ -41,7 +41,7 @@ class Detectors:
 
     annotator: Annotator
     topics: Topics | None
-    novelty: Novelty | None
+    scope: Scope | None
     reference: Reference | None
     vectors: Vectors | None
     missing: dict[str, str] = field(default_factory=dict)
@@ -60,16 +60,16 @@ def build(root: Path, state: Path, spec: Spec, embedder: Embedder, tell: Callabl
     """
     refusal = _refusal(root, spec, embedder)
     reference, missing = _reference(root, spec)
-    topics, novelty, vectors = None, None, None
+    topics, scope, vectors = None, None, None
     if reference is not None:
         try:
             topics = _topics(state, spec, reference, embedder)
             vectors = embedder.embed(reference.questions)
-            novelty = _novelty(state, reference, embedder, vectors, refusal, tell)
+            scope = scopes.fit(scopes.Material(reference, vectors, embedder, refusal), state, tell)
         except TerminalError as error:
             missing |= dict.fromkeys(("input_drift", "input_shift"), str(error).splitlines()[0])
     return Detectors(
-        _annotator(spec, embedder, refusal, topics, novelty), topics, novelty, reference, vectors, missing
+        _annotator(spec, embedder, refusal, topics, scope), topics, scope, reference, vectors, missing
     )
 
 
@@ -103,43 +103,8 @@ def _topics(state: Path, spec: Spec, reference: Reference, embedder: Embedder) -
     return found
 
 
-def _novelty(
-    state: Path,
-    reference: Reference,
-    embedder: Embedder,
-    vectors: Vectors,
-    refusal: Detector,
-    tell: Callable[[str], None],
-) -> Novelty | None:
-    """Return what tells questions apart that the reference answers; None where it answers too few to say.
-
-    A reference may hold questions to be refused: those whose reference answer refuses are not in scope.
-    """
-    answers = [str(row.get("answer", "")) for row in reference.rows if isinstance(row.get("question"), str)]
-    refused = refusal.probabilities(reference.questions, answers) >= 0.5
-    key = digest.short(digest.of_value([reference.digest, embedder.digest, refusal.digest]))
-    path = state / f"scope-{key}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            return Novelty.from_state(dict(kept))
-    except (OSError, ValueError, KeyError):
-        pass
-    tell(f"fitting what is in scope to {reference.name} ({len(vectors)} questions); this is kept")
-    from threadpoolctl import threadpool_limits
-
-    try:
-        with threadpool_limits(
-            1
-        ):  # several threads only wait for each other where something serves beside it
-            found = Novelty.fit(vectors[~refused], space=embedder.digest)
-    except TerminalError:
-        return None
-    _write_arrays(path, found.state())
-    return found
-
-
 def _annotator(
-    spec: Spec, embedder: Embedder, refusal: Detector, topics: Topics | None, novelty: Novelty | None
+    spec: Spec, embedder: Embedder, refusal: Detector, topics: Topics | None, scope: Scope | None
 ) -> Annotator:
     policy = detector_of(spec, Refusal) or Refusal(kind="refusal")
     reask = detector_of(spec, Reask) or Reask(kind="reask")
@@ -151,17 +116,17 @@ def _annotator(
         embedder.digest,
         harm.digest,
         topics.key if topics is not None else "",
-        novelty.digest if novelty is not None else "",
+        scope.digest if scope is not None else "",
     ]
 
-    def scores(questions: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        assert novelty is not None  # noqa: S101 - given to the annotator only where there is one
-        return novelty.scores(embedder.embed(questions))
+    def scores(questions: Sequence[str]) -> Floats:
+        assert scope is not None  # noqa: S101 - given to the annotator only where there is one
+        return scope.novelty.scores(embedder.embed(questions))
 
     def in_scope(questions: Sequence[str]) -> Sequence[bool | None]:
-        far = () if novelty is None else scores(questions).tolist()
-        limit = None if novelty is None else novelty.threshold
-        return [_VERDICTS[each] for each in harm.answerable(questions, far, limit)]
+        harmless = harm.answerable(questions)
+        inside = [None] * len(questions) if scope is None else scope.inside(embedder.embed(questions))
+        return [_both(_VERDICTS[each], where) for each, where in zip(harmless, inside, strict=True)]
 
     def sorted_in(questions: Sequence[str]) -> tuple[Sequence[int], Sequence[int]]:
         assert topics is not None  # noqa: S101 - as above
@@ -174,12 +139,19 @@ def _annotator(
         refusal_threshold=policy.threshold,
         answerable=in_scope,
         topics=sorted_in if topics is not None else None,
-        novelty=scores if novelty is not None else None,
+        novelty=scores if scope is not None else None,
         likeness=lambda first, second: likenesses(first, second, embedder=by_meaning),
         likeness_digest=digest.of_value(
             ["reask", reask.similarity.value, embedder.digest if by_meaning else ""]
         ),
     )
+
+
+def _both(harmless: bool | None, inside: bool | None) -> bool | None:
+    """Return whether a question should be answered: it must be harmless and in scope, and one "no" is enough."""
+    if harmless is False or inside is False:
+        return False
+    return inside if inside is not None else harmless
 
 
 def _read_json(path: Path, parse: Callable[[Any], Kind]) -> Kind | None:
@@ -194,11 +166,4 @@ def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_bytes(content)
-    temporary.replace(path)
-
-
-def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    np.savez(temporary, **arrays)
     temporary.replace(path)

@@ -30,9 +30,11 @@ UNLIKE: Final = 0.05
 EXAMPLES: Final = 3
 """Reference questions kept for each topic, to show what it is."""
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _STARTS: Final = 4
 _BLOCK: Final = 4096
+_SAME: Final = 0.998
+"""Likeness from which two texts are one and the same; landmarks are kept as half-precision numbers."""
 _SLACK: Final = 0.005
 """Differences of likeness that are rounding: landmarks are kept as half-precision numbers."""
 
@@ -72,7 +74,7 @@ class Topics:
         return Assigned(np.concatenate(coarse), np.concatenate(fine))
 
     def _of_block(self, vectors: Vectors) -> tuple[Numbers, Numbers]:
-        unlike = (vectors @ self.landmarks.T).max(axis=1) < self.edge
+        unlike = _nearest_other(vectors @ self.landmarks.T) < self.edge
         return _cells(vectors, self.coarse, unlike), _cells(vectors, self.fine, unlike)
 
     @property
@@ -148,21 +150,23 @@ def affordable(questions: int, wanted: int) -> int:
 def _landmarks(vectors: Vectors, seed: int) -> tuple[Vectors, float, NDArray[np.bool_]]:
     """Return the landmarks, the likeness below which a question is unlike them, and which of the reference are.
 
-    A landmark is compared with the others, never with itself, so that the reference is treated as new questions are.
+    No question is compared with itself, be it of the reference or new and word for word the same, so that both are
+    treated alike: users do ask what the reference asks.
     """
     chosen = np.random.default_rng(seed).permutation(len(vectors))[:LANDMARKS]
     kept = _rounded(vectors[chosen])
-    likeness = np.empty(len(vectors))
-    place = np.full(len(vectors), -1)
-    place[chosen] = np.arange(len(chosen))
-    for at in range(0, len(vectors), _BLOCK):
-        block = vectors[at : at + _BLOCK] @ kept.T
-        own = place[at : at + _BLOCK]
-        rows = np.flatnonzero(own >= 0)
-        block[rows, own[rows]] = -np.inf
-        likeness[at : at + _BLOCK] = block.max(axis=1)
+    blocks = (vectors[at : at + _BLOCK] @ kept.T for at in range(0, len(vectors), _BLOCK))
+    likeness = np.concatenate([_nearest_other(block) for block in blocks])
     edge = float(np.quantile(likeness, UNLIKE)) - _SLACK
     return kept, edge, likeness < edge
+
+
+def _nearest_other(likeness: Vectors) -> Vectors:
+    """Return the likeness of each question (rows) to the landmark most like it, less one that is the same text."""
+    padded = np.pad(likeness, ((0, 0), (2, 0)), constant_values=-1.0)
+    second, first = np.partition(padded, -2, axis=1)[:, -2:].T
+    found: Vectors = np.where(first > _SAME, second, first)
+    return found
 
 
 def _centres(vectors: Vectors, wanted: int, seed: int) -> Vectors:
