@@ -31,6 +31,8 @@ from runner.spec.signals import EmbeddingShift
 from runner.watch.detectors import Detectors, detector_of
 
 LATE_S = 60.0
+FEED_EVERY_S = 30.0
+"""Questions are read from the log that often at most."""
 DAY_S = 86_400.0
 WEEK_S, WEEKS = 7 * DAY_S, 8
 KEPT_DAYS = 7 * WEEKS + 7
@@ -103,7 +105,7 @@ class Drifting:
         return _Memory(Follower.resume(self._topics, alpha, None, 0.0), 0.0, {})
 
     def _feed(self, memory: _Memory, measurer: Measurer, until: float) -> None:
-        if until <= memory.until:
+        if until - memory.until < FEED_EVERY_S:
             return
         questions = list(_questions(measurer.questions(memory.until, until)))
         if questions and not memory.until:

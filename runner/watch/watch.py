@@ -17,6 +17,7 @@ from runner.events.lake import Lake
 from runner.report.weekly import Material, Raters, Tails
 from runner.signals.cube.due import Settings
 from runner.signals.cube.passes import LakePaths, Measurer
+from runner.signals.cube.rows import RIGHT
 from runner.signals.embedder import Embedder
 from runner.signals.reading import Snapshot
 from runner.signals.readings import collapse, measure, paired
@@ -127,7 +128,7 @@ class Watch:
         measured = Measured(tallies, self._spec.policies.cost, self._environment.baseline)
         shown = Shown.found(tallies)
         drift = self._drift(now, window, tallies)
-        known = Known({**self._of_drift(drift), **self._forgotten(shown)})
+        known = Known({**self._of_drift(drift), **self._forgotten(shown, tallies)})
         return Snapshot(
             environment=self._name,
             at=now,
@@ -175,7 +176,7 @@ class Watch:
             values["input_shift", ALL] = Estimate(drift.shift, low, high, drift.n, note)
         return {**missing, **values}
 
-    def _forgotten(self, shown: Shown) -> dict[tuple[str, Arm], Estimate]:
+    def _forgotten(self, shown: Shown, tallies: Tallies) -> dict[tuple[str, Arm], Estimate]:
         """Return what the candidate has forgotten of what the baseline answers right."""
         suite = detector_of(self._spec, Paired)
         candidate = next((arm for arm in shown.arms if arm.name == "candidate"), None)
@@ -183,7 +184,7 @@ class Watch:
         newer = (
             rollout.candidate if rollout is not None else candidate.version if candidate is not None else None
         )
-        if suite is None or newer is None or not self._logged():
+        if suite is None or newer is None or f"{RIGHT}{suite.suite}" not in tallies.measures:
             return {}
         with Lake(self._places.lake, self._places.events) as lake:
             found = paired.pairs(lake.evaluations(), suite.suite, self._environment.baseline, newer)

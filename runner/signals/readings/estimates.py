@@ -34,6 +34,7 @@ class Estimate:
 
 NO_DATA = Estimate(None, None, None, 0)
 Rule = Callable[[Tally], Estimate]
+Point = Callable[[Tally], float | None]
 
 
 def exact(value: float, n: int, note: str = "") -> Estimate:
@@ -86,49 +87,72 @@ def quantile(q: float) -> Rule:
     """Return the rule for a percentile (`q` from 0 to 1) of values in log buckets, right within 1%."""
 
     def of(tally: Tally) -> Estimate:
-        if not tally.n or not tally.counts.size:
+        value = _quantile(q)(tally)
+        if value is None:
             return NO_DATA
-        middles = bucket_middles(tally.buckets)
-        rank = max(1, math.ceil(q * tally.counts.sum() - 1e-9))
-        value = float(middles[np.searchsorted(np.cumsum(tally.counts), rank)])
-        low, high = quantile_interval(middles, tally.counts, q, ALPHA)
+        low, high = quantile_interval(bucket_middles(tally.buckets), tally.counts, q, ALPHA)
         return Estimate(value, _finite(low), _finite(high), int(tally.counts.sum()))
+
+    return of
+
+
+def _quantile(q: float) -> Point:
+    def of(tally: Tally) -> float | None:
+        if not tally.n or not tally.counts.size:
+            return None
+        rank = max(1, math.ceil(q * tally.counts.sum() - 1e-9))
+        return float(bucket_middles(tally.buckets)[np.searchsorted(np.cumsum(tally.counts), rank)])
 
     return of
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """From which measure of the cube a metric is read, and by which rule."""
+    """From which measure of the cube a metric is read, by which rule, and the value alone, for steps of time."""
 
     measure: str
     rule: Rule
+    point: Point
+
+
+def _mean_of(tally: Tally) -> float | None:
+    return tally.total / tally.n if tally.n else None
+
+
+def _inverse(tally: Tally) -> float | None:
+    return tally.n / tally.total if tally.total else None
+
+
+def _peak(tally: Tally) -> float | None:
+    return tally.peak
 
 
 def _percentiles(metric: str, measure: str) -> dict[str, Counted]:
-    return {f"{metric}_p{q}": Counted(measure, quantile(q / 100.0)) for q in (50, 95, 99)}
+    return {
+        f"{metric}_p{q}": Counted(measure, quantile(q / 100.0), _quantile(q / 100.0)) for q in (50, 95, 99)
+    }
 
 
 COUNTED: Mapping[str, Counted] = {
-    "error_rate": Counted("error", share),
-    "crash_rate": Counted("crash", share),
-    "refusal_rate": Counted("refusal", share),
-    "over_refusal_rate": Counted("over_refusal", share),
-    "reask_rate": Counted("reask", share),
-    "consistency": Counted("consistency", share),
-    "factuality": Counted("factuality", share),
-    "satisfaction": Counted("stars", stars),
-    "thumbs_down_rate": Counted("thumbs_down", share),
-    "response_rate": Counted("response", share),
-    "win_rate": Counted("win", share),
-    "session_length": Counted("session", per_session),
+    "error_rate": Counted("error", share, _mean_of),
+    "crash_rate": Counted("crash", share, _mean_of),
+    "refusal_rate": Counted("refusal", share, _mean_of),
+    "over_refusal_rate": Counted("over_refusal", share, _mean_of),
+    "reask_rate": Counted("reask", share, _mean_of),
+    "consistency": Counted("consistency", share, _mean_of),
+    "factuality": Counted("factuality", share, _mean_of),
+    "satisfaction": Counted("stars", stars, _mean_of),
+    "thumbs_down_rate": Counted("thumbs_down", share, _mean_of),
+    "response_rate": Counted("response", share, _mean_of),
+    "win_rate": Counted("win", share, _mean_of),
+    "session_length": Counted("session", per_session, _inverse),
     **_percentiles("latency", "latency"),
     **_percentiles("first_token", "first_token"),
-    "prompt_tokens": Counted("prompt_tokens", mean),
-    "answer_tokens": Counted("answer_tokens", mean),
-    "proxy_reward": Counted("reward", mean),
-    "data_quality": Counted("data_quality", share),
-    "parity": Counted("parity", greatest),
+    "prompt_tokens": Counted("prompt_tokens", mean, _mean_of),
+    "answer_tokens": Counted("answer_tokens", mean, _mean_of),
+    "proxy_reward": Counted("reward", mean, _mean_of),
+    "data_quality": Counted("data_quality", share, _mean_of),
+    "parity": Counted("parity", greatest, _peak),
 }
 """Metric -> how the cube answers it."""
 
@@ -146,6 +170,13 @@ def estimate(metric: str, tallies: Tallies, since_hour: int, until_hour: int) ->
     """Return a counted metric over some hours. Raises KeyError for one that the cube does not count."""
     counted = COUNTED[metric]
     return counted.rule(tallies.over(counted.measure, since_hour, until_hour))
+
+
+def point(metric: str, tallies: Tallies, since_hour: int, until_hour: int) -> tuple[float | None, int]:
+    """Return the value alone of a counted metric, and what it rests on."""
+    counted = COUNTED[metric]
+    tally = tallies.over(counted.measure, since_hour, until_hour)
+    return counted.point(tally), tally.n
 
 
 def upper_edges(buckets: NDArray[np.int64]) -> NDArray[np.float64]:

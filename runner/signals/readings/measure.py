@@ -78,6 +78,15 @@ class Measured:
             case _:
                 return None
 
+    def point(self, metric: str, place: Place, since: int, until: int) -> tuple[float | None, int] | None:
+        """Return the value alone over a step of time, and what it rests on; None for a metric that no sum gives."""
+        if metric in estimates.COUNTED:
+            return estimates.point(metric, self.at(place), since, until)
+        if metric == "answer_diversity":
+            return output.diverse(self.at(place), since, until)
+        found = self.estimate(metric, place, since, until)
+        return None if found is None else (found.value, found.n)
+
     def _compared(self, place: Place) -> Tallies | None:
         """What the shape of answers is compared with: the baseline's, None for the baseline and all (their past)."""
         if not place.arm.name or place.arm.name == "baseline":
@@ -214,10 +223,10 @@ def _points(metric: str, signal: Signal, place: Place, moment: _Moment) -> Itera
     since, until = window_hours(moment.now, max(signal.window, DAY_HOURS * HOUR_S))
     step = 1 if until - since <= DAY_HOURS + 1 else DAY_HOURS
     for start in range(until - (until - since) // step * step, until, step):
-        found = moment.measured.estimate(metric, place, start, start + step)
+        found = moment.measured.point(metric, place, start, start + step)
         if found is None:
             return
-        yield Point(start * HOUR_S, found.value, found.n)
+        yield Point(start * HOUR_S, *found)
 
 
 def histograms(tallies: Tallies, arms: tuple[Arm, ...], now: float) -> tuple[Histogram, ...]:

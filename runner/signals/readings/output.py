@@ -23,6 +23,13 @@ def diversity(here: Tallies, since: int, until: int) -> Estimate:
     return Estimate(found.value, found.low, found.high, found.n)
 
 
+def diverse(here: Tallies, since: int, until: int) -> tuple[float | None, int]:
+    """Return the diversity alone, without the interval that costs most of it, and the word pairs counted."""
+    counts = here.by_hour("word_pairs", since, until, PAIR_BUCKETS).sum(axis=0)
+    n = int(counts.sum())
+    return (float(shape.rarefied(counts)) if n >= shape.PAIRS else None), n
+
+
 def drift(here: Tallies, compared: Tallies | None, since: int, until: int) -> Estimate:
     """Return how far lengths and languages are from those of `compared`, or from the same arm's window before (nats).
 
