@@ -128,12 +128,8 @@ def _pandas(home: Path, _: int) -> dict[str, Any]:
 
 
 def _texts(_home: Path, _: int) -> dict[str, Any]:
-    """Score texts that are all different, with rules, languages, lengths and pairs of words."""
-    from runner.signals import refusals
+    """Read texts that are all different: languages, lengths, pairs of words; detectors are measured elsewhere."""
     from runner.signals.cube.annotate import Annotator, annotate
-
-    def rules(_: Any, answers: Any) -> np.ndarray[Any, Any]:
-        return np.array([float(refusals.refuses(answer)) for answer in answers])
 
     said = [
         json.dumps([{"role": "assistant", "content": f"{n} " + "it is on our shelf " * 6}])
@@ -145,7 +141,7 @@ def _texts(_home: Path, _: int) -> dict[str, Any]:
         {**same, "time_us": [START_US] * TEXTS, "sound": [True] * TEXTS, "asked": asked, "said": said}
     )
     begin = time.perf_counter()
-    annotate(batch, Annotator("rules", refusal=rules))
+    annotate(batch, Annotator("none"))
     return {"texts_per_s": TEXTS / (time.perf_counter() - begin)}
 
 

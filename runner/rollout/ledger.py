@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from runner import digest
 from runner.errors import terminal
 from runner.events.schema import Kind
 from runner.rollout.compile import AllOf, AnyOf, Leaf, Node, Test, Tests, leaves
 from runner.rollout.evidence import Evidence
+from runner.signals.detection import Detection
 from runner.signals.outcomes import CANDIDATE, Count, Measures, Outcome
 from runner.stats import logic, mismatch
 
@@ -50,11 +52,24 @@ class Pace:
 
 
 class Ledger:
-    """All evidence of one rollout. `enter` the stage before its events are absorbed."""
+    """All evidence of one rollout. `enter` the stage before its events are absorbed.
 
-    def __init__(self, tests: Tests, rollout_id: str) -> None:
+    Nothing is measured of the sources in `without`. Raises TerminalError where the model of `detection` is needed and
+    cannot be used.
+    """
+
+    def __init__(
+        self,
+        tests: Tests,
+        rollout_id: str,
+        detection: Detection = Detection(),
+        without: frozenset[str] = frozenset(),
+    ) -> None:
         self.tests, self.rollout_id = tests, rollout_id
-        self.measures = Measures(rollout_id, tests.session_gap, tests.sources | {_PACE}, tests.user_window)
+        wanted = (tests.sources | {_PACE}) - without
+        self.detects = detection.needed_by(wanted).digest
+        """Digest of what is detected with; taken before the model is read, so that no older one is kept under it."""
+        self.measures = Measures(rollout_id, tests.session_gap, wanted, tests.user_window, detection)
         self.evidence = {leaf: Evidence(leaf) for leaf in tests.leaves}
         self.paces: dict[str, Pace] = {}
         self.sessions = 0
@@ -183,7 +198,7 @@ class Ledger:
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         return {
-            "tests": self.tests.digest,
+            "tests": digest.of_value([self.tests.digest, self.detects]),
             "rollout": self.rollout_id,
             "stage": self.stage,
             "measures": self.measures.to_json(),
@@ -196,18 +211,18 @@ class Ledger:
         }
 
     @classmethod
-    def from_json(cls, tests: Tests, value: Any) -> Ledger:
+    def from_json(cls, tests: Tests, value: Any, detection: Detection = Detection()) -> Ledger:
         """Read it back: it goes on as if it had never stopped.
 
-        Raises TerminalError where it is none, or of a policy that tests something else.
+        Raises TerminalError where it is none, or of a policy that tests or detects something else.
         """
         fix = "build it anew from the logged events"
         try:
-            if value["tests"] != tests.digest:
+            ledger = cls(tests, value["rollout"], detection)
+            if value["tests"] != digest.of_value([tests.digest, ledger.detects]):
                 raise terminal("the kept evidence belongs to another policy", fix=fix)
-            ledger = cls(tests, value["rollout"])
             ledger.enter(value["stage"])
-            ledger.measures = Measures.from_json(value["measures"])
+            ledger.measures = Measures.from_json(value["measures"], detection)
             ledger.evidence = {
                 leaf: Evidence.from_json(leaf, value["evidence"][leaf.key]) for leaf in tests.leaves
             }

@@ -4,19 +4,19 @@ The ledger of `rollout` calls it with batches of events as they arrive. Outcomes
 the draw is what makes arms comparable: a candidate that fails is charged with the failure though the baseline
 answered. Only requests count whose assignment belonged to this rollout, and feedback on their answers, so that
 both arms have the same time to be liked. The same event twice counts once. It follows, and decides nothing:
-no clock, no files.
+no clock, no files but the model that tells refusals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from runner.events.schema import Kind
 from runner.signals import reask, text
-from runner.signals.refusal.rules import refuses
+from runner.signals.detection import REASKS, REFUSALS, Detection
 from runner.signals.sessions import Count, Outcome, Seat, Sessions, session_key
 from runner.signals.sights import Sights
 from runner.signals.tables import Recent
@@ -52,7 +52,7 @@ SOURCES = frozenset(
     }
 )
 """What outcomes are of; percentiles of times share one source."""
-_OF_CONTENT = frozenset({"refusal_rate", "reask_rate"})
+_OF_CONTENT = frozenset({REFUSALS, REASKS})
 _OF_FEEDBACK = frozenset({"satisfaction", "thumbs_down_rate"})
 
 Event = Mapping[str, Any]
@@ -118,13 +118,22 @@ class _Open:
 class Measures:
     """Follows the events of one rollout; `wanted` are the sources somebody asks for, all if not given.
 
-    `gap` of silence ends a session, within `window` a user's sessions are numbered; both in seconds.
+    `gap` of silence ends a session, within `window` a user's sessions are numbered; both in seconds. `detection` says
+    what refuses and what is asked again, in both arms alike. Raises TerminalError where refusals are wanted and its
+    model cannot be used.
     """
 
     def __init__(
-        self, rollout_id: str, gap: float, wanted: frozenset[str] = SOURCES, window: float = DAY_S
+        self,
+        rollout_id: str,
+        gap: float,
+        wanted: frozenset[str] = SOURCES,
+        window: float = DAY_S,
+        detection: Detection = Detection(),
     ) -> None:
         self.rollout_id, self.gap, self.wanted, self.window = rollout_id, gap, wanted, window
+        self._detection = detection
+        self._refuses = detection.refuses() if REFUSALS in wanted else _nothing_asked
         self.sights = Sights()
         self._known: Recent[None] = Recent(REMEMBERED)
         self._answers: Recent[_Asked] = Recent(REMEMBERED)
@@ -142,17 +151,16 @@ class Measures:
 
     def absorb(self, kind: Kind, events: Iterable[Event]) -> list[Outcome]:
         """Take a batch of events of one kind, in any order; return what they say."""
-        take = {
-            Kind.REQUEST: self._request,
-            Kind.FEEDBACK: self._feedback,
-            Kind.CONTENT: self._content,
-        }.get(kind)
-        if take is None:
-            return []
-        found: list[Outcome] = []
-        for event in sorted(events, key=lambda event: (_time(event), str(event.get("event.id")))):
-            found.extend(take(event))
-        return found
+        ordered = sorted(events, key=lambda event: (_time(event), str(event.get("event.id"))))
+        match kind:
+            case Kind.REQUEST:
+                return [outcome for event in ordered for outcome in self._request(event)]
+            case Kind.FEEDBACK:
+                return [outcome for event in ordered for outcome in self._feedback(event)]
+            case Kind.CONTENT:
+                return list(self._content(ordered))
+            case _:
+                return []
 
     def tick(self, now: float) -> list[Outcome]:
         """Close what has ended by `now` (seconds since 1970): windows for asking again, then sessions."""
@@ -237,25 +245,30 @@ class Measures:
         if values:
             yield from self._streams["votes"].add(asked.session, asked.seat, vote.at, values, asked.at)
 
-    def _content(self, event: Event) -> Iterator[Outcome]:
-        if not self.wanted & _OF_CONTENT or not self._fresh(event):
+    def _content(self, events: Iterable[Event]) -> Iterator[Outcome]:
+        """Read answers, all of a batch at once, and forget the words."""
+        if not self.wanted & _OF_CONTENT:
             return
-        answer = text.spoken(event.get("gen_ai.output.messages"))
-        question = text.spoken(event.get("gen_ai.input.messages"), "user")
-        said = _Said(refuses(answer), reask.sketch(question))
-        key = str(event.get("event.id")).removesuffix(_OWN_ID)
-        asked = self._unmatched.pop(key)
-        if asked is None:
-            self._contents.put(key, said)
-        else:
-            yield from self._answered(asked, said)
+        fresh = [event for event in events if self._fresh(event)]
+        questions = [text.spoken(event.get("gen_ai.input.messages"), "user") for event in fresh]
+        answers = [text.spoken(event.get("gen_ai.output.messages")) for event in fresh]
+        refused = self._refuses(questions, answers)
+        for event, question, refuses in zip(fresh, questions, refused, strict=True):
+            sketch = reask.sketch(question) if REASKS in self.wanted else reask.NOTHING
+            said = _Said(refuses, sketch)
+            key = str(event.get("event.id")).removesuffix(_OWN_ID)
+            asked = self._unmatched.pop(key)
+            if asked is None:
+                self._contents.put(key, said)
+            else:
+                yield from self._answered(asked, said)
 
     def _answered(self, asked: _Asked, said: _Said) -> Iterator[Outcome]:
         """Count an answer of which the words are known; whether it was asked again shows later."""
-        if "reask_rate" in self.wanted:
+        if REASKS in self.wanted:
             self._open_window(_Open(asked, said.question))
-        if "refusal_rate" in self.wanted and asked.own:
-            values = {"refusal_rate": float(said.refused)}
+        if REFUSALS in self.wanted and asked.own:
+            values = {REFUSALS: float(said.refused)}
             yield from self._streams["contents"].add(asked.session, asked.seat, asked.at, values)
 
     def _open_window(self, new: _Open) -> None:
@@ -263,7 +276,9 @@ class Measures:
         windows = self._windows.setdefault(new.asked.user, [])
         for other in windows[-COMPARED:]:
             apart = new.asked.at - other.asked.at
-            if abs(apart) <= reask.WITHIN_S and reask.asked_again(other.question, new.question):
+            if abs(apart) <= self._detection.within and self._detection.asked_again(
+                other.question, new.question
+            ):
                 (other if apart >= 0 else new).again = True
         windows.append(new)
 
@@ -274,17 +289,20 @@ class Measures:
         self._looked = now
         ended: list[_Open] = []
         for user, windows in list(self._windows.items()):
-            if all(_is_open(each, now) for each in windows):
+            if all(self._is_open(each, now) for each in windows):
                 continue
-            ended += [each for each in windows if not _is_open(each, now)]
-            self._windows[user] = [each for each in windows if _is_open(each, now)]
+            ended += [each for each in windows if not self._is_open(each, now)]
+            self._windows[user] = [each for each in windows if self._is_open(each, now)]
             if not self._windows[user]:
                 del self._windows[user]
         for each in sorted(ended, key=lambda each: (each.asked.at, each.asked.session)):
             asked = each.asked
             if asked.own:
-                values = {"reask_rate": float(each.again)}
+                values = {REASKS: float(each.again)}
                 yield from self._streams["windows"].add(asked.session, asked.seat, asked.at, values)
+
+    def _is_open(self, window: _Open, now: float) -> bool:
+        return abs(now - window.asked.at) < self._detection.within + LATE_S
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole state as JSON values."""
@@ -311,10 +329,13 @@ class Measures:
         }
 
     @classmethod
-    def from_json(cls, value: Any) -> Measures:
-        """Read it back: it goes on as if it had never stopped. Raises KeyError, TypeError or ValueError."""
+    def from_json(cls, value: Any, detection: Detection = Detection()) -> Measures:
+        """Read it back: with the detection that it had, it goes on as if it had never stopped.
+
+        Raises KeyError, TypeError or ValueError where it is none, TerminalError as the constructor does.
+        """
         gap, window = float(value["gap"]), float(value["window"])
-        measures = cls(value["rollout"], gap, frozenset(value["wanted"]), window)
+        measures = cls(value["rollout"], gap, frozenset(value["wanted"]), window, detection)
         measures._looked = float(value["looked"])
         measures.sights = Sights.from_json(value["sights"])
         for key in value["known"]:
@@ -344,8 +365,8 @@ def _seat(arm: str, pi: float | None, group: str, always: bool) -> Seat:
     return Seat(arm, pi, group, always)
 
 
-def _is_open(window: _Open, now: float) -> bool:
-    return abs(now - window.asked.at) < reask.WITHIN_S + LATE_S
+def _nothing_asked(questions: Sequence[str], answers: Sequence[str]) -> list[bool]:  # noqa: ARG001 - nobody counts them
+    return [False] * len(answers)
 
 
 def _measured(event: Event) -> dict[str, float]:

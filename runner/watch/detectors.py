@@ -158,7 +158,7 @@ def _read_json(path: Path, parse: Callable[[Any], Kind]) -> Kind | None:
     """Return what is kept in a file; None where it is not there or is something else: it can be made again."""
     try:
         return parse(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return None
 
 

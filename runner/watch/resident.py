@@ -71,11 +71,15 @@ class Resident:
     async def run(self, stop: asyncio.Event) -> None:
         """Measure and serve until `stop`. Raises TerminalError where the address is not to be had."""
         state = Feed(self.environment, lambda: self._metrics + self.ports.telemetry.text())
+        opened = asyncio.Event()
+
+        def ready(url: str) -> None:
+            self.ports.tell(f"monitor at {url}")
+            opened.set()
+
         tasks = [
-            asyncio.create_task(
-                serve(self.listen, state, stop, ready=lambda url: self.ports.tell(f"monitor at {url}"))
-            ),
-            asyncio.create_task(self._measure_on(state, stop)),
+            asyncio.create_task(serve(self.listen, state, stop, ready=ready)),
+            asyncio.create_task(self._measure_on(state, opened, stop)),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -83,10 +87,13 @@ class Resident:
                 task.result()
         finally:
             stop.set()
+            opened.set()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(self.ports.telemetry.close)
 
-    async def _measure_on(self, state: Feed, stop: asyncio.Event) -> None:
+    async def _measure_on(self, state: Feed, opened: asyncio.Event, stop: asyncio.Event) -> None:
+        """Measure again and again, once the page is there: an address that is taken is told at once."""
+        await opened.wait()
         while not stop.is_set():
             begin = self.ports.now()
             await self._pass(state)
@@ -105,8 +112,8 @@ class Resident:
             self._changes = [*pages.verdicts(state.page.snapshot, snapshot), *self._changes][:DECISIONS]
             self._metrics = await asyncio.to_thread(exposition.text, snapshot)
             await asyncio.to_thread(self.ports.telemetry.send, snapshot)
-        except (LoopError, OSError) as error:
-            stale = str(error).splitlines()[0]
+        except Exception as error:  # whatever it is: a monitor that ended would show no figures at all
+            stale = _words(error)
         self._say(stale)
         state.publish(await asyncio.to_thread(self._page, snapshot, stale))
 
@@ -125,7 +132,15 @@ class Resident:
             runner = pages.runner(situation.status)
             journal = pages.decisions(situation.journal, DECISIONS)
         except (LoopError, OSError, KeyError, TypeError, ValueError) as error:
-            stale = stale or f"the runner's status cannot be read: {str(error).splitlines()[0]}"
+            stale = stale or f"the runner's status cannot be read: {_words(error)}"
             rollout, runner, journal = None, pages.Runner(None, None, ""), ()
         decided = sorted((*journal, *self._changes), key=lambda one: one.at, reverse=True)
         return Page(self.environment, snapshot, rollout, tuple(decided[:DECISIONS]), runner, stale)
+
+
+def _words(error: Exception) -> str:
+    """Return one line; what nobody foresaw with its kind, so that it can be looked for."""
+    first = next(iter(str(error).splitlines()), "")
+    if isinstance(error, LoopError):
+        return first.removeprefix("error: ")
+    return first if isinstance(error, OSError) and first else f"{type(error).__name__}: {first}".rstrip(": ")

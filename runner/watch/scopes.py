@@ -8,6 +8,8 @@ measurements under the digest of what it was fitted to.
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +80,8 @@ def _fitted(answered: Vectors, embedder: Embedder) -> Novelty | None:
     from threadpoolctl import threadpool_limits
 
     try:
-        with threadpool_limits(
-            1
-        ):  # several threads only wait for each other where something serves beside it
+        # several threads only wait for each other where something serves beside it
+        with threadpool_limits(1):
             return Novelty.fit(answered, space=embedder.digest)
     except TerminalError:
         return None
@@ -90,8 +91,8 @@ def _kept(path: Path) -> Novelty | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return Novelty.from_state(dict(arrays))
-    except (OSError, ValueError, KeyError):
-        return None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
+        return None  # not there or something else: it can be made again
 
 
 def _keep(path: Path, novelty: Novelty) -> None:

@@ -25,10 +25,10 @@ def spec() -> Spec:
     return load_or_raise(DirectoryFiles(Path()))
 
 
-def taken(spec: Spec, *rows: dict[str, object], known: Known = Known()) -> tuple[Reading, ...]:
+def taken(spec: Spec, *rows: dict[str, object], known: Known | None = None) -> tuple[Reading, ...]:
     tallies = Tallies.of(cube(*rows))
     measured = Measured(tallies, spec.policies.cost, "v1")
-    return measure.readings(spec.policies.signals, measured, known, Places.found(tallies), NOW)
+    return measure.readings(spec.policies.signals, measured, known or Known(), Places.found(tallies), NOW)
 
 
 def one(readings: tuple[Reading, ...], metric: str, arm: str = "", segment: str = "") -> Reading:
