@@ -66,12 +66,18 @@ def main() -> int:
         print(f"({part}: {time.perf_counter() - begin:.0f} s)\n", file=sys.stderr, flush=True)
         failed += [] if found is not None else [part]
         figures |= found or {}
-    if not asked.only:
-        RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    _keep(figures, asked.only is None)
     print(json.dumps(figures))
     if failed:
         print(f"error: failed: {', '.join(failed)}; what they measure is null", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _keep(figures: dict[str, Any], whole: bool) -> None:
+    """Write the figures; those of single parts into what earlier runs left."""
+    earlier = {} if whole or not RESULTS.exists() else json.loads(RESULTS.read_text(encoding="utf-8"))
+    measured = figures if whole else {name: value for name, value in figures.items() if value is not None}
+    RESULTS.write_text(json.dumps(earlier | measured, indent=1) + "\n", encoding="utf-8")
 
 
 def _apart(part: str, argument: Path | int) -> dict[str, Any] | None:

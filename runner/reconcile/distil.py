@@ -14,6 +14,7 @@ from runner.errors import terminal
 from runner.reconcile.desired import Adapter, Desired, Limits, Role, Soak, Trial
 from runner.reconcile.freeze import Window
 from runner.serving.routes import Experiment, Shadow, Version
+from runner.signals.detection import Detection
 from runner.spec.environment import Environment, GitSettings
 from runner.spec.environment import Experiment as DeclaredExperiment
 from runner.spec.load import Spec
@@ -34,6 +35,8 @@ class Declared:
     poll: float
     policy: RolloutPolicy
     git: GitSettings | None = None
+    detection: Detection = Detection()
+    """What the evidence of its rollout detects with; a model's file is one of the checkout."""
 
 
 def _never(environment: str, version: str) -> float | None:  # noqa: ARG001 - where no history is at hand
@@ -89,6 +92,7 @@ def distil(
         spec.loop.poll,
         spec.policies.rollout,
         spec.loop.git,
+        Detection.of(spec.policies.signals),
     )
 
 

@@ -2,7 +2,8 @@
 
 Called by `loop` many times a second; a look takes in only what is new. The evidence is derived from events and
 from nothing else: a checkpoint on the disk spares reading them again, and where it is missing, old or of other
-conditions, all of it is rebuilt from the lake. Reads events, writes one checkpoint file; decides nothing.
+conditions, all of it is rebuilt from the lake. Where the model that tells refusals cannot be used, nothing advances,
+and what is proven by everything else still rolls back. Reads events, writes one checkpoint file; decides nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import orjson
 
 from runner import digest
-from runner.errors import LoopError, Unknown
+from runner.errors import LoopError, TerminalError, Unknown
 from runner.events import manifest
 from runner.events.reader import Event, EventReader
 from runner.events.schema import Kind
@@ -30,6 +31,7 @@ from runner.rollout.assess import StageFacts, assess
 from runner.rollout.compile import compile as compile_policy
 from runner.rollout.ledger import Ledger
 from runner.rollout.verdict import Assessment
+from runner.signals.detection import REFUSALS, Detection
 
 KINDS = (Kind.REQUEST, Kind.CONTENT, Kind.FEEDBACK)
 """In this order: an answer is known before what is said of it."""
@@ -44,8 +46,17 @@ SLICE_US = 2_000_000
 """Stored events are taken in by slices of this length, as they would have been when they happened."""
 
 
-Gathered = tuple[Ledger, dict[Kind, EventReader], Cause]
-"""Evidence, readers that go on where it ends, and the newest event in it (none is known of a checkpoint)."""
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Evidence, readers that go on where it ends, and the newest event in it (none is known of a checkpoint).
+
+    `blind` says why refusals are not counted in it, "" where they are or nobody asks for them.
+    """
+
+    ledger: Ledger
+    readers: dict[Kind, EventReader]
+    newest: Cause = field(default_factory=Cause)
+    blind: str = ""
 
 
 @dataclass(slots=True)
@@ -58,34 +69,41 @@ class LoggedEvidence:
     _ledger: Ledger | None = None
     _readers: dict[Kind, EventReader] = field(default_factory=dict)
     _newest: Cause = field(default_factory=Cause)
+    _blind: str = ""
+    _about: str = ""
     _saved_at: float = 0.0
     _saving: asyncio.Task[None] | None = None
 
     def follow(self, subject: Subject | None) -> None:
-        """Turn to a rollout and its stage, or to none."""
-        if subject is None or self._subject is None or _key(subject) != _key(self._subject):
-            self._ledger, self._readers, self._newest = None, {}, Cause()
-        self._subject = subject
+        """Turn to a rollout and its stage, or to none; other conditions, or another model in its file, begin anew."""
+        about = "" if subject is None else digest.of_value([_key(subject), self._detects(subject)])
+        if about != self._about or subject is None:
+            self._ledger, self._readers, self._newest, self._blind = None, {}, Cause(), ""
+        self._subject, self._about = subject, about
         if subject is not None and self._ledger is not None:
             self._ledger.enter(subject.stage)
 
     async def look(self, now: float) -> Assessment | Unknown | None:
         """Take in what happened since the last look and return what it comes to; Unknown where it cannot be read."""
-        subject = self._subject
+        subject, about = self._subject, self._about
         if subject is None:
             return None
         try:
             if self._ledger is None:
                 made = await asyncio.to_thread(self._prepared, subject)  # a long past takes long to read
-                if self._subject is not subject:
+                if self._about != about or self._subject is None:
                     return None
-                self._ledger, self._readers, self._newest = made
+                subject = self._subject  # it may have entered another stage meanwhile
+                self._ledger, self._readers = made.ledger, made.readers
+                self._newest, self._blind = made.newest, made.blind
                 self._ledger.enter(subject.stage)
             self._take_in(self._ledger, subject)
             self._ledger.tick(now)
             found = assess(subject.policy, self._ledger, _facts(subject), now)
         except (LoopError, OSError) as error:
             return Unknown(f"the event log cannot be read: {error}")
+        if self._blind:  # nothing is certified, and no checkpoint kept, without what the policy asks for
+            return found if self._ledger.latched is not None else Unknown(self._blind)
         if abs(now - self._saved_at) >= SAVE_EVERY_S and (self._saving is None or self._saving.done()):
             self._saved_at = now
             self._saving = asyncio.create_task(asyncio.to_thread(self._write, self._kept()))
@@ -101,7 +119,7 @@ class LoggedEvidence:
 
     def close(self) -> None:
         """Keep what was taken in."""
-        if self._ledger is not None:
+        if self._ledger is not None and not self._blind:
             self._write(self._kept())
 
     def _take_in(self, ledger: Ledger, subject: Subject) -> None:
@@ -135,6 +153,13 @@ class LoggedEvidence:
             fresh.write_bytes(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
             fresh.replace(path)
 
+    def _detection(self, subject: Subject) -> Detection:
+        return subject.detection.below(self.paths.root)
+
+    def _detects(self, subject: Subject) -> str:
+        """Return the digest of what its conditions have detected, the bytes of the model among it."""
+        return self._detection(subject).needed_by(compile_policy(subject.policy).sources).digest
+
     def _prepared(self, subject: Subject) -> Gathered:
         return self._restored(subject) or self._rebuilt(subject)
 
@@ -147,7 +172,8 @@ class LoggedEvidence:
             value = orjson.loads(self.paths.evidence.read_bytes())
             if (value["format"], value["key"]) != (FORMAT, _key(subject)):
                 return None
-            ledger = Ledger.from_json(compile_policy(subject.policy), value["ledger"])
+            tests = compile_policy(subject.policy)
+            ledger = Ledger.from_json(tests, value["ledger"], self._detection(subject))
             offsets = {kind: dict(value["offsets"][kind.value]) for kind in KINDS}
             moved = any(not self._is_there(name) for names in offsets.values() for name in names)
             since = float(value["at"]) - OVERLAP_S
@@ -157,7 +183,7 @@ class LoggedEvidence:
             ledger.enter(subject.stage)
             self._absorb_stored(ledger, subject, since)
         readers = {kind: EventReader(self.paths.events, kind, offsets[kind]) for kind in KINDS}
-        return ledger, readers, Cause()
+        return Gathered(ledger, readers)
 
     def _is_there(self, segment: str) -> bool:
         directory = self.paths.events
@@ -165,13 +191,23 @@ class LoggedEvidence:
 
     def _rebuilt(self, subject: Subject) -> Gathered:
         """Return the evidence of all events since the rollout began. Raises LoopError, OSError."""
-        ledger = Ledger(compile_policy(subject.policy), subject.rollout_id)
+        ledger, blind = self._empty(subject)
         readers = {kind: EventReader(self.paths.events, kind) for kind in KINDS}
         fresh = [(kind, event) for kind in KINDS for event in _of(readers[kind].read().events, subject)]
         self._absorb_stored(ledger, subject, subject.started - OVERLAP_S)
         fresh.sort(key=_when)  # those that the lake had too count once
         _absorb_slices(ledger, subject, fresh)
-        return ledger, readers, _cause(fresh[-1][1]) if fresh else Cause()
+        return Gathered(ledger, readers, _cause(fresh[-1][1]) if fresh else Cause(), blind)
+
+    def _empty(self, subject: Subject) -> tuple[Ledger, str]:
+        """Return evidence of nothing yet, and why refusals are left out where their model cannot be used."""
+        tests, detection = compile_policy(subject.policy), self._detection(subject)
+        try:
+            return Ledger(tests, subject.rollout_id, detection), ""
+        except TerminalError as error:
+            without = Ledger(tests, subject.rollout_id, detection, frozenset({REFUSALS}))
+            said = error.diagnostics[0]
+            return without, f"refusals cannot be counted: {said.summary} ({said.fix})"
 
     def _absorb_stored(self, ledger: Ledger, subject: Subject, since: float) -> None:
         """Take in what was moved into the lake since then; most rollouts begin after all of it."""

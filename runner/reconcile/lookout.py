@@ -21,6 +21,7 @@ from runner.reconcile.routing import rollout_id
 from runner.reconcile.trial import Subject
 from runner.rollout import explain
 from runner.rollout.verdict import Assessment, Step
+from runner.signals.detection import Detection
 from runner.spec.rollout import RolloutPolicy
 
 NO_TRIAL = "there is no candidate on trial"
@@ -95,11 +96,11 @@ class Lookout:
     clock: Callable[[], float]
     tell: Callable[[str], None]
     assessment: Assessment | Unknown | None = None
-    judged_by: RolloutPolicy | None = None
+    judged_by: tuple[RolloutPolicy, Detection] | None = None
 
-    def under(self, policy: RolloutPolicy) -> Assessment | Unknown | None:
-        """Return what the evidence says, None where it was judged by another policy than this one."""
-        return self.assessment if self.judged_by == policy else None
+    def under(self, policy: RolloutPolicy, detection: Detection) -> Assessment | Unknown | None:
+        """Return what the evidence says, None where it was judged by another policy, or detected by another one."""
+        return self.assessment if self.judged_by == (policy, detection) else None
 
     async def look(self, declared: Declared, world: World) -> News:
         """Take in what is new and go back where that is due. Raises LoopError, OSError."""
@@ -108,7 +109,7 @@ class Lookout:
             news = await self.grant(wish, declared, world)
         before, subject = self.assessment, self.evidence.subject()
         self.assessment = await self.evidence.look(self.clock())
-        self.judged_by = subject.policy if subject else None
+        self.judged_by = (subject.policy, subject.detection) if subject else None
         found, now = self.assessment, self.clock()
         if isinstance(found, Assessment):
             if found.step is Step.ROLL_BACK:

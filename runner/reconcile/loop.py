@@ -296,7 +296,7 @@ class Reconciler:
         assert self.declared is not None, "a pass has a declaration"  # noqa: S101
         return replace(
             observed,
-            assessment=self._lookout.under(self.declared.policy),
+            assessment=self._lookout.under(self.declared.policy, self.declared.detection),
             standing=standing,
             landed=landed,
             barred=barred,

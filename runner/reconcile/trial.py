@@ -12,6 +12,7 @@ from runner.reconcile.distil import Declared
 from runner.reconcile.intent import shown
 from runner.reconcile.observed import Entered, Memory, Observed
 from runner.reconcile.routing import rollout_id
+from runner.signals.detection import Detection
 from runner.spec.rollout import RolloutPolicy
 
 
@@ -28,6 +29,8 @@ class Subject:
     since: float
     generation: int = 0
     """Of the first route table that gave it; what was answered by an older one is of another trial."""
+    detection: Detection = Detection()
+    """What counts as a refusal and as a question asked again."""
 
 
 def stage_in_force(desired: Desired, observed: Observed, memory: Memory, now: float) -> Entered | None:
@@ -65,4 +68,5 @@ def subject_of(declared: Declared, entered: Entered | None) -> Subject | None:
         started=entered.started,
         since=entered.since,
         generation=entered.generation,
+        detection=declared.detection,
     )

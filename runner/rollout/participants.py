@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.signals.refusal.rules import refuses
+from runner.signals.detection import Detection
 from runner.signals.text import spoken
 
 Event = Mapping[str, Any]
@@ -54,22 +54,28 @@ def read(
     feedback: Iterable[Event],
     contents: Iterable[Event],
     gap: float,
+    detection: Detection = Detection(),
 ) -> list[Session]:
-    """Return the sessions of an experiment in the order in which they began."""
+    """Return the sessions of an experiment in the order in which they began.
+
+    Raises TerminalError where the model that tells refusals cannot be used.
+    """
     ours = sorted(
         (event for event in requests if _takes_part(design, event)), key=lambda event: event["event.time"]
     )
-    said = {event["loop.request.id"]: event["gen_ai.output.messages"] for event in contents}
+    said = {event["loop.request.id"]: event for event in contents}
     rated = _ratings(feedback)
     last: dict[str, float] = {}
     found: list[Session] = []
+    answers: list[Event | None] = []
     place: dict[str, int] = {}
     for event in ours:
         user, at = event["loop.user"], event["event.time"] / 1e6
         key = f"{user}/{event.get('loop.session') or ''}"
         if key not in last or at - last[key] > gap:
             place[key] = len(found)
-            found.append(_session(event, said))
+            found.append(_session(event))
+            answers.append(said.get(event["loop.request.id"]) if found[-1].latency is not None else None)
         last[key] = at
         session, rating = found[place[key]], rated.get((event.get("gen_ai.response.id"), user))
         if rating is not None and session.badness is None:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from runner.rollout.verdict import Estimate
+from runner.signals.detection import Detection
 from runner.signals.reask.runs import grams, likeness
-from runner.signals.refusal.rules import refuses
 from runner.signals.text import spoken
 from runner.stats import intervals
 
@@ -38,10 +38,11 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One minus the certainty of every interval, and the silence (s) after which a session is over."""
+    """One minus the certainty of every interval, the silence (s) after which a session is over, and what refuses."""
 
     alpha: float = 0.01
     session_gap: float = 1800.0
+    detection: Detection = Detection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,10 @@ class _Pair:
 def evaluate(
     shadows: Iterable[Event], requests: Iterable[Event], contents: Iterable[Event], rules: Rules = Rules()
 ) -> tuple[Comparison, ...]:
-    """Return what is known of each shadowed version, by name. Events may come in any order, each once."""
+    """Return what is known of each shadowed version, by name. Events may come in any order, each once.
+
+    Raises TerminalError where the model that tells refusals cannot be used.
+    """
     copies = sorted(shadows, key=lambda event: event["event.time"])
     asked = {event["loop.request.id"]: event for event in requests}
     said = {event["loop.request.id"]: event for event in contents}
@@ -163,7 +167,7 @@ def _pair(copy: Event, asked: Mapping[str, Event], said: Mapping[str, Event], se
 def _compare(pairs: Sequence[_Pair], served: str, rules: Rules) -> Comparison:
     left = [pair for pair in pairs if pair.copy["loop.outcome"] != "dropped"]
     both = [pair for pair in left if pair.both]
-    judged = [(pair, refuses(pair.answer or ""), refuses(pair.copied or "")) for pair in both]
+    judged = _judged(both, rules.detection)
     gained = [(pair.session, float(after and not before)) for pair, before, after in judged]
     lost = [(pair.session, float(before and not after)) for pair, before, after in judged]
     same = [(pair.session, float(_is_same(pair))) for pair in left if pair.both or "loop.same" in pair.copy]
@@ -189,6 +193,14 @@ def _compare(pairs: Sequence[_Pair], served: str, rules: Rules) -> Comparison:
         refusal_evidence=_one_sided(gained, lost),
         disagreements=_examples(both, alike),
     )
+
+
+def _judged(pairs: Sequence[_Pair], detection: Detection) -> list[tuple[_Pair, bool, bool]]:
+    """Return each pair with whether the answer refuses, and whether the copy does."""
+    refuses, questions = detection.refuses(), [pair.question for pair in pairs]
+    before = refuses(questions, [pair.answer or "" for pair in pairs])
+    after = refuses(questions, [pair.copied or "" for pair in pairs])
+    return list(zip(pairs, before, after, strict=True))
 
 
 def _is_same(pair: _Pair) -> bool:

@@ -8,7 +8,6 @@ It reads the model's file, and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -114,7 +113,7 @@ def _digest_of(model: str | None) -> str:
     from runner.signals.refusal.detector import SHIPPED
 
     try:
-        return hashlib.sha256((Path(model) if model else SHIPPED).read_bytes()).hexdigest()
+        return digest.of_file(Path(model) if model else SHIPPED)
     except OSError:
         return ""
 

@@ -24,7 +24,7 @@ from runner.signals.drift.shift import Shift, shift
 from runner.signals.embedder import Embedder
 from runner.signals.reading import Drift
 from runner.signals.readings.measure import window_hours
-from runner.signals.readings.tally import Tallies
+from runner.signals.readings.tally import Tallies, Tally
 from runner.spec.load import Spec
 from runner.spec.signals import Drift as Policy
 from runner.spec.signals import EmbeddingShift
@@ -77,10 +77,13 @@ class Drifting:
         self._window = next(windows, WEEK_S)
         self._shifted: tuple[float, Shift | None] = (0.0, None)
 
+    def feed(self, measurer: Measurer, now: float) -> None:
+        """Take in what was asked since the last time. All of it must be scored: it is not looked at again."""
+        self._feed(self._remembered(now), measurer, now - LATE_S)
+
     def measure(self, measurer: Measurer, tallies: Tallies, now: float, window: float | None) -> Measurement:
-        """Take in what was asked since the last time and say how far it is from the reference."""
+        """Say how far what was asked is from the reference."""
         memory = self._remembered(now)
-        self._feed(memory, measurer, now - LATE_S)
         seconds = window or self._window
         moved = self._shift(measurer, now, seconds)
         return Measurement(
@@ -95,14 +98,19 @@ class Drifting:
             kept = json.loads(self._path.read_bytes())
             follower = Follower.resume(self._topics, alpha, kept, now)
             if kept["topics"] == self._topics.key:
-                days = {
-                    int(day): (np.array(coarse), np.array(fine))
-                    for day, (coarse, fine) in kept["days"].items()
-                }
+                days = {int(day): self._sized(*counts) for day, counts in kept["days"].items()}
                 return _Memory(follower, float(kept["until"]), days)
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+            pass  # not there, of another reference, or something else
         return _Memory(Follower.resume(self._topics, alpha, None, 0.0), 0.0, {})
+
+    def _sized(self, coarse: Any, fine: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return one day's counts; ValueError where they are of other topics."""
+        counts = np.array(coarse, dtype=np.float64), np.array(fine, dtype=np.float64)
+        wanted = (len(self._topics.coarse_counts),), (len(self._topics.fine_counts),)
+        if (counts[0].shape, counts[1].shape) != wanted:
+            raise ValueError("the state has other numbers of topics")
+        return counts
 
     def _feed(self, memory: _Memory, measurer: Measurer, until: float) -> None:
         if until - memory.until < FEED_EVERY_S:
@@ -130,16 +138,14 @@ class Drifting:
 
     def _counted(self, tallies: Tallies, at: float, seconds: float, moved: Shift | None) -> Window:
         since, until = window_hours(at, seconds)
-        counts = [
-            _dense(
-                tallies.over(measure, since, until).buckets, tallies.over(measure, since, until).counts, size
+        coarse, fine = (
+            _dense(tallies.over(measure, since, until), len(counts))
+            for measure, counts in (
+                ("topic", self._topics.coarse_counts),
+                ("fine_topic", self._topics.fine_counts),
             )
-            for measure, size in (
-                ("topic", len(self._topics.coarse_counts)),
-                ("fine_topic", len(self._topics.fine_counts)),
-            )
-        ]
-        return Window(at, seconds, counts[0], counts[1], moved)
+        )
+        return Window(at, seconds, coarse, fine, moved)
 
     def _shift(self, measurer: Measurer, now: float, seconds: float) -> Shift | None:
         """Return how far the mean question has moved; measured again now and then, since it permutes."""
@@ -175,9 +181,9 @@ def _weeks(days: Days, now: float) -> Iterator[Window]:
             yield Window(end, WEEK_S, sum(one for one, _ in inside), sum(fine for _, fine in inside))
 
 
-def _dense(buckets: Any, counts: Any, size: int) -> list[float]:
+def _dense(tally: Tally, size: int) -> NDArray[np.float64]:
+    """Return a tally's counts by bucket, shape (size,)."""
     found = np.zeros(size)
-    inside = buckets < size
-    found[buckets[inside]] = counts[inside]
-    values: list[float] = found.tolist()
-    return values
+    inside = tally.buckets < size
+    found[tally.buckets[inside]] = tally.counts[inside]
+    return found

@@ -353,5 +353,6 @@ def test_what_was_judged_by_another_policy_is_no_basis_for_a_plan(tmp_path: Path
         lookouts.append(lookout)
 
     guarded(tmp_path, story)
-    assert lookouts[0].under(POLICY) == found()
-    assert lookouts[0].under(POLICY.model_copy(update={"holdback": 0.2})) is None
+    assert lookouts[0].under(POLICY, Detection()) == found()
+    assert lookouts[0].under(POLICY.model_copy(update={"holdback": 0.2}), Detection()) is None
+    assert lookouts[0].under(POLICY, Detection(keywords=("ask a colleague",))) is None

@@ -176,10 +176,11 @@ class _Work:
         state = State("", kept, census.parts)
         for span in _spans(work[Part.ANSWERS], KINDS[Part.ANSWERS], census, TEXT_EVENTS):
             state = self._scored(state, span)
-        for parts, hours in _together(work):
-            kinds = tuple(kind for part in parts for kind in KINDS[part])
-            for span in _spans(hours, kinds, census, CHUNK_EVENTS):
-                state = self._counted(state, span, parts)
+        hours = sorted({hour for part in work.values() for hour in part})
+        for span in _spans(hours, tuple(Kind), census, CHUNK_EVENTS):
+            # Compiling a query costs more than counting some more hours: what is due anywhere in a span is counted.
+            parts = [part for part in Part if any(span.first <= hour < span.end for hour in work[part])]
+            state = self._counted(state, span, parts)
         self._store.save(replace(state, signature=signature))
         read = {(kind, hour) for part, hours in work.items() for hour in hours for kind in KINDS[part]}
         events = sum(census.print_of(kind, hour)[0] for kind, hour in read)
@@ -269,23 +270,17 @@ class _Work:
 
 
 def _spans(hours: Sequence[int], kinds: Sequence[Kind], census: Census, most: int) -> Iterator[Span]:
-    """Yield neighbouring hours together, as long as they have few events."""
+    """Yield hours together that follow each other, or with nothing logged between, as long as they have few events."""
+
+    def count(first: int, end: int) -> int:
+        return sum(census.print_of(kind, hour)[0] for kind in kinds for hour in range(first, end))
+
     begin, events = 0, 0
     for at, hour in enumerate(hours):
-        count = sum(census.print_of(kind, hour)[0] for kind in kinds)
-        if at > begin and (hour != hours[at - 1] + 1 or events + count > most):
+        here = count(hour, hour + 1)
+        if at > begin and (events + here > most or count(hours[at - 1] + 1, hour)):
             yield Span(hours[begin], hours[at - 1] + 1)
             begin, events = at, 0
-        events += count
+        events += here
     if hours:
         yield Span(hours[begin], hours[-1] + 1)
-
-
-def _together(work: dict[Part, list[int]]) -> Iterator[tuple[tuple[Part, ...], list[int]]]:
-    """Yield parts with the hours in which all of them are due, so that an hour is written once."""
-    wanted: dict[int, tuple[Part, ...]] = {}
-    for part in Part:
-        for hour in work[part]:
-            wanted[hour] = (*wanted.get(hour, ()), part)
-    for parts in sorted(set(wanted.values())):
-        yield parts, sorted(hour for hour, each in wanted.items() if each == parts)
