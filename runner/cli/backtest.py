@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,9 @@ from runner.errors import TerminalError, terminal
 
 if TYPE_CHECKING:
     from runner.report.backtest import Replayed, Told
-    from runner.rollout.backtest import Progress
+    from runner.rollout.backtest import Progress, Rules
     from runner.rollout.trials import Trial
+    from runner.spec.load import Spec
     from runner.spec.rollout import RolloutPolicy
 
 EXAMPLES = """\b
@@ -83,10 +85,14 @@ def command(
     )
 
 
-def _policies(root: Path, against: str | None, file: Path | None) -> dict[str, RolloutPolicy]:
-    now = read_spec(root).policies.rollout
+def _policies(root: Path, against: str | None, file: Path | None) -> dict[str, Rules]:
+    from runner.rollout.backtest import rules_of
+
+    spec = read_spec(root)
+    now = rules_of(spec, root)
     if file is not None:
-        return {"the working tree's policy": now, f"the policy in {file}": _from_file(file)}
+        beside = rules_of(_with_policy(spec, _from_file(file)), root)
+        return {"the working tree's policy": now, f"the policy in {file}": beside}
     from runner.git.repository import Repository
     from runner.reconcile.source import CommitSource
 
@@ -98,7 +104,7 @@ def _policies(root: Path, against: str | None, file: Path | None) -> dict[str, R
             raise
         return {"the working tree's policy": now}  # not in Git (yet): there is nothing beside it
     try:
-        then = CommitSource(repository, "").spec(revision.sha).policies.rollout
+        then = rules_of(CommitSource(repository, "").spec(revision.sha), root)
     except TerminalError as error:
         if against is not None:
             raise
@@ -110,6 +116,10 @@ def _policies(root: Path, against: str | None, file: Path | None) -> dict[str, R
         same = "HEAD" if against is None else against
         return {f"the working tree's policy, the same as {same}'s": now}
     return {f"the policy of {against or 'HEAD'}": then, "the working tree's policy": now}
+
+
+def _with_policy(spec: Spec, policy: RolloutPolicy) -> Spec:
+    return replace(spec, policies=replace(spec.policies, rollout=policy))
 
 
 def _from_file(path: Path) -> RolloutPolicy:
@@ -157,23 +167,25 @@ def _names(trial: Trial) -> tuple[str, str]:
     return trial.candidate, trial.candidate.partition("--")[0]
 
 
-def _replayed(trial: Trial, policies: dict[str, RolloutPolicy], replicates: int, seed: int) -> Replayed:
+def _replayed(trial: Trial, policies: dict[str, Rules], replicates: int, seed: int) -> Replayed:
     from runner.report.backtest import Replayed
 
-    told = tuple(_told(label, policy, trial, replicates, seed) for label, policy in policies.items())
+    told = tuple(_told(label, rules, trial, replicates, seed) for label, rules in policies.items())
     return Replayed(trial, told)
 
 
-def _told(label: str, policy: RolloutPolicy, trial: Trial, replicates: int, seed: int) -> Told:
+def _told(label: str, rules: Rules, trial: Trial, replicates: int, seed: int) -> Told:
     from runner.report.backtest import Told
     from runner.rollout.alarms import Simulation, false_alarms
     from runner.rollout.backtest import replay
 
-    course = replay(policy, trial, _progress(f"{trial.candidate}, {label}: replayed"))
+    policy, detection = rules
+    progress = _progress(f"{trial.candidate}, {label}: replayed")
+    course = replay(policy, trial, progress, detection=detection)
     if not replicates:
         return Told(label, course, None)
     told = _progress(f"{trial.candidate}, {label}: simulated")
-    return Told(label, course, false_alarms(policy, trial, Simulation(replicates, seed), told))
+    return Told(label, course, false_alarms(policy, trial, Simulation(replicates, seed), told, detection))
 
 
 def _progress(text: str) -> Progress:

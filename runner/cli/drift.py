@@ -10,6 +10,7 @@ import click
 
 from runner.cli.repository import environment_option, find_root, json_option, read_spec
 
+FORMAT = 1
 EXAMPLES = """\b
 Examples:
   loop drift                     the policy's window, and the weeks before
@@ -32,14 +33,10 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> int:
     root = find_root(ctx)
     snapshot = watch(root, read_spec(root), environment).take(time.time(), None)
     if as_json:
+        now = asdict(snapshot.drift) if snapshot.drift is not None else None
         weeks = [asdict(week) for week in snapshot.weeks]
-        click.echo(
-            json.dumps(
-                {"now": asdict(snapshot.drift) if snapshot.drift else None, "weeks": weeks},
-                indent=2,
-                ensure_ascii=False,
-            )
-        )
+        value = {"format": FORMAT, "now": now, "weeks": weeks, "why_not": report.why_not(snapshot)}
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
     else:
         click.echo(report.to_text(snapshot))
     return 2 if snapshot.drift is not None and snapshot.drift.alarm else 0

@@ -10,6 +10,8 @@ import click
 from runner.cli.repository import environment_option, find_root, json_option, pick_environment, read_spec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from runner.rollout.experiments import Design, Rules
     from runner.spec.load import Spec
 
@@ -41,7 +43,7 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     if designs:
         events = read_events(root, environment, Kind.REQUEST, Kind.FEEDBACK, Kind.CONTENT)
         requests, feedback, contents = events.values()
-        found = [evaluate(design, requests, feedback, contents, _rules(spec)) for design in designs]
+        found = [evaluate(design, requests, feedback, contents, _rules(spec, root)) for design in designs]
     if as_json:
         click.echo(json.dumps(report.to_json(found), indent=2, ensure_ascii=False))
     elif not designs:
@@ -65,8 +67,10 @@ def _designs(spec: Spec, environment: str) -> list[Design]:
     ]
 
 
-def _rules(spec: Spec) -> Rules:
+def _rules(spec: Spec, root: Path) -> Rules:
     from runner.rollout.experiments import Rules
+    from runner.signals.detection import Detection
 
     decision = spec.policies.rollout.decision
-    return Rules(decision.alpha, decision.mismatch_alpha, decision.session_gap)
+    detection = Detection.of(spec.policies.signals).below(root)
+    return Rules(decision.alpha, decision.mismatch_alpha, decision.session_gap, detection)

@@ -150,14 +150,14 @@ def _recomputed(root: Path, environment: str, status: dict[str, Any]) -> Assessm
     """
     from runner.cli.logged import read_events
     from runner.reconcile.state import StatePaths
-    from runner.rollout.backtest import assess_logged
+    from runner.rollout.backtest import assess_logged, rules_of
     from runner.rollout.trials import KINDS, since_generation, trials
 
     spec = read_spec(root)
     declared = spec.loop.environments.get(environment)
     if declared is None or declared.rollout is None:
         return None
-    name, policy = declared.rollout.candidate, spec.policies.rollout
+    name, (policy, detection) = declared.rollout.candidate, rules_of(spec, root)
     found = trials(read_events(root, environment, *KINDS))
     logged = [each for each in found if each.candidate.partition("--")[0] == name]
     entered = _entered(StatePaths(root, environment).journal)
@@ -166,7 +166,9 @@ def _recomputed(root: Path, environment: str, status: dict[str, Any]) -> Assessm
         trial = since_generation(own, entered.generation)
         if trial is not None:
             trial = replace(trial, started=entered.started)
-            return assess_logged(policy, trial, entered.stage, time.time(), entered.since)
+            return assess_logged(
+                policy, trial, entered.stage, time.time(), entered.since, detection=detection
+            )
     if not logged:
         raise terminal(
             f"no request of the rollout of '{name}' is in the event log",
@@ -178,4 +180,4 @@ def _recomputed(root: Path, environment: str, status: dict[str, Any]) -> Assessm
         if isinstance(noted, dict) and noted.get("stage") == declared.rollout.stage
         else None
     )
-    return assess_logged(policy, logged[-1], declared.rollout.stage, time.time(), since)
+    return assess_logged(policy, logged[-1], declared.rollout.stage, time.time(), since, detection=detection)

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,10 +63,21 @@ def command(
     work = deployment(root, environment, working_tree=working_tree)
     settings = pick_environment(work.spec(), environment).monitor or Monitor()
     chosen: dict[str, Any] = {"listen": listen, "every": seconds(ctx, every), "otlp": otlp}
-    given = {name: value for name, value in chosen.items() if value is not None}
-    settings = Monitor.model_validate({**settings.model_dump(), **given})
+    settings = _given(ctx, settings, {name: value for name, value in chosen.items() if value is not None})
     os.nice(NICENESS)
     asyncio.run(_run(work, settings, sample, stopwatch()))
+
+
+def _given(ctx: click.Context, settings: Monitor, given: dict[str, Any]) -> Monitor:
+    """Return the settings with what the options say in place of what loop.yaml says."""
+    from pydantic import ValidationError
+
+    try:
+        return type(settings).model_validate({**settings.model_dump(), **given})
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        reason = wrong["msg"].removeprefix("Value error, ").lower()
+        raise click.UsageError(f"--{wrong['loc'][0]} {wrong['input']}: {reason}", ctx) from error
 
 
 async def _run(work: Deployment, settings: Monitor, sample: bool, tell: Callable[[str], None]) -> None:
@@ -137,19 +149,29 @@ async def _sample_on(work: Deployment, tell: Callable[[str], None]) -> None:
     told = ""
     while True:
         await asyncio.sleep(SAMPLE_EVERY_S)
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "runner.cli.main", "--root", str(work.root), *arguments),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
         try:
-            _, said = await process.communicate()
-        except asyncio.CancelledError:
+            problem = await _sampled(work, arguments)
+        except OSError as error:
+            problem = str(error)
+        if problem and problem != told:
+            tell(f"not sampled: {problem}")
+        told = problem
+
+
+async def _sampled(work: Deployment, arguments: tuple[str, ...]) -> str:
+    """Run the command to its end; return the first line of what went wrong, "" where nothing did."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "runner.cli.main", "--root", str(work.root), *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, said = await process.communicate()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):  # it has ended by itself
             process.send_signal(signal.SIGINT)
-            await process.wait()
-            raise
-        problem = said.decode(errors="replace").strip().splitlines()[:1] if process.returncode else []
-        if problem and problem[0] != told:
-            tell(f"not sampled: {problem[0]}")
-        told = problem[0] if problem else ""
+        await process.wait()
+        raise
+    lines = said.decode(errors="replace").strip().splitlines() if process.returncode else []
+    return next(iter(lines), "").removeprefix("error: ")

@@ -184,15 +184,19 @@ def _compared(
 
 
 def _backtest(root: Path, name: str, before: Spec, after: Spec) -> tuple[Section, ...]:
-    """Return what a change of the rollout's policy would have made of what was logged here."""
-    old, new = before.policies.rollout, after.policies.rollout
-    if old == new:
+    """Return what a change of the rollout's policy, or of what it detects, would have made of what was logged here."""
+    if (before.policies.rollout, before.policies.signals) == (after.policies.rollout, after.policies.signals):
+        return ()
+    from runner.rollout.backtest import rules_of
+
+    (old, was), (new, now) = rules_of(before, root), rules_of(after, root)
+    if (old, was) == (new, now):
         return ()
     from runner.cli.logged import read_events
     from runner.report.backtest import sections_for_plan
     from runner.rollout.trials import KINDS
 
-    return (("backtest", sections_for_plan(old, new, read_events(root, name, *KINDS))),)
+    return (("backtest", sections_for_plan(old, new, read_events(root, name, *KINDS), (was, now))),)
 
 
 def _of_commit(source: CommitSource, sha: str) -> Spec:

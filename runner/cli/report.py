@@ -26,11 +26,13 @@ Examples:
 @click.pass_context
 def command(ctx: click.Context, environment: str, window: str, html: Path | None) -> None:
     """Tell what users and the model did: quality, goals, drift, latency, cost, and what follows from it."""
-    from runner.cli.watching import seconds, watch
+    from runner.cli.watching import measured_window, watch
     from runner.report import weekly
 
     root = find_root(ctx)
-    material = watch(root, read_spec(root), environment).material(time.time(), seconds(ctx, window) or WEEK_S)
+    material = watch(root, read_spec(root), environment).material(
+        time.time(), measured_window(ctx, window) or WEEK_S
+    )
     click.echo(weekly.to_markdown(material), nl=False)
     if html is not None:
         _write(html, weekly.to_html(material))

@@ -27,6 +27,7 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     from runner.events.schema import Kind
     from runner.report import shadow as report
     from runner.rollout.shadow import Rules, evaluate
+    from runner.signals.detection import Detection
 
     root = find_root(ctx)
     spec = read_spec(root)
@@ -34,7 +35,9 @@ def command(ctx: click.Context, environment: str, as_json: bool) -> None:
     events = read_events(root, environment, Kind.SHADOW, Kind.REQUEST, Kind.CONTENT)
     shadows, requests, contents = events.values()
     decision = spec.policies.rollout.decision
-    found = evaluate(shadows, requests, contents, Rules(decision.alpha, decision.session_gap))
+    detection = Detection.of(spec.policies.signals).below(root)
+    rules = Rules(decision.alpha, decision.session_gap, detection)
+    found = evaluate(shadows, requests, contents, rules)
     if as_json:
         click.echo(json.dumps(report.to_json(found), indent=2, ensure_ascii=False))
     elif found:

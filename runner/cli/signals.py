@@ -46,15 +46,26 @@ def command(ctx: click.Context, environment: str, window: str | None, everything
     Exit codes: 0 no threshold is passed with certainty, 1 error, 2 one is.
     """
     if ctx.invoked_subcommand is not None:
+        _none_given(ctx, ctx.invoked_subcommand)
         return 0
-    from runner.cli.watching import seconds, watch
+    from runner.cli.watching import measured_window, watch
     from runner.report import signals as report
 
     root = find_root(ctx)
     spec = read_spec(root)
-    snapshot = watch(root, spec, environment).take(time.time(), seconds(ctx, window))
+    snapshot = watch(root, spec, environment).take(time.time(), measured_window(ctx, window))
     if as_json:
         click.echo(json.dumps(report.to_json(snapshot), indent=2, ensure_ascii=False))
     else:
         click.echo(report.to_text(snapshot, spec.policies.signals, everything=everything))
     return 2 if report.passed(snapshot.readings) else 0
+
+
+def _none_given(ctx: click.Context, name: str) -> None:
+    """Refuse options that stand before a command: it would not know them, and work on another environment."""
+    for parameter in ctx.command.params:
+        if ctx.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE:
+            option = parameter.opts[-1]
+            raise click.UsageError(
+                f"{option} belongs behind '{name}': `loop signals {name} {option} ...`", ctx
+            )

@@ -77,7 +77,9 @@ def command(
     ctx: click.Context, environment: str, window: str, limit: int | None, dry_run: bool, as_json: bool
 ) -> None:
     """Examine a share of the answers: would the version say it again, and do reference facts agree?"""
-    plan = _plan(find_root(ctx), environment, _seconds(ctx, window), limit)
+    from runner.cli.watching import seconds
+
+    plan = _plan(find_root(ctx), environment, seconds(ctx, window) or DAY_US / 1e6, limit)
     value = asyncio.run(_foreseen(plan) if dry_run else _examine(plan))
     click.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else _to_text(value))
 
@@ -97,17 +99,18 @@ def _plan(root: Path, name: str, window: float, limit: int | None) -> _Plan:
     if consistency is None and factual is None:
         fix = "add a signal with `detector: {kind: self_consistency}` or `{kind: factual, reference: ...}`"
         raise terminal("policies/signals.yaml declares nothing that needs sampling", fix=fix)
-    events = read_events(root, name, Kind.REQUEST, Kind.CONTENT, Kind.SAMPLE)
     now = _now()
-    lately = [each for each in events[Kind.REQUEST] if each["event.time"] >= now - int(window * 1e6)]
-    answers, samples = answered(lately, events[Kind.CONTENT]), events[Kind.SAMPLE]
+    since, today = now - int(window * 1e6), now - now % DAY_US
+    events = read_events(root, name, Kind.REQUEST, Kind.CONTENT, since_us=since)
+    samples = read_events(root, name, Kind.SAMPLE, since_us=min(since, today))[Kind.SAMPLE]
+    answers = answered(events[Kind.REQUEST], events[Kind.CONTENT])
     to_ask = to_check = []
     if consistency is not None:
         to_ask = to_examine(answers, samples, Detector.SELF_CONSISTENCY, consistency.sample)
     if factual is not None:
         to_check = to_examine(answers, samples, Detector.FACTUAL, factual.sample)
     limit_ = consistency.tokens_per_day if consistency else 0
-    budget = Budget(limit_, spent(samples, now - now % DAY_US))
+    budget = Budget(limit_, spent(samples, today))
     return _Plan(
         root, name, spec, environment, consistency, factual, to_ask[:limit], to_check[:limit], budget
     )
@@ -314,17 +317,6 @@ def _progress(text: str) -> Callable[[int, int], None]:
             click.echo(f"{begin}{text} {done} of {total}", err=True, nl=done == total)
 
     return tell
-
-
-def _seconds(ctx: click.Context, window: str) -> float:
-    from pydantic import TypeAdapter, ValidationError
-
-    from runner.spec.quantity import Duration
-
-    try:
-        return TypeAdapter(Duration).validate_python(window)
-    except ValidationError as error:
-        raise click.UsageError(f"'{window}' is no window: say 10m, 24h or 7d", ctx) from error
 
 
 def _now() -> int:

@@ -27,6 +27,10 @@ def watch(root: Path, spec: Spec, environment: str) -> Watch:
     return Watch(places, spec, environment, embedder, lambda text: click.echo(text, err=True))
 
 
+LONGEST_S = 100 * 86_400.0
+"""Measurements are kept so long."""
+
+
 def seconds(ctx: click.Context, window: str | None) -> float | None:
     """Return a window of time in seconds, None where none was given."""
     if window is None:
@@ -38,7 +42,15 @@ def seconds(ctx: click.Context, window: str | None) -> float | None:
     try:
         found: float = TypeAdapter(Duration).validate_python(window)
     except ValidationError as error:
-        raise click.UsageError(f"'{window}' is no window: say 10m, 24h or 7d", ctx) from error
+        raise click.UsageError(f"'{window}' is no length of time: say 10m, 24h or 7d", ctx) from error
     if found <= 0:
-        raise click.UsageError("a window is longer than nothing", ctx)
+        raise click.UsageError(f"'{window}' is no time at all: say 10m, 24h or 7d", ctx)
+    return found
+
+
+def measured_window(ctx: click.Context, window: str | None) -> float | None:
+    """Return a window in seconds that measurements are kept for, None where none was given."""
+    found = seconds(ctx, window)
+    if found is not None and found > LONGEST_S:
+        raise click.UsageError(f"measurements are kept for {LONGEST_S / 86_400:.0f} days, not {window}", ctx)
     return found

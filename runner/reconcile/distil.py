@@ -14,7 +14,7 @@ from runner.errors import terminal
 from runner.reconcile.desired import Adapter, Desired, Limits, Role, Soak, Trial
 from runner.reconcile.freeze import Window
 from runner.serving.routes import Experiment, Shadow, Version
-from runner.signals.detection import Detection
+from runner.signals.detection import SHIPPED, Detection
 from runner.spec.environment import Environment, GitSettings
 from runner.spec.environment import Experiment as DeclaredExperiment
 from runner.spec.load import Spec
@@ -35,7 +35,7 @@ class Declared:
     poll: float
     policy: RolloutPolicy
     git: GitSettings | None = None
-    detection: Detection = Detection()
+    detection: Detection = SHIPPED
     """What the evidence of its rollout detects with; a model's file is one of the checkout."""
 
 

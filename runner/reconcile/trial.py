@@ -12,7 +12,7 @@ from runner.reconcile.distil import Declared
 from runner.reconcile.intent import shown
 from runner.reconcile.observed import Entered, Memory, Observed
 from runner.reconcile.routing import rollout_id
-from runner.signals.detection import Detection
+from runner.signals.detection import SHIPPED, Detection
 from runner.spec.rollout import RolloutPolicy
 
 
@@ -29,7 +29,7 @@ class Subject:
     since: float
     generation: int = 0
     """Of the first route table that gave it; what was answered by an older one is of another trial."""
-    detection: Detection = Detection()
+    detection: Detection = SHIPPED
     """What counts as a refusal and as a question asked again."""
 
 

@@ -12,9 +12,10 @@ from typing import Any
 from runner.events.schema import Kind
 from runner.report import figures
 from runner.rollout.alarms import FalseAlarms, Rates, Simulation, assumed_trial, false_alarms
-from runner.rollout.backtest import Cadence, Course, Ended, Passage, Stop, replay
+from runner.rollout.backtest import Cadence, Course, Ended, Passage, Rules, Stop, replay
 from runner.rollout.trials import Trial, trials
 from runner.rollout.verdict import Because, Finding
+from runner.signals.detection import SHIPPED, Detection
 from runner.spec.rollout import RolloutPolicy
 
 HYPOTHETICAL = (
@@ -61,31 +62,36 @@ def to_json(found: Sequence[Replayed]) -> list[dict[str, Any]]:
 
 
 def sections_for_plan(
-    old: RolloutPolicy, new: RolloutPolicy, events: Mapping[Kind, Iterable[Mapping[str, Any]]]
+    old: RolloutPolicy,
+    new: RolloutPolicy,
+    events: Mapping[Kind, Iterable[Mapping[str, Any]]],
+    detections: tuple[Detection, Detection] = (SHIPPED, SHIPPED),
 ) -> tuple[str, ...]:
     """Return lines for a reviewer of a change of the policy: the newest logged rollout under both policies.
 
-    Where no rollout is logged they say so, and give a simulation at assumed rates instead.
+    Where no rollout is logged they say so, and give a simulation at assumed rates instead. `detections` are the old and
+    the new one.
     """
     logged = trials(events)
-    policies = (("as it was", old), ("as changed", new))
+    policies = (("as it was", (old, detections[0])), ("as changed", (new, detections[1])))
     if not logged:
         return tuple(_assumed(policies))
     trial = logged[-1]
-    told = [_for_a_plan(label, policy, trial) for label, policy in policies]
+    told = [_for_a_plan(label, rules, trial) for label, rules in policies]
     lines = list(_trial(trial))
     for each in told:
         lines += [f"{each.label}:", *(f"  {line}" for line in _told(each, trial))]
     return (*lines, HYPOTHETICAL)
 
 
-def _for_a_plan(label: str, policy: RolloutPolicy, trial: Trial) -> Told:
+def _for_a_plan(label: str, rules: Rules, trial: Trial) -> Told:
+    policy, detection = rules
     every = max(policy.decision.every, (trial.ended - trial.started) / LOOKS_FOR_A_PLAN)
-    course = replay(policy, trial, cadence=Cadence(every))
-    return Told(label, course, false_alarms(policy, trial, FOR_A_PLAN))
+    course = replay(policy, trial, cadence=Cadence(every), detection=detection)
+    return Told(label, course, false_alarms(policy, trial, FOR_A_PLAN, detection=detection))
 
 
-def _assumed(policies: Iterable[tuple[str, RolloutPolicy]]) -> Iterator[str]:
+def _assumed(policies: Iterable[tuple[str, Rules]]) -> Iterator[str]:
     rates = Rates()
     yield f"{NO_EVENTS}; simulated at assumed rates instead:"
     yield (
@@ -93,8 +99,8 @@ def _assumed(policies: Iterable[tuple[str, RolloutPolicy]]) -> Iterator[str]:
         f"{figures.share(rates.votes)} of answers ({figures.share(rates.liked)} up), median latency "
         f"{figures.seconds(rates.latency)}, the same in both arms"
     )
-    for label, policy in policies:
-        found = false_alarms(policy, assumed_trial(policy, rates), FOR_A_PLAN)
+    for label, (policy, detection) in policies:
+        found = false_alarms(policy, assumed_trial(policy, rates), FOR_A_PLAN, detection=detection)
         if found is not None:
             yield f"{label}: {_alarms(found)}"
 

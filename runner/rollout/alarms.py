@@ -16,6 +16,7 @@ from runner.events.schema import Kind
 from runner.rollout.backtest import Cadence, Progress, replay, silent
 from runner.rollout.trials import KINDS, Share, Trial, time_us
 from runner.rollout.verdict import Because
+from runner.signals.detection import SHIPPED, Detection
 from runner.spec.rollout import RolloutPolicy
 from runner.stats import intervals
 
@@ -58,7 +59,11 @@ class FalseAlarms:
 
 
 def false_alarms(
-    policy: RolloutPolicy, trial: Trial, simulation: Simulation = Simulation(), progress: Progress = silent
+    policy: RolloutPolicy,
+    trial: Trial,
+    simulation: Simulation = Simulation(),
+    progress: Progress = silent,
+    detection: Detection = SHIPPED,
 ) -> FalseAlarms | None:
     """Return how often the policy stops a candidate that behaves as the baseline did; None without its sessions.
 
@@ -74,7 +79,7 @@ def false_alarms(
     for number in range(replicates):
         healthy = _healthy(trial, used, donors, random.Random(f"{simulation.seed}/{number}"))
         every = max(policy.decision.every, (healthy.ended - healthy.started) / LOOKS)
-        stop = replay(policy, healthy, cadence=Cadence(every, EXACT)).stop
+        stop = replay(policy, healthy, cadence=Cadence(every, EXACT), detection=detection).stop
         alarms += stop is not None and stop.because is not Because.INCONCLUSIVE_END
         unproven += stop is not None and stop.because is Because.INCONCLUSIVE_END
         progress(number + 1, replicates)

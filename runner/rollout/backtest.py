@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from runner.events.schema import Kind
@@ -20,14 +21,18 @@ from runner.rollout.findings import Look, findings
 from runner.rollout.ledger import Ledger
 from runner.rollout.trials import KINDS, Trial, time_us, weight_at
 from runner.rollout.verdict import Assessment, Because, Finding, Step, Verdict
+from runner.signals.detection import SHIPPED, Detection
+from runner.spec.load import Spec
 from runner.spec.rollout import RolloutPolicy
 
 Event = Mapping[str, Any]
+Rules = tuple[RolloutPolicy, Detection]
+"""What a rollout is judged by."""
 Progress = Callable[[int, int], None]
 """Told how much is done, of how much."""
 
-SETTLE_S = 40.0
-"""After a request, so long until its question can no longer be asked again; then a look can find more."""
+SETTLE_S = 10.0
+"""After the window for asking again, so long until it is closed; then a look can find more."""
 EXACT = 0.01
 """Once a stage may advance, its whole assessment is made again when so much of its time so far has passed again."""
 
@@ -99,22 +104,45 @@ class Cadence:
     exact: float = EXACT
 
 
+def rules_of(spec: Spec, root: Path) -> Rules:
+    """Return what a spec judges rollouts by; of `policies/signals.yaml` only what its conditions ask for.
+
+    A model's file is the one in the checkout at `root`.
+    """
+    policy = spec.policies.rollout
+    detection = Detection.of(spec.policies.signals).below(root)
+    return policy, detection.needed_by(compile_policy(policy).sources)
+
+
 def replay(
-    policy: RolloutPolicy, trial: Trial, progress: Progress = silent, cadence: Cadence | None = None
+    policy: RolloutPolicy,
+    trial: Trial,
+    progress: Progress = silent,
+    cadence: Cadence | None = None,
+    detection: Detection = SHIPPED,
 ) -> Course:
-    """Return what a policy would have done, looking as often as it says where no cadence is given."""
-    return _Replay(policy, trial, cadence or Cadence(policy.decision.every)).run(progress)
+    """Return what a policy would have done, looking as often as it says where no cadence is given.
+
+    Raises TerminalError where it asks for refusals and the model of `detection` cannot be used.
+    """
+    return _Replay(policy, trial, cadence or Cadence(policy.decision.every), detection).run(progress)
 
 
-def assess_logged(
-    policy: RolloutPolicy, trial: Trial, stage: str, now: float, since: float | None = None
+def assess_logged(  # noqa: PLR0913 - a stage in force, and what it is judged by
+    policy: RolloutPolicy,
+    trial: Trial,
+    stage: str,
+    now: float,
+    since: float | None = None,
+    *,
+    detection: Detection = SHIPPED,
 ) -> Assessment:
     """Return what all events of a trial come to at `now`, in a stage in force since `since`.
 
     The stages before are those whose share of traffic was logged; where `since` is not given, it is when the
-    share of `stage` was first given. ValueError where the policy has no such stage.
+    share of `stage` was first given. ValueError where the policy has no such stage, TerminalError as `replay`.
     """
-    ledger = Ledger(compile_policy(policy), trial.rollout_id)
+    ledger = Ledger(compile_policy(policy), trial.rollout_id, detection)
     names = {min(each.traffic, 1.0 - policy.holdback): each.name for each in policy.stages}
     begins = [share.since for share in trial.shares if names.get(share.weight) == stage]
     for until, events in _slices(trial.events, trial.started, policy.decision.every):
@@ -143,11 +171,12 @@ def _with_proof(found: Assessment, policy: RolloutPolicy, ledger: Ledger) -> Ass
 class _Replay:
     """One pass of a trial's events through one policy."""
 
-    def __init__(self, policy: RolloutPolicy, trial: Trial, cadence: Cadence) -> None:
+    def __init__(self, policy: RolloutPolicy, trial: Trial, cadence: Cadence, detection: Detection) -> None:
         self._policy, self._trial = policy, trial
+        self._settle = detection.within + SETTLE_S
         self._every, self._exact = cadence.every, cadence.exact
         self._stages = {stage.name: stage for stage in policy.stages}
-        self._ledger = Ledger(compile_policy(policy), trial.rollout_id)
+        self._ledger = Ledger(compile_policy(policy), trial.rollout_id, detection)
         self._stage, self._since = policy.stages[0].name, trial.started
         self._passages: list[Passage] = []
         self._stop: Stop | None = None
@@ -177,7 +206,7 @@ class _Replay:
 
     def _quiet(self, begin: float, end: float) -> bool:
         """Look where time alone changes something between two slices; return whether it sent the candidate back."""
-        fixed = (begin + SETTLE_S, begin + self._policy.decision.session_gap + self._every)
+        fixed = (begin + self._settle, begin + self._policy.decision.session_gap + self._every)
         while begin < end:
             due = [moment for moment in (*fixed, *self._boundaries()) if begin < moment < end]
             if not due:

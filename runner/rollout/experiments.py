@@ -19,6 +19,7 @@ import numpy as np
 
 from runner.rollout.participants import BEST, WORST, Design, Session, read
 from runner.rollout.verdict import Estimate
+from runner.signals.detection import SHIPPED, Detection
 from runner.stats import intervals, label, logic, mismatch, multiple
 from runner.stats.grid import ODDS, Floats
 from runner.stats.mixture import Mixture
@@ -71,11 +72,12 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Error rates of the answers and of the mismatch test, and the silence (s) after which a session is over."""
+    """Error rates of the answers and of the mismatch test, the silence (s) that ends a session, and what refuses."""
 
     alpha: float = 0.01
     mismatch_alpha: float = 0.001
     session_gap: float = 1800.0
+    detection: Detection = SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,11 @@ def evaluate(
     contents: Iterable[Event],
     rules: Rules = Rules(),
 ) -> Result:
-    """Return what the events say of an experiment. Events may come in any order, each once."""
-    sessions = read(design, requests, feedback, contents, rules.session_gap)
+    """Return what the events say of an experiment. Events may come in any order, each once.
+
+    Raises TerminalError where the model that tells refusals cannot be used.
+    """
+    sessions = read(design, requests, feedback, contents, rules.session_gap, detection=rules.detection)
     parts = list(_segments(sessions))
     weighed = [_weigh(design, name, rows, rules) for name, rows in parts]
     pairs = math.comb(len(design.versions), 2)

@@ -21,7 +21,7 @@ from runner.errors import terminal
 from runner.events.schema import Kind
 from runner.rollout.compile import AllOf, AnyOf, Leaf, Node, Test, Tests, leaves
 from runner.rollout.evidence import Evidence
-from runner.signals.detection import Detection
+from runner.signals.detection import SHIPPED, Detection
 from runner.signals.outcomes import CANDIDATE, Count, Measures, Outcome
 from runner.stats import logic, mismatch
 
@@ -62,7 +62,7 @@ class Ledger:
         self,
         tests: Tests,
         rollout_id: str,
-        detection: Detection = Detection(),
+        detection: Detection = SHIPPED,
         without: frozenset[str] = frozenset(),
     ) -> None:
         self.tests, self.rollout_id = tests, rollout_id
@@ -211,7 +211,7 @@ class Ledger:
         }
 
     @classmethod
-    def from_json(cls, tests: Tests, value: Any, detection: Detection = Detection()) -> Ledger:
+    def from_json(cls, tests: Tests, value: Any, detection: Detection = SHIPPED) -> Ledger:
         """Read it back: it goes on as if it had never stopped.
 
         Raises TerminalError where it is none, or of a policy that tests or detects something else.

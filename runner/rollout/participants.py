@@ -6,11 +6,11 @@ failures are one mishap. Computation only: events in, values out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.signals.detection import Detection
+from runner.signals.detection import SHIPPED, Detection
 from runner.signals.text import spoken
 
 Event = Mapping[str, Any]
@@ -48,13 +48,14 @@ class Session:
     refused: bool | None
 
 
-def read(
+def read(  # noqa: PLR0913 - three kinds of events, and what is read of them
     design: Design,
     requests: Iterable[Event],
     feedback: Iterable[Event],
     contents: Iterable[Event],
     gap: float,
-    detection: Detection = Detection(),
+    *,
+    detection: Detection = SHIPPED,
 ) -> list[Session]:
     """Return the sessions of an experiment in the order in which they began.
 
@@ -67,7 +68,7 @@ def read(
     rated = _ratings(feedback)
     last: dict[str, float] = {}
     found: list[Session] = []
-    answers: list[Event | None] = []
+    begun: list[Event] = []
     place: dict[str, int] = {}
     for event in ours:
         user, at = event["loop.user"], event["event.time"] / 1e6
@@ -75,12 +76,13 @@ def read(
         if key not in last or at - last[key] > gap:
             place[key] = len(found)
             found.append(_session(event))
-            answers.append(said.get(event["loop.request.id"]) if found[-1].latency is not None else None)
+            begun.append(event)
         last[key] = at
         session, rating = found[place[key]], rated.get((event.get("gen_ai.response.id"), user))
         if rating is not None and session.badness is None:
             found[place[key]] = replace(session, badness=(BEST - rating) / (BEST - WORST))
-    return found
+    refused = _refused(begun, said, detection)
+    return [replace(session, refused=each) for session, each in zip(found, refused, strict=True)]
 
 
 def _takes_part(design: Design, event: Event) -> bool:
@@ -92,21 +94,39 @@ def _takes_part(design: Design, event: Event) -> bool:
     )
 
 
-def _session(event: Event, said: Mapping[str, str]) -> Session:
-    failed = event["loop.outcome"] == "error" or bool(event.get("loop.fell_back"))
-    answered = event["loop.outcome"] == "ok" and not failed
-    answer = said.get(event["loop.request.id"]) if answered else None
+def _session(event: Event) -> Session:
+    answered = _answered(event)
     latency = event.get("loop.latency_ms") if answered else None
     return Session(
         version=event["loop.version.assigned"],
         user=event["loop.user"],
         group=event["loop.group"],
         at=event["event.time"] / 1e6,
-        error=failed,
+        error=event["loop.outcome"] == "error" or bool(event.get("loop.fell_back")),
         latency=None if latency is None else max(0.0, latency / 1000.0),
         badness=None,
-        refused=None if answer is None else refuses(spoken(answer)),
+        refused=None,
     )
+
+
+def _answered(event: Event) -> bool:
+    """Return whether the version that was assigned gave the answer."""
+    return event["loop.outcome"] == "ok" and not event.get("loop.fell_back")
+
+
+def _refused(
+    requests: Sequence[Event], said: Mapping[str, Event], detection: Detection
+) -> Iterator[bool | None]:
+    """Say of each request whether its answer refuses; None where the version gave none, or nobody logged it."""
+    known = [said.get(each["loop.request.id"]) if _answered(each) else None for each in requests]
+    read = [each for each in known if each is not None]
+    found = iter(
+        detection.refuses()(
+            [spoken(each.get("gen_ai.input.messages"), "user") for each in read],
+            [spoken(each["gen_ai.output.messages"]) for each in read],
+        )
+    )
+    return (None if each is None else next(found) for each in known)
 
 
 def _ratings(feedback: Iterable[Event]) -> dict[tuple[str | None, str], float]:

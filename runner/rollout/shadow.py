@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from runner.rollout.verdict import Estimate
-from runner.signals.detection import Detection
+from runner.signals.detection import SHIPPED, Detection
 from runner.signals.reask.runs import grams, likeness
 from runner.signals.text import spoken
 from runner.stats import intervals
@@ -42,7 +42,7 @@ class Rules:
 
     alpha: float = 0.01
     session_gap: float = 1800.0
-    detection: Detection = Detection()
+    detection: Detection = SHIPPED
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runner import digest
+from runner.errors import TerminalError
 from runner.signals import reask
 from runner.spec.signals import Reask, Refusal, SignalPolicy
 
@@ -25,6 +26,8 @@ REFUSALS, REASKS = "refusal_rate", "reask_rate"
 """The metrics whose declared detectors are used."""
 _MODELS = 4
 """Models that are kept loaded; a process rarely has more than that of the policy before and that of the new one."""
+_BATCH = 10_000
+"""Answers that are in memory as features at one time."""
 _VERSION = 1
 """Raised whenever the same policy and the same model would detect something else."""
 
@@ -61,9 +64,8 @@ class Detection:
         return self if self.model is None else replace(self, model=str(root.absolute() / self.model))
 
     def needed_by(self, sources: frozenset[str]) -> Detection:
-        """Return what the outcomes of `sources` depend on; the rest is as shipped, so that changing it changes nothing."""
-        shipped = Detection()
-        kept = self
+        """Return what the outcomes of `sources` depend on; the rest is as shipped, since it changes nothing."""
+        shipped, kept = SHIPPED, self
         if REFUSALS not in sources:
             kept = replace(
                 kept,
@@ -77,9 +79,10 @@ class Detection:
 
     @property
     def digest(self) -> str:
-        """Digest of everything that is detected with, the bytes of the model among it and its place not; never raises."""
+        """Digest of everything that is detected with: of the model its bytes, not its place. Never raises."""
         rules = [self.refusal_threshold, list(self.keywords), self.within, self.reask_threshold]
-        return digest.of_value([_VERSION, rules, _digest_of(self.model)])
+        content = _digest_of(self.model)
+        return digest.of_value([_VERSION, rules, content, _meaning_of(self.model, self.keywords, content)])
 
     def refuses(self) -> Refuses:
         """Return what tells refusals, a batch at a time; the model is read once in a process.
@@ -89,11 +92,11 @@ class Detection:
         detector = _loaded(self.model, self.keywords, _digest_of(self.model))
 
         def told(questions: Sequence[str], answers: Sequence[str]) -> list[bool]:
-            if not answers:
-                return []
-            found: list[bool] = (
-                detector.probabilities(questions, answers) >= self.refusal_threshold
-            ).tolist()
+            found: list[bool] = []
+            for begin in range(0, len(answers), _BATCH):
+                batch = slice(begin, begin + _BATCH)
+                probabilities = detector.probabilities(questions[batch], answers[batch])
+                found += (probabilities >= self.refusal_threshold).tolist()
             return found
 
         return told
@@ -103,6 +106,15 @@ class Detection:
         return reask.asked_again(before, after, self.reask_threshold)
 
 
+SHIPPED = Detection()
+"""What counts where a policy says nothing else."""
+
+
+def none_refuse(questions: Sequence[str], answers: Sequence[str]) -> list[bool]:  # noqa: ARG001 - a `Refuses`
+    """Return that no answer refuses, for whom refusals are not counted."""
+    return [False] * len(answers)
+
+
 def _detector(policy: SignalPolicy, metric: str, kind: type[Kind]) -> Kind | None:
     signal = policy.signals.get(metric)
     return signal.detector if signal is not None and isinstance(signal.detector, kind) else None
@@ -110,10 +122,10 @@ def _detector(policy: SignalPolicy, metric: str, kind: type[Kind]) -> Kind | Non
 
 def _digest_of(model: str | None) -> str:
     """Return the digest of a model's bytes, "" where it cannot be read."""
-    from runner.signals.refusal.detector import SHIPPED
+    from runner.signals.refusal import detector
 
     try:
-        return digest.of_file(Path(model) if model else SHIPPED)
+        return digest.of_file(Path(model) if model else detector.SHIPPED)
     except OSError:
         return ""
 
@@ -124,3 +136,12 @@ def _loaded(model: str | None, keywords: tuple[str, ...], content: str) -> Detec
     from runner.signals.refusal.detector import Detector
 
     return Detector.load(Path(model) if model else None, keywords, Lexical() if model else None)
+
+
+@lru_cache(maxsize=_MODELS)
+def _meaning_of(model: str | None, keywords: tuple[str, ...], content: str) -> str:
+    """Return the loaded model's own digest, with what it reads beside its file; "" where it cannot be used."""
+    try:
+        return _loaded(model, keywords, content).digest
+    except TerminalError:
+        return ""

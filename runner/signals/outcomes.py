@@ -9,14 +9,14 @@ no clock, no files but the model that tells refusals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from runner.events.schema import Kind
 from runner.signals import reask, text
-from runner.signals.detection import REASKS, REFUSALS, Detection
+from runner.signals.detection import REASKS, REFUSALS, SHIPPED, Detection, none_refuse
 from runner.signals.sessions import Count, Outcome, Seat, Sessions, session_key
 from runner.signals.sights import Sights
 from runner.signals.tables import Recent
@@ -129,11 +129,11 @@ class Measures:
         gap: float,
         wanted: frozenset[str] = SOURCES,
         window: float = DAY_S,
-        detection: Detection = Detection(),
+        detection: Detection = SHIPPED,
     ) -> None:
         self.rollout_id, self.gap, self.wanted, self.window = rollout_id, gap, wanted, window
         self._detection = detection
-        self._refuses = detection.refuses() if REFUSALS in wanted else _nothing_asked
+        self._refuses = detection.refuses() if REFUSALS in wanted else none_refuse
         self.sights = Sights()
         self._known: Recent[None] = Recent(REMEMBERED)
         self._answers: Recent[_Asked] = Recent(REMEMBERED)
@@ -246,7 +246,7 @@ class Measures:
             yield from self._streams["votes"].add(asked.session, asked.seat, vote.at, values, asked.at)
 
     def _content(self, events: Iterable[Event]) -> Iterator[Outcome]:
-        """Read answers, all of a batch at once, and forget the words."""
+        """Read the answers of a batch at once, and forget the words."""
         if not self.wanted & _OF_CONTENT:
             return
         fresh = [event for event in events if self._fresh(event)]
@@ -254,8 +254,7 @@ class Measures:
         answers = [text.spoken(event.get("gen_ai.output.messages")) for event in fresh]
         refused = self._refuses(questions, answers)
         for event, question, refuses in zip(fresh, questions, refused, strict=True):
-            sketch = reask.sketch(question) if REASKS in self.wanted else reask.NOTHING
-            said = _Said(refuses, sketch)
+            said = _Said(refuses, reask.sketch(question) if REASKS in self.wanted else reask.NOTHING)
             key = str(event.get("event.id")).removesuffix(_OWN_ID)
             asked = self._unmatched.pop(key)
             if asked is None:
@@ -329,7 +328,7 @@ class Measures:
         }
 
     @classmethod
-    def from_json(cls, value: Any, detection: Detection = Detection()) -> Measures:
+    def from_json(cls, value: Any, detection: Detection = SHIPPED) -> Measures:
         """Read it back: with the detection that it had, it goes on as if it had never stopped.
 
         Raises KeyError, TypeError or ValueError where it is none, TerminalError as the constructor does.
@@ -363,10 +362,6 @@ class Measures:
 def _seat(arm: str, pi: float | None, group: str, always: bool) -> Seat:
     """Return a seat, one object for all who sit alike, since very many are remembered."""
     return Seat(arm, pi, group, always)
-
-
-def _nothing_asked(questions: Sequence[str], answers: Sequence[str]) -> list[bool]:  # noqa: ARG001 - nobody counts them
-    return [False] * len(answers)
 
 
 def _measured(event: Event) -> dict[str, float]:

@@ -88,7 +88,7 @@ class Reask(Section):
     """Longest time between the two questions."""
     similarity: Similarity = Similarity.LEXICAL
     """How the two are compared."""
-    threshold: Ratio = 0.6
+    threshold: Ratio = 0.65
     """Similarity from which the second counts as the first asked again."""
 
 

@@ -30,7 +30,8 @@ from runner.watch.references import Missing, Reference, read
 from runner.watch.scopes import Scope
 
 Kind = TypeVar("Kind")
-
+OF_REFERENCE = ("input_drift", "input_shift")
+"""The metrics that compare with the reference set."""
 
 _VERDICTS = {Answerable.YES: True, Answerable.NO: False, Answerable.UNKNOWN: None}
 
@@ -59,7 +60,7 @@ def build(root: Path, state: Path, spec: Spec, embedder: Embedder, tell: Callabl
     Raises TerminalError where a model that it names cannot be used.
     """
     refusal = _refusal(root, spec, embedder)
-    reference, missing = _reference(root, spec)
+    reference, lacking = _reference(root, spec)
     topics, scope, vectors = None, None, None
     if reference is not None:
         try:
@@ -67,9 +68,9 @@ def build(root: Path, state: Path, spec: Spec, embedder: Embedder, tell: Callabl
             vectors = embedder.embed(reference.questions)
             scope = scopes.fit(scopes.Material(reference, vectors, embedder, refusal), state, tell)
         except TerminalError as error:
-            missing |= dict.fromkeys(("input_drift", "input_shift"), str(error).splitlines()[0])
+            lacking |= dict.fromkeys(OF_REFERENCE, error.diagnostics[0].summary)
     return Detectors(
-        _annotator(spec, embedder, refusal, topics, scope), topics, scope, reference, vectors, missing
+        _annotator(spec, embedder, refusal, topics, scope), topics, scope, reference, vectors, lacking
     )
 
 
@@ -81,13 +82,17 @@ def _refusal(root: Path, spec: Spec, embedder: Embedder) -> Detector:
 
 def _reference(root: Path, spec: Spec) -> tuple[Reference | None, dict[str, str]]:
     policy = detector_of(spec, Drift) or detector_of(spec, EmbeddingShift)
-    metrics = ("input_drift", "input_shift")
     if policy is None:
         return None, {}
     found = read(root, spec.datasets, policy.reference)
     if isinstance(found, Missing):
-        return None, dict.fromkeys(metrics, found.reason)
+        return None, dict.fromkeys(OF_REFERENCE, found.reason)
     return found, {}
+
+
+def missing(root: Path, spec: Spec) -> dict[str, str]:
+    """Return the metrics that have no value because their reference set is not here, and why."""
+    return _reference(root, spec)[1]
 
 
 def _topics(state: Path, spec: Spec, reference: Reference, embedder: Embedder) -> Topics:

@@ -89,7 +89,7 @@ def _fitted(answered: Vectors, embedder: Embedder) -> Novelty | None:
 
 def _kept(path: Path) -> Novelty | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Novelty.from_state(dict(arrays))
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
         return None  # not there or something else: it can be made again

@@ -12,12 +12,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from runner.errors import TransientError
+import duckdb
+import pyarrow as pa
+
+from runner.errors import TransientError, terminal
 from runner.events.lake import Lake
 from runner.report.weekly import Material, Raters, Tails
 from runner.signals.cube.due import Settings
 from runner.signals.cube.passes import LakePaths, Measurer
 from runner.signals.cube.rows import RIGHT
+from runner.signals.cube.store import Store
 from runner.signals.embedder import Embedder
 from runner.signals.reading import Snapshot
 from runner.signals.readings import collapse, measure, paired
@@ -27,7 +31,7 @@ from runner.signals.readings.measure import Places as Shown
 from runner.signals.readings.tally import ALL, Arm, Tallies
 from runner.spec.load import Spec
 from runner.spec.signals import Paired, Reask, SignalPolicy
-from runner.watch.detectors import Detectors, build, detector_of
+from runner.watch.detectors import Detectors, build, detector_of, missing
 from runner.watch.drifting import Drifting, Measurement
 
 KEEP_HOURS = 24 * 100
@@ -80,6 +84,10 @@ class Watch:
         paths = LakePaths(self._places.lake, self._places.events)
         return Measurer(self._places.state / "cube", paths, self.detectors.annotator, settings)
 
+    @property
+    def _store(self) -> Store:
+        return Store(self._places.state / "cube")
+
     @cached_property
     def _drifting(self) -> Drifting:
         return Drifting(self._places.state / "drift.json", self._spec, self.detectors, self._embedder)
@@ -91,9 +99,29 @@ class Watch:
         damaged log, OSError where state cannot be kept.
         """
         begin = time.perf_counter()
-        read = self._take_in(now)
-        found = self._snapshot(now, window)
+        self._look_again()
+        try:
+            read, found = self._taken(now, window)
+        except (pa.ArrowInvalid, duckdb.Error, FileNotFoundError) as error:
+            if not self._store.drop_damaged():
+                raise terminal(f"what is logged of '{self._name}' cannot be measured", str(error)) from error
+            self._tell("some of what was measured before is damaged; it is measured again")
+            read, found = self._taken(now, window)
         return replace(found, read=read, seconds=time.perf_counter() - begin)
+
+    def _look_again(self) -> None:
+        """Build the detectors anew where a reference set that was missing may be here by now."""
+        known: Detectors | None = self.__dict__.get("detectors")
+        if known is None or known.reference is not None or not known.missing:
+            return
+        if not missing(self._places.root, self._spec):
+            for name in ("detectors", "_measurer", "_drifting"):
+                self.__dict__.pop(name, None)
+
+    def _taken(self, now: float, window: float | None) -> tuple[int, Snapshot]:
+        """Return how many events were taken in, and the snapshot."""
+        read = self._take_in(now)
+        return read or 0, self._snapshot(now, window, feed=read is not None)
 
     def material(self, now: float, window: float) -> Material:
         """Return what a report over a window (seconds) is made of."""
@@ -113,20 +141,23 @@ class Watch:
     def _logged(self) -> bool:
         return self._places.lake.is_dir() or self._places.events.is_dir()
 
-    def _take_in(self, now: float) -> int:
-        """Take in new events; return how many were read, 0 where another process is at it."""
+    def _take_in(self, now: float) -> int | None:
+        """Take in new events; return how many were read, None where another process is at it."""
         if not self._logged():
-            return 0
+            return None
         try:
             return self._measurer.run(now).events_read
-        except TransientError:
-            return 0
+        except TransientError as error:
+            self._tell(f"{error.diagnostics[0].summary}; these figures are of what it had taken in")
+            return None
 
-    def _snapshot(self, now: float, window: float | None) -> Snapshot:
+    def _snapshot(self, now: float, window: float | None, *, feed: bool) -> Snapshot:
         tallies = self._tallies(now, window)
         policy = _over(self._spec.policies.signals, window)
         measured = Measured(tallies, self._spec.policies.cost, self._environment.baseline)
         shown = Shown.found(tallies)
+        if feed and self.detectors.topics is not None:
+            self._drifting.feed(self._measurer, now)
         drift = self._drift(now, window, tallies)
         known = Known({**self._of_drift(drift), **self._forgotten(shown, tallies)})
         return Snapshot(

@@ -12,6 +12,7 @@ from tests.rollout.logs import Habits, rollout, write
 
 ROLLOUT = "policies/rollout.yaml"
 ERRORS = ("always", "errors-over-baseline")
+DETECTOR = ("policies/signals.yaml", "signals", "refusal_rate", "detector")
 QUICK = ("--replicates", "0")
 
 
@@ -30,6 +31,26 @@ def test_without_a_change_the_policy_is_replayed_once(bench: Bench) -> None:
     assert "chat-v1.1--bbbbbbbbbbbb against chat-v1.0--aaaaaaaaaaaa" in said.out
     assert "Stages are hypothetical" in said.out
     assert "rollouts: 1" in said.err and "replayed" in said.err
+
+
+def test_what_refuses_matters_where_a_condition_counts_refusals(bench: Bench) -> None:
+    same = "the working tree's policy, the same as HEAD's:"
+    bench.files.set(*DETECTOR, "model", to="policies/gone.json")
+    bench.write()
+    assert same in bench.loop("backtest", *QUICK).out
+    bench.files.set(ROLLOUT, "always", "refusing", to="refusal_rate > 15%")
+    bench.write()
+    said = bench.loop("backtest", *QUICK)
+    assert (
+        said.code == 1 and "error: the model cannot be read" in said.err and "policies/gone.json" in said.err
+    )
+    bench.files.set(*DETECTOR, "model", to=None)
+    bench.commit("refusals count")
+    assert same in bench.loop("backtest", *QUICK).out
+    bench.files.set(*DETECTOR, "threshold", to=0.9)
+    bench.write()
+    said = bench.loop("backtest", *QUICK)
+    assert said.code == 0 and "the policy of HEAD:" in said.out and "the working tree's policy:" in said.out
 
 
 def test_a_change_of_the_policy_is_shown_beside_what_head_says(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from tests.docs.scratch import ROOT, Clone
 # Patterns of whole commands that need nothing but the clone and change nothing outside it: they are run here.
 HERE = (
     r"loop (--help|validate|plan|status|explain|experiments|shadow|log|schema)\b.*",
+    r"loop (signals|signals (rules|dashboard) .*|signals sample --dry-run|drift|report .*)",
     r"git (switch|commit|revert|log)\b.*",
     r"sed -i .* loop\.yaml",
 )
@@ -24,6 +25,10 @@ ELSEWHERE = {
     r"make up": ("tests/system/test_up.py", '"up", "--ask"'),
     r"curl -s http://127\.0\.0\.1:8080/v1/.*": ("tests/system/scratch.py", "/v1/chat/completions"),
     r"loop rollback\b.*": ("tests/cli/test_rollback.py", '"rollback", "--reason", '),
+    r"loop signals fit refusal labels\.jsonl": (
+        "tests/signals/refusal/test_fit_command.py",
+        '["refusal", str(written(tmp_path))',
+    ),
     r"loop lift\b.*": ("tests/cli/test_lift.py", '"lift", "chat-v1.1", "--reason", '),
     r"git push": ("tests/cli/test_lift.py", '"push", "--quiet", "origin", "main"'),
     r"\.venv/bin/python -m pytest tests/git": ("Makefile", "-m pytest"),

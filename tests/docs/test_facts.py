@@ -7,11 +7,16 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import yaml
+
 from runner.cli.main import COMMANDS
+from runner.cli.repository import read_spec
+from runner.cli.signals_rules import RUNBOOK
 from runner.reconcile.state import StatePaths
+from runner.report.alerts import rules
 from runner.serving.gateway.config import GatewayConfig
 from runner.simulation.bookshop.wordings import FRAMES, PERSONAL_FRAMES
-from tests.docs.documents import commands, documents, named
+from tests.docs.documents import anchors, commands, documents, named
 from tests.docs.scratch import ROOT
 
 
@@ -76,6 +81,25 @@ def test_what_on_call_explains_of_the_status_are_words_of_the_code() -> None:
     code = "\n".join(text(f"runner/{name}.py") for name in names)
     words = [each.partition(":")[0] for each in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)]
     assert words and [each for each in words if each not in code] == []
+
+
+def test_the_page_on_signals_tells_windows_and_thresholds_as_the_policy_has_them() -> None:
+    policy = yaml.safe_load(text("policies/signals.yaml"))["signals"]
+    declared = {
+        name: (signal["window"], [f"{what}: `{when}`" for what, when in signal.get("thresholds", {}).items()])
+        for name, signal in policy.items()
+    }
+    table = text("docs/signals.md").partition("## What is measured")[2].partition("##")[0]
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (\w+) \| ([^|]*) \|$", table, re.MULTILINE)
+    assert {name: (window, [s for s in leads.split("; ") if s]) for name, window, leads in rows} == declared
+
+
+def test_on_call_explains_every_alert_about_the_monitor() -> None:
+    named_there = set(re.findall(r"^\| `(Loop\w+)` \|", text("docs/oncall.md"), re.MULTILINE))
+    alone = {rule.name for rule in rules(read_spec(ROOT).policies.signals) if not rule.metric}
+    assert named_there == alone
+    where, _, anchor = RUNBOOK.partition("#")
+    assert anchor in anchors(text(where))
 
 
 def test_every_target_of_make_that_a_document_names_exists() -> None:

@@ -18,6 +18,8 @@ from runner.reconcile.evidence import LoggedEvidence
 from runner.reconcile.state import StatePaths
 from runner.reconcile.trial import Subject
 from runner.rollout.verdict import Assessment, Step
+from runner.signals.detection import Detection
+from runner.signals.refusal.detector import SHIPPED
 from runner.spec.condition import parse
 from runner.spec.rollout import RolloutPolicy
 from tests.doubles.event_files import START_US, line
@@ -84,8 +86,8 @@ class Log:
         self.now = START + 1.0
         self._segment = 0
 
-    def write(self, events: list[dict[str, Any]], *, whole: bool = True) -> None:
-        path = self._path(live=True)
+    def write(self, events: list[dict[str, Any]], *, whole: bool = True, kind: Kind = Kind.REQUEST) -> None:
+        path = self._path(live=True, kind=kind)
         data = b"".join(map(line, events))
         with path.open("ab") as file:
             file.write(data if whole else data[:-5])
@@ -95,8 +97,8 @@ class Log:
         self._path(live=True).rename(self._path(live=False))
         self._segment += 1
 
-    def _path(self, *, live: bool) -> Path:
-        name = f"{Kind.REQUEST.value}-{START_US + self._segment}-4194999"
+    def _path(self, *, live: bool, kind: Kind = Kind.REQUEST) -> Path:
+        name = f"{kind.value}-{START_US + self._segment}-4194999"
         return self.paths.events / f"{name}{'.open' if live else ''}.jsonl"
 
     def evidence(self, subject: Subject | None = SUBJECT) -> LoggedEvidence:
@@ -250,3 +252,101 @@ def test_a_log_that_cannot_be_read_is_unknown_and_says_why(log: Log) -> None:
     found = asyncio.run(evidence.look(log.now))
     assert isinstance(found, Unknown)
     assert "cannot be read" in found.reason
+
+
+REFUSING = replace(SUBJECT, policy=POLICY.model_copy(update={"always": {"r": parse("refusal_rate > 15%")}}))
+GUARDED = replace(
+    SUBJECT, policy=POLICY.model_copy(update={"always": {**POLICY.always, "r": parse("refusal_rate > 15%")}})
+)
+
+
+def answers(numbers: Iterable[int], answer: str) -> list[dict[str, Any]]:
+    """Return what was said in the requests of these numbers."""
+    return [
+        {
+            "event.id": f"e{number}-content",
+            "event.time": START_US + number * 100_000,
+            "loop.environment": "production",
+            "loop.request.id": f"q{number}",
+            "gen_ai.response.id": f"chatcmpl-{number}",
+            "gen_ai.input.messages": json.dumps([{"role": "user", "content": "Where is it?"}]),
+            "gen_ai.output.messages": json.dumps([{"role": "assistant", "content": answer}]),
+        }
+        for number in numbers
+    ]
+
+
+def test_a_phrase_that_is_declared_later_makes_the_evidence_anew(log: Log) -> None:
+    log.write(healthy(range(400)))
+    log.write(answers(range(400), "It is on the third shelf, to the left of the stairs."), kind=Kind.CONTENT)
+    first = log.evidence(REFUSING)
+    assert look(first, log).step is not Step.ROLL_BACK
+    first.close()
+    declared = replace(REFUSING, detection=Detection(keywords=("left of the stairs",)))
+    again = log.evidence(declared)
+    assert look(again, log).step is Step.ROLL_BACK, "the checkpoint of the other detection is left alone"
+    first.follow(declared)
+    assert look(first, log).step is Step.ROLL_BACK, "while a runner is at work too"
+
+
+def test_another_model_in_its_file_makes_the_evidence_anew(log: Log) -> None:
+    path = log.paths.root / "model.json"
+    subject = replace(REFUSING, detection=Detection(model="model.json"))
+    path.write_bytes(SHIPPED.read_bytes())
+    log.write(healthy(range(400)))
+    log.write(answers(range(400), "Sorry, I cannot help with that."), kind=Kind.CONTENT)
+    evidence = log.evidence(subject)
+    assert look(evidence, log).step is Step.ROLL_BACK
+    path.write_text(json.dumps({**json.loads(SHIPPED.read_bytes()), "bias": -99.0}))
+    evidence.follow(subject)
+    assert look(evidence, log).step is not Step.ROLL_BACK
+
+
+@pytest.mark.parametrize("damage", ["gone", "torn"])
+def test_a_model_that_cannot_be_used_is_unknown_and_says_why_until_it_can(log: Log, damage: str) -> None:
+    path = log.paths.root / "model.json"
+    subject = replace(GUARDED, detection=Detection(model="model.json"))
+    if damage == "torn":
+        path.write_bytes(SHIPPED.read_bytes()[:-40])
+    log.write(healthy(range(300)))
+    log.write(answers(range(300), "It is on the third shelf."), kind=Kind.CONTENT)
+    evidence = log.evidence(subject)
+    for _ in range(2):
+        evidence.follow(subject)
+        found = asyncio.run(evidence.look(log.now))
+        assert isinstance(found, Unknown), found
+        assert "refusals cannot be counted" in found.reason and str(path) in found.reason
+    evidence.close()
+    assert not log.paths.evidence.exists(), "what lacks refusals is not kept"
+    path.write_bytes(SHIPPED.read_bytes())
+    evidence.follow(subject)
+    refusals = {each.text: each.candidate.n for each in look(evidence, log).findings}
+    assert refusals["refusal_rate > 15%"] == 60
+
+
+def test_without_a_usable_model_what_else_is_proven_still_rolls_back(log: Log) -> None:
+    evidence = log.evidence(replace(GUARDED, detection=Detection(model="gone.json")))
+    log.write(broken(range(200)))
+    found = look(evidence, log)
+    assert (found.step, found.condition) == (Step.ROLL_BACK, "errors")
+    assert evidence.cause().event
+
+
+def test_a_model_that_no_condition_needs_disturbs_nothing(log: Log) -> None:
+    evidence = log.evidence(replace(SUBJECT, detection=Detection(model="gone.json")))
+    log.write(healthy(range(100)))
+    assert look(evidence, log).sessions == 20
+
+
+def test_a_pass_while_the_past_is_read_does_not_begin_it_anew(log: Log) -> None:
+    evidence = log.evidence()
+    log.write(healthy(range(200)))
+
+    async def looked_while_a_pass_went_by() -> object:
+        looking = asyncio.create_task(evidence.look(log.now))
+        await asyncio.sleep(0)
+        evidence.follow(replace(SUBJECT))
+        return await looking
+
+    found = asyncio.run(looked_while_a_pass_went_by())
+    assert isinstance(found, Assessment) and found.sessions == 40

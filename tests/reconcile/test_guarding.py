@@ -22,6 +22,7 @@ from runner.reconcile.source import Stationary
 from runner.reconcile.trial import Subject
 from runner.reconcile.wishes import Inbox, ask
 from runner.rollout.verdict import Assessment, Because, Step
+from runner.signals.detection import Detection
 from runner.spec.environment import Engine, Environment, Gateway
 from tests.reconcile.real_parts import POLICY
 from tests.reconcile.simulated import Simulation, desired

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from runner.rollout.alarms import Simulation, assumed_trial, false_alarms
 from runner.rollout.backtest import Cadence, Course, Ended, assess_logged, replay
 from runner.rollout.trials import Trial, since_generation, trials
 from runner.rollout.verdict import Because, Step
+from runner.signals.detection import Detection
 from runner.spec.rollout import RolloutPolicy
 from tests.rollout.logs import HOUR_US, START_US, Habits, Log, ask, empty, rollout
 
@@ -298,6 +300,24 @@ def test_the_text_tells_when_where_why_and_that_stages_are_hypothetical() -> Non
     assert "because of errors: evidence " in text and "error_rate > 5%: candidate " in text
     assert report.HYPOTHETICAL in text
     assert "logged shares of the candidate: 50.0% after 0 s" in text
+
+
+def test_refusals_are_counted_by_the_detection_that_is_given() -> None:
+    plain, phrase = Habits(errors=0.0, votes=0.0, refusals=0.0), "front desk"
+    log = rollout(plain, plain, 300)
+    log[Kind.CONTENT] = [
+        {
+            **each,
+            "gen_ai.output.messages": json.dumps([{"role": "assistant", "content": f"{phrase}, please."}]),
+        }
+        for each in log[Kind.CONTENT]
+    ]
+    (trial,) = trials(log)
+    refusing, told = policy("refusal_rate > 15%"), Detection(keywords=(phrase,))
+    assert replay(refusing, trial).stop is None
+    assert replay(refusing, trial, detection=told).stop is not None
+    assert assess_logged(refusing, trial, "half", trial.ended).step is not Step.ROLL_BACK
+    assert assess_logged(refusing, trial, "half", trial.ended, detection=told).step is Step.ROLL_BACK
 
 
 def test_a_plan_shows_the_newest_rollout_under_both_policies() -> None:

@@ -11,6 +11,8 @@ from runner.events.schema import Kind
 from runner.report import experiments as report
 from runner.rollout.experiments import EVERYBODY, Answer, Comparison, Design, Metric, Result, Rules, evaluate
 from runner.rollout.participants import read
+from runner.signals.detection import Detection
+from runner.signals.text import spoken
 from tests.rollout.logs import START_US, Habits, Log, empty, experiment
 
 TWO = Design("x-1", "tone", ("chat-v1.0", "chat-v1.1"), (0.5, 0.5))
@@ -149,6 +151,17 @@ def test_other_experiments_other_groups_and_clients_mistakes_are_left_out() -> N
     assert read(TWO, others, [], [], 1.0) == []
     beta = Design("x-1", "tone", TWO.versions, TWO.weights, groups=("beta",))
     assert read(beta, [event], [], [], 1.0) == []
+
+
+def test_a_phrase_of_the_policy_counts_as_a_refusal_of_every_version() -> None:
+    log = experiment("x-1", {"chat-v1.0": Habits(refusals=0.0), "chat-v1.1": Habits(refusals=0.0)}, 60)
+    events = log[Kind.REQUEST], log[Kind.FEEDBACK], log[Kind.CONTENT]
+    phrase = spoken(log[Kind.CONTENT][0]["gen_ai.output.messages"])
+    for detection, refused in ((Detection(), {None, False}), (Detection(keywords=(phrase,)), {None, True})):
+        found = read(TWO, *events, 1800.0, detection=detection)
+        assert {each.version for each in found if each.refused is not None} == set(TWO.versions)
+        assert {each.refused for each in found} | {None} == refused
+        assert evaluate(TWO, *events, Rules(detection=detection)).segments[0].sessions == len(found)
 
 
 def test_without_events_nothing_is_claimed() -> None:

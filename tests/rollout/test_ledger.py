@@ -12,6 +12,7 @@ from runner.errors import TerminalError
 from runner.events.schema import Kind
 from runner.rollout.compile import compile
 from runner.rollout.ledger import Ledger
+from runner.signals.detection import Detection
 from runner.spec.rollout import RolloutPolicy
 from tests.rollout.streams import HEALTHY, ROLLOUT, START, Event, Manner, Trial, policy, request, shuffled
 
@@ -115,3 +116,19 @@ def test_events_of_other_rollouts_leave_no_trace() -> None:
     ledger.absorb(Kind.REQUEST, [request(1, "ann", "candidate", START, **{"loop.rollout": "r-0"})])
     ledger.absorb(Kind.PROBE, [{"event.id": "p"}])
     assert ledger.to_json() == before
+
+
+CHANGED = (Detection(refusal_threshold=0.7), Detection(keywords=("no idea",)))
+
+
+@pytest.mark.parametrize("changed", CHANGED)
+def test_evidence_of_another_detection_is_not_taken_over_where_a_condition_asks_for_it(
+    changed: Detection,
+) -> None:
+    asking, other = (compile(policy(line)) for line in ("r: refusal_rate > 15%", "e: error_rate > 5%"))
+    kept = Ledger(asking, ROLLOUT).to_json()
+    assert Ledger.from_json(asking, kept).to_json() == kept
+    with pytest.raises(TerminalError, match="another policy"):
+        Ledger.from_json(asking, kept, changed)
+    kept = Ledger(other, ROLLOUT).to_json()
+    assert Ledger.from_json(other, kept, changed).to_json() == kept

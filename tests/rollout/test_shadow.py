@@ -10,6 +10,7 @@ from runner.events.schema import Kind
 from runner.report import shadow as report
 from runner.rollout.shadow import Comparison, Rules, Side, evaluate
 from runner.rollout.verdict import Estimate
+from runner.signals.detection import Detection
 from tests.rollout.logs import START_US, Habits, Log, ask, copy_of, empty
 
 PLAIN = Habits(errors=0.0, refusals=0.0, votes=0.0)
@@ -146,3 +147,11 @@ def test_every_shadowed_version_stands_alone() -> None:
 def test_no_copies_give_nothing() -> None:
     assert evaluate([], asked(3)[Kind.REQUEST], [], Rules()) == ()
     assert report.to_text([]) == ""
+
+
+def test_a_phrase_of_the_policy_counts_as_a_refusal_on_both_sides() -> None:
+    log = copied(asked(40), "Please look for it upstairs.", gen_ai__usage__output_tokens=20)
+    for keywords, gained, lost in (((), 0.0, 0.0), (("look for it",), 1.0, 0.0)):
+        rules = Rules(detection=Detection(keywords=keywords))
+        (found,) = evaluate(log[Kind.SHADOW], log[Kind.REQUEST], log[Kind.CONTENT], rules)
+        assert (found.refusals_gained.value, found.refusals_lost.value) == (gained, lost)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from runner.errors import TerminalError
 from runner.events.schema import Kind
-from runner.signals.outcomes import Count, Measures, Outcome, source_of
+from runner.signals.detection import Detection
+from runner.signals.outcomes import SOURCES, Count, Measures, Outcome, source_of
 from runner.signals.sessions import KEPT
 from tests.rollout.streams import ROLLOUT, START, content, request, vote
 
@@ -228,6 +230,61 @@ def test_late_foreign_or_other_questions_are_no_reask(
         measures.absorb(Kind.REQUEST, [request(i, who, "candidate", at, **{"loop.session": str(i)})])
         measures.absorb(Kind.CONTENT, [content(i, at, asked[what], "30 days.")])
     assert {value for _, value in firsts(measures.tick(AT + 90), "reask_rate")} == {0.0}
+
+
+def test_a_phrase_of_the_policy_counts_as_a_refusal_in_both_arms() -> None:
+    arms = {1: "candidate", 2: "baseline"}
+    said = [content(i, AT, "Where is it?", "It is on the third shelf, left of the stairs.") for i in arms]
+    for keywords, refused in (((), 0.0), (("third SHELF",), 1.0)):
+        measures = Measures(ROLLOUT, GAP, detection=Detection(keywords=keywords))
+        measures.absorb(Kind.REQUEST, [request(i, f"u{i}", arm, AT) for i, arm in arms.items()])
+        found = firsts(measures.absorb(Kind.CONTENT, said), "refusal_rate")
+        assert found == [("candidate", refused), ("baseline", refused)]
+
+
+@pytest.mark.parametrize(("within", "asked_again"), [(30.0, 0.0), (120.0, 1.0)])
+def test_a_longer_window_counts_a_later_reask_and_closes_later(within: float, asked_again: float) -> None:
+    measures = Measures(ROLLOUT, GAP, detection=Detection(within=within))
+    for i, after in enumerate((0, 90)):
+        session = {"loop.session": str(i)}
+        measures.absorb(Kind.REQUEST, [request(i, "ann", "candidate", AT + after, **session)])
+        measures.absorb(
+            Kind.CONTENT, [content(i, AT + after, "How long can I return a book?", "Thirty days.")]
+        )
+    found = [firsts(measures.tick(AT + at), "reask_rate") for at in (91, 90 + within + 4, 90 + within + 6)]
+    first, second = [("candidate", asked_again)], [("candidate", 0.0)]
+    assert found == ([first, [], second] if within < 90 else [[], first, second])
+
+
+def test_answers_that_come_together_say_what_they_say_one_by_one() -> None:
+    together, alone = Measures(ROLLOUT, GAP), Measures(ROLLOUT, GAP)
+    answers = (
+        "Sorry, I can only help with the bookshop.",
+        "It is 12 dollars.",
+        "",
+        "답변을 드릴 수 없습니다.",
+    )
+    said = [content(i, AT + i, f"Question {i}?", answers[i % 4]) for i in range(24)]
+    for each in (together, alone):
+        each.absorb(Kind.REQUEST, [request(i, f"u{i}", "candidate", AT + i) for i in range(24)])
+    found = together.absorb(Kind.CONTENT, said)
+    assert found == [outcome for event in said for outcome in alone.absorb(Kind.CONTENT, [event])]
+    assert {value for _, value in firsts(found, "refusal_rate")} == {0.0, 1.0}
+
+
+def test_where_nobody_asks_for_refusals_no_model_is_needed() -> None:
+    broken = Detection(model="gone.json")
+    measures = Measures(ROLLOUT, GAP, SOURCES - {"refusal_rate"}, detection=broken)
+    measures.absorb(Kind.REQUEST, [request(1, "ann", "candidate", AT)])
+    found = measures.absorb(Kind.CONTENT, [content(1, AT, "Where am I?", "I cannot help with that.")])
+    assert firsts(found, "refusal_rate") == []
+    with pytest.raises(TerminalError, match=r"gone\.json"):
+        Measures(ROLLOUT, GAP, detection=broken)
+
+
+def test_no_state_holds_what_anybody_wrote(measures: Measures) -> None:
+    measures.absorb(Kind.CONTENT, [content(1, AT, "Where is Persuasion?", "I cannot help with Persuasion.")])
+    assert "ersuasion" not in json.dumps(measures.to_json())
 
 
 def test_without_content_nothing_is_known_of_refusals_and_reasks(measures: Measures) -> None:

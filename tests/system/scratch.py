@@ -34,6 +34,7 @@ class Scratch:
     gateway: str
     admin: str
     engine: str
+    monitor: str
 
     def loop(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a `loop` command to its end."""
@@ -144,7 +145,11 @@ def make(root: Path) -> Scratch:
     from runner.spec.load import load_or_raise
 
     production = load_or_raise(DirectoryFiles(root)).loop.environments["production"]
-    addresses = (production.gateway.listen, production.gateway.admin, production.engine.listen)
+    assert production.monitor is not None
+    addresses = (
+        *(production.gateway.listen, production.gateway.admin),
+        *(production.engine.listen, production.monitor.listen),
+    )
     return Scratch(root, *(f"http://{address}" for address in addresses))
 
 

@@ -9,7 +9,9 @@ import json
 import os
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -130,6 +132,65 @@ def test_a_replay_is_answered_and_logged_one_to_one(up):
     (baseline,) = [arm for arm in arms if arm["arm"] == "baseline"]
     assert baseline["requests"] >= 60 and baseline["errors"] == 0
     assert baseline["output_tokens"] > 0
+
+
+def test_the_monitor_has_measured_what_the_replay_logged(up):
+    def measured() -> bool:
+        snapshot = get(f"{up.place.monitor}/api/snapshot")["snapshot"]
+        return bool(snapshot) and min(of_all(snapshot, "error_rate")["n"], counted(snapshot)) >= 60
+
+    def counted(snapshot: dict[str, Any]) -> int:
+        return int(of_all(snapshot, "refusal_rate")["n"])
+
+    until(measured, 90, "the measuring of the replay")
+    with urllib.request.urlopen(f"{up.place.monitor}/", timeout=30) as page:
+        assert "<html" in page.read().decode()
+    with urllib.request.urlopen(f"{up.place.monitor}/metrics", timeout=30) as metrics:
+        assert "loop_refusal_ratio" in metrics.read().decode()
+    assert f"monitor: {up.place.monitor}/" in up.place.output("up")
+
+
+def of_all(snapshot: dict[str, Any], metric: str) -> dict[str, Any]:
+    """Return the reading of a metric over all arms and segments."""
+    found = [one for one in snapshot["readings"] if one["metric"] == metric]
+    return next(one for one in found if not one["arm"] and not one["segment"])
+
+
+def test_loop_signals_says_the_same_as_the_monitor(up):
+    done = up.place.loop("signals", "--json", check=False)
+    assert done.returncode in (0, 2), done.stderr
+    said = json.loads(done.stdout)
+    shown = get(f"{up.place.monitor}/api/snapshot")["snapshot"]
+    for metric in ("error_rate", "refusal_rate", "reask_rate", "answer_tokens"):
+        ours, theirs = of_all(said, metric), of_all(shown, metric)
+        assert (ours["n"], ours["value"]) == (theirs["n"], pytest.approx(theirs["value"])), metric
+
+
+def test_a_killed_monitor_comes_back_with_its_figures(up):
+    pid = pid_of(up, "monitor")
+    os.kill(pid, signal.SIGKILL)
+
+    def back() -> bool:
+        snapshot = get(f"{up.place.monitor}/api/snapshot")["snapshot"]
+        return pid_of(up, "monitor") != pid and bool(snapshot) and of_all(snapshot, "refusal_rate")["n"] >= 60
+
+    until(back, 60, "the new monitor's figures")
+    up.in_sync()
+
+
+def test_answers_are_examined_by_the_engine_that_gave_them(up):
+    policy = up.place.root / "policies" / "signals.yaml"
+    policy.write_text(
+        policy.read_text().replace("sample: 1%", "sample: 100%").replace("sample: 5%", "sample: 100%")
+    )
+    up.place.commit("every answer is examined")
+    up.in_sync()
+    found = json.loads(up.place.loop("signals", "sample", "--limit", "5", "--json").stdout)
+    assert (found["facts"]["answers"], found["consistency"]["answers"]) == (5, 5)
+    assert 0 <= found["consistency"]["consistency"] <= 1
+    assert found["consistency"]["tokens_spent_today"] > 0
+    done = up.place.loop("signals", "--json", check=False)
+    assert of_all(json.loads(done.stdout), "consistency")["n"] == 5
 
 
 def trace(place: Scratch) -> object:

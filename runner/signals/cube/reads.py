@@ -14,6 +14,8 @@ import pyarrow as pa
 from runner.events.lake import Engine, Lake
 from runner.events.schema import Kind
 from runner.signals.cube import pairs
+from runner.signals.cube.facts import ANSWER_HOURS
+from runner.signals.cube.rows import HOUR_US
 
 _TOKENS = {"prompt_tokens": "gen_ai.usage.input_tokens", "answer_tokens": "gen_ai.usage.output_tokens"}
 
@@ -37,8 +39,11 @@ def tails(lake: Lake, engine: Engine, since_us: int, share: float, limit: int) -
 
 
 def concentration(lake: Lake, engine: Engine, since_us: int) -> tuple[int, float | None]:
-    """Return how many people gave feedback, and which share of it the most active one gave."""
+    """Return how many people judged answers that they got, and which share of that the most active one gave."""
     said = lake.table(Kind.FEEDBACK, since_us, None, since_us)
+    back = since_us - ANSWER_HOURS * HOUR_US
+    asked = lake.table(Kind.REQUEST, back, None, back).select("gen_ai.response.id", "loop.user")
+    said = said.semi_join(asked, ["gen_ai.response.id", "loop.user"])
     each = said.group_by("loop.user").agg(n=said.count())
     found = each.agg(raters=each.count(), most=each["n"].max(), all=each["n"].sum())
     row = engine.arrow(found).to_pylist()[0]

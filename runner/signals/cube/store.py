@@ -10,7 +10,7 @@ import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,7 +82,23 @@ class Store:
                 raise transient(
                     "signals are being measured by somebody else", f"in {self.directory}"
                 ) from None
-            yield self.load()
+            yield self._whole(self.load())
+
+    def _whole(self, state: State) -> State:
+        """Return the state without the hours of which a file has gone: they are measured again."""
+        there = {path.name for path in (self.directory / FILES).iterdir()}
+        hours = {number: hour for number, hour in state.hours.items() if there.issuperset(hour.files)}
+        return state if len(hours) == len(state.hours) else replace(state, signature="", hours=hours)
+
+    def drop_damaged(self) -> int:
+        """Remove the files that are not what was written, and return how many: the next pass makes them again."""
+        found = 0
+        with self.writing():
+            for path in (self.directory / FILES).glob("*.parquet"):
+                if _name(path.read_bytes()) != path.name:
+                    path.unlink()
+                    found += 1
+        return found
 
     def load(self) -> State:
         """Return the state. One that cannot be read counts as none: all of it can be computed again."""
@@ -96,7 +112,7 @@ class Store:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         data = sink.getvalue().to_pybytes()
-        name = f"{digest.of_bytes(data)[:32]}.parquet"
+        name = _name(data)
         path = self.directory / FILES / name
         if not path.exists():
             temporary = path.with_suffix(".tmp")
@@ -126,6 +142,10 @@ class Store:
     def read(self, name: str) -> pa.Table:
         """Return a file's rows. Raises FileNotFoundError where it was replaced meanwhile, OSError."""
         return pq.read_table(self.path(name), partitioning=None)
+
+
+def _name(data: bytes) -> str:
+    return f"{digest.of_bytes(data)[:32]}.parquet"
 
 
 def _plain(state: State) -> dict[str, Any]:

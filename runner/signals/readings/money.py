@@ -12,7 +12,8 @@ from runner.signals.readings.estimates import NO_DATA, Estimate, exact
 from runner.signals.readings.tally import Tallies
 from runner.spec.cost import Account, CostPolicy, Item, Per
 
-HOUR_S = 3600.0
+JUDGED_HOURS = 24
+"""Hours of traffic without which a cost says more about the time of day than about the service."""
 _HOURS = {Per.HOUR: 1.0, Per.MONTH: 730.0, Per.QUARTER: 2190.0, Per.YEAR: 8760.0}
 
 
@@ -31,7 +32,10 @@ def per_thousand(policy: CostPolicy, part: Tallies, whole: Tallies, since: int, 
     variable = sum(
         item.amount for item in policy.items.values() if item.per is Per.THOUSAND_REQUESTS and _counts(item)
     )
-    return exact(running / requests * 1000.0 + variable, requests, f"{until - begun} h of running costs")
+    value, hours = running / requests * 1000.0 + variable, until - begun
+    if hours < JUDGED_HOURS:
+        return Estimate(value, None, None, requests, f"{hours} h of running costs: too few to judge")
+    return exact(value, requests, f"{hours} h of running costs")
 
 
 def _hourly(item: Item) -> float:

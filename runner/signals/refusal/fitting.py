@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from runner.digest import of_value, short
 from runner.signals.embedder import Embedder, Vectors
-from runner.signals.refusal import labels, questions, words
+from runner.signals.refusal import labels, margin_fitting, questions, words
 from runner.signals.refusal.detector import FORM, KIND, RUNS, WORDS, Detector
 from runner.signals.refusal.features import CODES, SHAPE, Batch, name
 from runner.signals.refusal.labels import Labelled
@@ -35,6 +35,8 @@ LEAST_PHRASE = 2
 """Labels in which a phrase occurs before it gets a weight."""
 BESIDE_LABELS = 0.1
 """What a shipped example counts where a label of the team's counts 1."""
+ENOUGH = 400
+"""Labels from which a model is fitted to them alone, by `margin_fitting`; fewer need the shipped examples beside them."""
 FOLDS = 5
 
 Marks = NDArray[np.bool_]
@@ -77,8 +79,12 @@ def fit(own: Sequence[Labelled] = (), embedder: Embedder | None = None) -> Linea
     """Return the model fitted to the shipped examples and to `own` labels.
 
     Without own labels it is the shipped model, tokens and shape alone; with them phrases count as well, and the
-    embedding where an embedder is given. Raises ValueError where all labels together are of one kind.
+    embedding where an embedder is given; `ENOUGH` of them of both kinds do without the shipped examples. Raises
+    ValueError where all labels together are of one kind.
     """
+    if len(own) >= ENOUGH and len({row.refuses for row in own}) == 2:
+        about = {"examples": 0, "labels": len(own), "data": short(_digest(own))}
+        return replace(margin_fitting.fit(own, embedder, KIND), about=about)
     shipped = labels.read(labels.SHIPPED)
     rows = (*shipped, *own)
     truth = np.array([row.refuses for row in rows])
