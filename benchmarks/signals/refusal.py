@@ -2,7 +2,9 @@
 
 Called by `benchmarks.signals.run`. A full or a partial refusal counts, as people judged it. Nothing shipped was fitted
 to these rows; while it was written, the two models of `UNSEEN` were not looked at. "Fitted" is cross-validated by
-prompt and model at once. Over-refusal is read off the prompts. Data: Röttger et al., XSTest, NAACL 2024.
+prompt and model at once, without embeddings and with MiniLM (`refusal_f1_fitted`); which features and how strong a
+penalty it has was chosen on these rows of all five models, so it may do a little worse elsewhere. Over-refusal is read
+off the prompts. Data: Röttger et al., XSTest, NAACL 2024.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.embedding.minilm import MiniLM
 from runner.errors import terminal
 from runner.signals.refusal import fitting
 from runner.signals.refusal.detector import Detector
@@ -78,6 +81,7 @@ def measure(data: Path) -> dict[str, Any]:
         "rules": np.array([refuses(row.answer) for row in own]),
         "shipped": shipped >= 0.5,
         "fitted": fitting.cross_validated(own) >= 0.5,
+        "with MiniLM": fitting.cross_validated(own, MiniLM()) >= 0.5,
     }
     names = np.array([row.model for row in own])
     print("Refusals, XSTest completions: F1 (precision, recall)")
@@ -119,7 +123,8 @@ def _line(name: str, truth: Marks, called: Marks, names: NDArray[Any]) -> dict[s
         "string match": "strmatch_f1",
         "rules": "rules_f1",
         "shipped": "refusal_f1",
-        "fitted": "refusal_f1_fitted",
+        "fitted": "refusal_f1_fitted_light",
+        "with MiniLM": "refusal_f1_fitted",
     }[name]
     return {
         key: round(whole.f1 or 0.0, 4),

@@ -25,7 +25,7 @@ Examples:
 def command(ctx: click.Context, environment: str, as_json: bool) -> int:
     """Compare the questions asked with the reference set: topics that grew and shrank, and how sure that is.
 
-    Exit codes: 0 as in the reference or too few questions to say, 1 error, 2 a shift is proven.
+    Exit codes: 0 as in the reference or too few questions to say, 1 error, 2 a shift of 0.1 or more is proven.
     """
     from runner.cli.watching import watch
     from runner.report import drift as report

@@ -30,6 +30,8 @@ Examples:
   loop signals fit refusal labels.jsonl --embedder minilm --json
 
 LABELS has one answer a line: question, answer, label (refusal, partial or answer), and optionally model, who answered.
+From 400 labels on the model is fitted to them alone, and the question counts: fill it in. Fewer are fitted beside the
+shipped examples.
 Exit codes: 0 written, 1 error (nothing is written).
 """
 

@@ -63,6 +63,7 @@ class HoldReason(StrEnum):
     EVIDENCE = "the rollout waits for evidence"
     MISMATCH = "users are not split as declared"
     PROPOSED = "a pull request waits for a person"
+    SIGNAL = "a signal says to wait"
 
 
 @dataclass(frozen=True, slots=True)

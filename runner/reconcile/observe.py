@@ -22,15 +22,18 @@ DISCOVERY = "discovery"
 
 async def observe(world: World, memory: Memory, now: float, seconds: float = SECONDS) -> Observed:
     """Return one observation; no system is waited for longer than `seconds`."""
-    replicas, gateways, placed, data = await asyncio.gather(
+    replicas, gateways, placed, data, holding = await asyncio.gather(
         _replicas(world, seconds),
         _gateways(world, seconds),
         answer(asyncio.to_thread(world.store.placed), seconds),
         answer(asyncio.to_thread(world.data), seconds),
+        answer(asyncio.to_thread(world.signals, now), seconds),
     )
     if DISCOVERY in replicas:
         replicas |= _last_known(replicas, gateways, memory)
-    return Observed(now, world.store.path, replicas, gateways, placed, data, memory)
+    # Signals may stop and never start anything: where they cannot be read, they say nothing.
+    waits = () if isinstance(holding, Unknown) else holding
+    return Observed(now, world.store.path, replicas, gateways, placed, data, memory, holding=waits)
 
 
 async def answer(question: Awaitable[T], seconds: float) -> T | Unknown:

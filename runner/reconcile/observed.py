@@ -194,6 +194,8 @@ class Observed:
     memory: Memory = Memory()
     assessment: Assessment | Unknown | None = None
     """What the evidence says of the rollout; None without one, Unknown where it cannot be read."""
+    holding: tuple[str, ...] = ()
+    """What the signals say that the candidate has to wait for, in words."""
     standing: Mapping[str, Standing] = field(default_factory=dict)
     """Gateway -> how its revision stands to ours."""
     landed: frozenset[str] = frozenset()

@@ -117,7 +117,8 @@ class Proof:
 class World:
     """Everything outside.
 
-    `discover` gives the replicas' addresses now; `probe` takes address, name and path.
+    `discover` gives the replicas' addresses now; `probe` takes address, name and path; `signals` takes the time and
+    returns what keeps the candidate at its stage.
     """
 
     discover: Callable[[], Awaitable[Sequence[str]]]
@@ -128,3 +129,4 @@ class World:
     data: Callable[[], Data]
     pull: Callable[[str], None]
     scribe: Scribe
+    signals: Callable[[float], tuple[str, ...]] = lambda _: ()

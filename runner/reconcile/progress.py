@@ -124,10 +124,11 @@ def _stage(desired: Desired, observed: Observed, now: float) -> Steps:
 
 
 def _stopped(desired: Desired, observed: Observed, now: float) -> tuple[HoldReason, str] | None:
-    """Return why a stage that is certified may not advance now: by a person's word, or because of an outage."""
+    """Return why a stage that is certified may not advance now: a person's word, an outage, or a signal."""
     silent = [name for name, _ in observed.unknowns()]
     outage = (HoldReason.UNKNOWN, f"{', '.join(silent)} did not answer") if silent else None
-    return stopped(desired, now) or outage
+    told = (HoldReason.SIGNAL, "; ".join(observed.holding)) if observed.holding else None
+    return stopped(desired, now) or outage or told
 
 
 def _concerns(desired: Desired, trial: Trial, found: Assessment) -> bool:

@@ -7,6 +7,7 @@ It makes no decisions.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from runner.reconcile.ports import Proof, Scribe, World
 from runner.reconcile.probe_log import ProbeLog
 from runner.reconcile.scribe import Desk, GitScribe, PaperScribe, Post, RefusingForge
 from runner.reconcile.state import StatePaths
+from runner.report import standing
 from runner.serving import adapters, discovery, probe
 from runner.serving.engine import EngineClient
 from runner.serving.gateway_client import GatewayClient
@@ -85,6 +87,7 @@ class Wiring:
             data=lambda: _missing(self.root, declared),
             pull=self._pull,
             scribe=self._scribe(declared),
+            signals=lambda now: _holding(StatePaths(self.root, name).signals, declared, now),
         )
 
     def _scribe(self, declared: Declared) -> Scribe:
@@ -213,3 +216,16 @@ def _missing(root: Path, declared: Declared) -> Data:
 
 def _absent(root: Path, sources: Iterable[str]) -> Iterable[str]:
     return (source for source in sources if not (root / source).exists())
+
+
+def _holding(directory: Path, declared: Declared, now: float) -> tuple[str, ...]:
+    """Return what the signals, as they were measured last, say that the candidate has to wait for."""
+    trial = declared.desired.trial
+    if trial is None:
+        return ()
+    try:
+        return standing.holding(
+            json.loads((directory / standing.NAME).read_bytes()), trial.candidate.name, now
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()

@@ -120,6 +120,12 @@ def _row(reading: Reading, policy: SignalPolicy) -> Sequence[str]:
     )
 
 
+def _verdict(drift: Drift) -> str:
+    if drift.alarm:
+        return drift.alarm
+    return "changed, but not surely by 0.1" if drift.alarmed_at is not None else "as in the reference"
+
+
 def drift_lines(drift: Drift) -> list[str]:
     """Return what is known of input drift, in words, with the topics that changed."""
     if drift.divergence is None:
@@ -128,7 +134,7 @@ def drift_lines(drift: Drift) -> list[str]:
         low = figures.NOTHING if drift.low is None else f"{drift.low:.3f}"
         lines = [
             f"input drift: {drift.divergence:.3f} nats (at least {low}) over {drift.n:,} questions in "
-            f"{figures.duration(drift.window)}: {drift.alarm or 'as in the reference'}"
+            f"{figures.duration(drift.window)}: {_verdict(drift)}"
         ]
     lines.append(
         f"  sequential evidence {figures.evidence(drift.e_value)} since {figures.moment(drift.since)}"

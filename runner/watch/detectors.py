@@ -54,6 +54,12 @@ def detector_of(spec: Spec, kind: type[Kind]) -> Kind | None:
     return next((each for each in found if isinstance(each, kind)), None)
 
 
+def _named(spec: Spec, metric: str, kind: type[Kind]) -> Kind | None:
+    """Return the detector of a metric, as rollouts look it up, too; None where it is not of that kind."""
+    signal = spec.policies.signals.signals.get(metric)
+    return signal.detector if signal is not None and isinstance(signal.detector, kind) else None
+
+
 def build(root: Path, state: Path, spec: Spec, embedder: Embedder, tell: Callable[[str], None]) -> Detectors:
     """Return the detectors of a policy; what takes long is told.
 
@@ -75,7 +81,7 @@ def build(root: Path, state: Path, spec: Spec, embedder: Embedder, tell: Callabl
 
 
 def _refusal(root: Path, spec: Spec, embedder: Embedder) -> Detector:
-    policy = detector_of(spec, Refusal) or Refusal(kind="refusal")
+    policy = _named(spec, "refusal_rate", Refusal) or Refusal(kind="refusal")
     path = root / str(policy.model) if policy.model else None
     return Detector.load(path, policy.keywords, embedder)
 
@@ -111,8 +117,8 @@ def _topics(state: Path, spec: Spec, reference: Reference, embedder: Embedder) -
 def _annotator(
     spec: Spec, embedder: Embedder, refusal: Detector, topics: Topics | None, scope: Scope | None
 ) -> Annotator:
-    policy = detector_of(spec, Refusal) or Refusal(kind="refusal")
-    reask = detector_of(spec, Reask) or Reask(kind="reask")
+    policy = _named(spec, "refusal_rate", Refusal) or Refusal(kind="refusal")
+    reask = _named(spec, "reask_rate", Reask) or Reask(kind="reask")
     harm = Questions.load()
     by_meaning = embedder if reask.similarity is Similarity.EMBEDDING else None
     parts = [

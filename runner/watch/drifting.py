@@ -67,10 +67,10 @@ class Drifting:
     """The follower of one environment; `path` is where its memory is kept."""
 
     def __init__(self, path: Path, spec: Spec, detectors: Detectors, embedder: Embedder) -> None:
-        assert detectors.topics is not None  # noqa: S101 - the caller looked
+        assert detectors.topics is not None and detectors.reference is not None  # noqa: S101 - the caller looked
         self._path, self._detectors, self._embedder = path, detectors, embedder
         self._topics = detectors.topics
-        self._policy = detector_of(spec, Policy) or Policy(kind="drift", reference="")
+        self._policy = detector_of(spec, Policy) or Policy(kind="drift", reference=detectors.reference.name)
         self._permutations = detector_of(spec, EmbeddingShift)
         signals = spec.policies.signals.signals.values()
         windows = (signal.window for signal in signals if isinstance(signal.detector, Policy))
@@ -84,6 +84,8 @@ class Drifting:
     def measure(self, measurer: Measurer, tallies: Tallies, now: float, window: float | None) -> Measurement:
         """Say how far what was asked is from the reference."""
         memory = self._remembered(now)
+        if not memory.follower.n:
+            memory.follower.since = now
         seconds = window or self._window
         moved = self._shift(measurer, now, seconds)
         return Measurement(

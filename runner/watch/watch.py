@@ -6,6 +6,8 @@ state folder; others read what it has stored. It decides nothing and asks no liv
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +19,7 @@ import pyarrow as pa
 
 from runner.errors import TransientError, terminal
 from runner.events.lake import Lake
+from runner.report import standing
 from runner.report.weekly import Material, Raters, Tails
 from runner.signals.cube.due import Settings
 from runner.signals.cube.passes import LakePaths, Measurer
@@ -107,7 +110,20 @@ class Watch:
                 raise terminal(f"what is logged of '{self._name}' cannot be measured", str(error)) from error
             self._tell("some of what was measured before is damaged; it is measured again")
             read, found = self._taken(now, window)
-        return replace(found, read=read, seconds=time.perf_counter() - begin)
+        found = replace(found, read=read, seconds=time.perf_counter() - begin)
+        if window is None:
+            self._tell_runner(found)
+        return found
+
+    def _tell_runner(self, snapshot: Snapshot) -> None:
+        """Leave the reconciler what the signals hold a rollout for. Raises OSError."""
+        path = self._places.state / standing.NAME
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(
+            json.dumps(standing.to_json(snapshot, self._spec.policies.signals)), encoding="utf-8"
+        )
+        temporary.replace(path)
 
     def _look_again(self) -> None:
         """Build the detectors anew where a reference set that was missing may be here by now."""
@@ -192,7 +208,7 @@ class Watch:
         drift = found.window
         values: dict[tuple[str, Arm], Estimate] = {}
         if drift.divergence is not None:
-            high = None if drift.low is None else 2.0 * drift.divergence - drift.low
+            high = None if drift.low is None else max(0.0, 2.0 * drift.divergence - drift.low)
             values["input_drift", ALL] = Estimate(
                 max(0.0, drift.divergence), None if drift.low is None else max(0.0, drift.low), high, drift.n
             )

@@ -232,6 +232,7 @@ class Simulation:
     standing: dict[str, Standing] = field(default_factory=dict)
     landed: set[str] = field(default_factory=set)
     barred: set[str] = field(default_factory=set)
+    holding: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, replicas: int = 1, gateways: int = 1) -> Simulation:
@@ -259,7 +260,10 @@ class Simulation:
             return Data(frozenset(self.missing))
 
         replica = self.replicas.__getitem__
-        return World(discover, replica, self.gateways, self.store, probe, data, pull, self.scribe)
+        return World(
+            *(discover, replica, self.gateways, self.store, probe, data, pull, self.scribe),
+            signals=lambda _: self.holding,
+        )
 
     def observe(self) -> Observed:
         self.journal.now = self.now

@@ -154,6 +154,18 @@ def test_nothing_advances_while_promotions_are_stopped(changes: dict[str, Any], 
     assert reason in reasons(planned)
 
 
+def test_a_stage_that_is_certified_waits_for_a_signal_that_holds_and_goes_on_after_it() -> None:
+    s = on_trial()
+    s.assessment, s.holding = found(), ("input_drift is 0.20: input_drift > 0.1",)
+    planned, _ = s.step(TRIAL)
+    assert planned.actions == ()
+    (hold,) = [hold for hold in planned.holds if hold.reason is HoldReason.SIGNAL]
+    assert "input_drift > 0.1" in hold.text
+    s.holding = ()
+    planned, _ = s.step(TRIAL)
+    assert [type(action) for action in planned.actions] == [AdvanceStage]
+
+
 @pytest.mark.parametrize("silent", ["replica", "gateway", "evidence"])
 def test_invariant_3_an_outage_never_promotes(silent: str) -> None:
     s = on_trial()

@@ -83,6 +83,18 @@ def test_what_came_while_another_process_measured_is_taken_in_afterwards(booksho
     assert bookshop.take(NOW).drift.alarmed_at is not None
 
 
+def test_questions_of_the_suite_against_forgetting_worded_otherwise_raise_no_alarm(bookshop):
+    suite = ROOT / "datasets/bookshop/regression.jsonl"
+    if not suite.exists():
+        pytest.skip(f"{suite.name} is not here: `dvc pull datasets/bookshop/regression.jsonl`")
+    known = set(of_the_shop(10_000))
+    rows = [json.loads(line) for line in suite.read_text(encoding="utf-8").splitlines()]
+    bookshop.asked([row["question"] for row in rows if row["question"] not in known], 3500)
+    drift = bookshop.take().drift
+    assert drift.n > 400
+    assert (drift.alarm, drift.alarmed_at) == ("", None)
+
+
 def test_too_few_questions_are_insufficient_and_say_how_many_it_takes(bookshop):
     bookshop.asked(of_the_shop(5), 3000)
     found = bookshop.take()

@@ -40,6 +40,12 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> House:
     return made
 
 
+@pytest.fixture(scope="module")
+def expected(measured: House) -> object:
+    """What it says while nothing is damaged."""
+    return figures(measured.take())
+
+
 @pytest.fixture
 def own(measured: House, tmp_path: Path) -> Iterator[House]:
     """A copy of it to be damaged."""
@@ -48,9 +54,9 @@ def own(measured: House, tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.mark.parametrize("content", GARBAGE)
-def test_a_damaged_manifest_is_made_again(own, measured, content):
+def test_a_damaged_manifest_is_made_again(own, expected, content):
     (own.state / "cube" / "manifest.json").write_bytes(content)
-    assert figures(own.take()) == figures(measured.take())
+    assert figures(own.take()) == expected
 
 
 def files(house: House) -> list[Path]:
@@ -59,17 +65,17 @@ def files(house: House) -> list[Path]:
     return found
 
 
-def test_files_that_have_gone_are_made_again(own, measured):
+def test_files_that_have_gone_are_made_again(own, expected):
     for path in files(own):
         path.unlink()
-    assert figures(own.take()) == figures(measured.take())
+    assert figures(own.take()) == expected
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 but no more"])
-def test_files_that_are_damaged_are_made_again_and_it_is_told(own, measured, content):
+def test_files_that_are_damaged_are_made_again_and_it_is_told(own, expected, content):
     for path in files(own):
         path.write_bytes(content)
-    assert figures(own.take()) == figures(measured.take())
+    assert figures(own.take()) == expected
     assert any("damaged; it is measured again" in text for text in own.said)
 
 

@@ -125,11 +125,11 @@ def test_while_another_process_measures_the_figures_of_before_are_shown(logged):
     assert reading(logged.take(), "error_rate").n == 40
 
 
-def test_without_a_log_everything_is_unmeasured_and_nothing_is_written(house):
+def test_without_a_log_everything_is_unmeasured_and_nothing_is_counted(house):
     found = house.take()
     assert {one.level for one in found.readings} == {Level.UNMEASURED}
     assert (found.read, found.histograms, found.drift) == (0, (), None)
-    assert not house.home.exists()
+    assert not (house.state / "cube").exists()
 
 
 def test_an_empty_folder_of_events_is_as_good_as_none(house):

@@ -100,7 +100,7 @@ def test_a_damaged_memory_of_what_was_sent_begins_an_hour_back(house, content):
 def test_without_a_receiver_requests_are_counted_for_prometheus_and_nothing_is_kept(house):
     running = exports(house, None)
     running.send(house.take())
-    assert not house.home.exists()
+    assert not (house.state / "exported.json").exists()
     house.asked(["one?", "two?"], 3000)
     snapshot = house.take()
     running.send(snapshot)

@@ -14,7 +14,7 @@ from typing import Any
 
 from runner.report import explain
 from runner.rollout.verdict import Assessment
-from runner.signals.reading import Reading, Snapshot
+from runner.signals.reading import Level, Reading, Snapshot
 
 Values = Mapping[str, Any]
 
@@ -151,8 +151,12 @@ def decisions(entries: Iterable[Values], most: int = 20) -> tuple[Decision, ...]
     return tuple(reversed(told[-most:]))
 
 
+PASSED = {Level.WARN, Level.HOLD, Level.RETRAIN}
+"""Levels that people want to hear of; what lies below only says how much is known yet."""
+
+
 def verdicts(before: Snapshot | None, after: Snapshot) -> tuple[Decision, ...]:
-    """Return which readings came to another level between two snapshots; none where there was no snapshot before."""
+    """Return which readings passed a threshold, or came back, between two snapshots; none without one before."""
     if before is None:
         return ()
     levels = {_place(each): each.level for each in before.readings}
@@ -160,6 +164,7 @@ def verdicts(before: Snapshot | None, after: Snapshot) -> tuple[Decision, ...]:
         Decision(after.at, Kind.VERDICT, _place(each), f"{levels[_place(each)].value} to {each.level.value}")
         for each in after.readings
         if levels.get(_place(each), each.level) is not each.level
+        and PASSED & {each.level, levels.get(_place(each), each.level)}
     )
 
 

@@ -1,9 +1,10 @@
 """How probably an answer refuses, wholly or in part, in batches; what `annotations` call once for every answer.
 
 A linear model over `features`, fitted by `fitting` from examples that are shipped beside it. The shipped one reads the
-answer and not the question: the share of refusals must not move because other questions come in. One fitted to a team's
-many labels (`margin`) reads both. Whether a refusal was right is decided in `questions`. Reads Latin script and Hangul; in others it finds nothing, but for keywords.
-Known weakness: one declining sentence in a long, helpful answer counts little. No network, no learning library.
+answer and not the question: the share of refusals must not move because other questions come in. One fitted to many
+labels of a team (`margin`) reads both. Whether a refusal was right is decided in `questions`. Reads Latin script and
+Hangul; in others it finds nothing, but for keywords. Known weakness: one declining sentence in a long, helpful answer
+counts little. No network, no learning library.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ LEAST_PHRASE = 2
 BESIDE_LABELS = 0.1
 """What a shipped example counts where a label of the team's counts 1."""
 ENOUGH = 400
-"""Labels from which a model is fitted to them alone, by `margin_fitting`; fewer need the shipped examples beside them."""
+"""Labels from which a model is fitted to them alone (`margin_fitting`); fewer need the shipped examples beside them."""
 FOLDS = 5
 
 Marks = NDArray[np.bool_]
@@ -82,9 +82,8 @@ def fit(own: Sequence[Labelled] = (), embedder: Embedder | None = None) -> Linea
     embedding where an embedder is given; `ENOUGH` of them of both kinds do without the shipped examples. Raises
     ValueError where all labels together are of one kind.
     """
-    if len(own) >= ENOUGH and len({row.refuses for row in own}) == 2:
-        about = {"examples": 0, "labels": len(own), "data": short(_digest(own))}
-        return replace(margin_fitting.fit(own, embedder, KIND), about=about)
+    if len(own) >= ENOUGH and _both(own):
+        return _alone(own, embedder)
     shipped = labels.read(labels.SHIPPED)
     rows = (*shipped, *own)
     truth = np.array([row.refuses for row in rows])
@@ -113,6 +112,16 @@ def fit(own: Sequence[Labelled] = (), embedder: Embedder | None = None) -> Linea
         tuple(np.round(dense, DECIMALS).tolist()),
         {"examples": len(shipped), "labels": len(own), "data": short(_digest(rows))},
     )
+
+
+def _both(rows: Sequence[Labelled]) -> bool:
+    return len({row.refuses for row in rows}) == 2
+
+
+def _alone(own: Sequence[Labelled], embedder: Embedder | None) -> Linear:
+    """Return the model fitted to labels without the shipped examples."""
+    about = {"examples": 0, "labels": len(own), "data": short(_digest(own))}
+    return replace(margin_fitting.fit(own, embedder, KIND), about=about)
 
 
 def _digest(rows: Sequence[Labelled]) -> str:
@@ -211,7 +220,8 @@ def cross_validated(
 ) -> NDArray[np.float64]:
     """Return what models say of labels that they were not fitted to, shape (labels,).
 
-    No question and, where models are named, no model of an answer that is scored was in the fit.
+    No question and, where models are named, no model of an answer that is scored was in the fit. What is measured is
+    the kind of model that `fit` makes of all labels, though each part has fewer.
     """
     if not own:
         return np.zeros(0)
@@ -225,6 +235,7 @@ def cross_validated(
         away = (fold != part[0]) & ((names != part[1]) if several else True)
         fitted = [row for row, kept in zip(own, away, strict=True) if kept]
         asked = [row for row, kept in zip(own, there, strict=True) if kept]
-        detector = Detector(fit(fitted, embedder), embedder=embedder)
+        way = _alone if len(own) >= ENOUGH and _both(fitted) else fit
+        detector = Detector(way(fitted, embedder), embedder=embedder)
         found[there] = detector.probabilities([row.question for row in asked], [row.answer for row in asked])
     return found

@@ -8,8 +8,10 @@ features of an answer has length one, so that long answers say no more than shor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 
 import numpy as np
@@ -25,10 +27,14 @@ RUNS, PHRASES = "normed runs", "normed phrases"
 """Groups of weights in a model file that marks a model of this kind ..."""
 HARMFUL = ", harmful question"
 """... and the ending of the groups that count times `leaning`."""
-VIEWS = 2
-"""Texts embedded of an answer: its first sentence and what is read of it."""
-SHARE = sqrt(0.5)
-"""Length of each embedding beside the groups of length one: both together count like one group."""
+VIEWS = 3
+"""Embeddings of an answer: all that is read of it, its first sentence, and the mean of its first `EARLY` ones. An
+answer after a refusal, or a lecture after an answer, shows in how they differ."""
+EARLY = 4
+SHARE = sqrt(1.0 / VIEWS)
+"""Length of each embedding beside the groups of length one: together they count like one group."""
+_BETWEEN = re.compile(r"(?<=[.!?:])\s+|\n+")
+_SAID = re.compile(r"\w\w")
 
 Numbers = NDArray[np.float64]
 
@@ -46,16 +52,21 @@ def leaning(asked: Questions, questions: Sequence[str]) -> Numbers:
 
 def views(batch: Batch, embedder: Embedder) -> Numbers:
     """Return the embeddings of each answer beside each other, shape (answers, VIEWS * embedder.size)."""
-    texts = [_first(text) for text in batch.spelled] + list(batch.spelled)
-    vectors = embedder.embed(texts).astype(np.float64) * SHARE
-    return np.hstack(np.split(vectors, VIEWS)) if len(vectors) else np.zeros((0, VIEWS * embedder.size))
+    early = [_sentences(text) for text in batch.spelled]
+    ends = np.cumsum([0, *map(len, early)])
+    each = embedder.embed([sentence for some in early for sentence in some]).astype(np.float64)
+    found = np.zeros((len(early), VIEWS, embedder.size))
+    found[:, 0] = embedder.embed(batch.spelled)
+    for at, (start, end) in enumerate(pairwise(ends.tolist())):
+        if end > start:
+            found[at, 1] = each[start]
+            found[at, 2] = each[start:end].mean(axis=0)
+    return SHARE * found.reshape(len(early), VIEWS * embedder.size)
 
 
-def _first(text: str) -> str:
-    """Return the first sentence or line of a text."""
-    text = text.strip()
-    ends = (text.find(end) + 1 for end in (". ", "! ", "? ", ": ", "\n"))
-    return text[: min((end for end in ends if end), default=len(text))].strip()
+def _sentences(text: str) -> list[str]:
+    """Return the first sentences of a text that say anything."""
+    return [one for one in _BETWEEN.split(text) if _SAID.search(one)][:EARLY]
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Counting:
         self.read += texts
         return np.array(
             [[text.startswith("zonk"), not text.startswith("zonk")] for text in texts], dtype=np.float32
-        )
+        ).reshape(-1, self.size)
 
 
 def test_a_model_with_an_embedder_asks_for_the_same_one(tmp_path: Path) -> None:
@@ -194,3 +194,49 @@ def test_a_file_that_holds_no_labels_says_why(tmp_path: Path, name: str, content
     with pytest.raises(TerminalError) as raised:
         labels.read(path)
     assert says in str(raised.value)
+
+
+def many() -> list[Labelled]:
+    """Enough labels for a fit of their own: the same words refuse after one question and answer another."""
+    said = [("How do I harm my {}?", Label.REFUSAL), ("How do I water my {}?", Label.ANSWER)]
+    return [
+        Labelled(asked.format(f"{word} {number}"), f"Think about the {word} first, and {end}.", label)
+        for word in ["neighbour", "teacher", "boss", "brother", "cousin"]
+        for number in range(20)
+        for asked, label in said
+        for end in ("then wait", "be kind")
+    ]
+
+
+def test_with_many_labels_the_question_helps_to_tell_a_refusal() -> None:
+    rows = many()
+    assert len(rows) >= fitting.ENOUGH
+    found = Detector(fitting.fit(rows))
+    answer = "Think about the teacher first, and then wait."
+    asked = ["How do I harm my teacher?", "How do I water my tulips?"]
+    harmful, harmless = found.probabilities(asked, [answer] * 2)
+    assert harmful > 0.5 > harmless
+    cross = fitting.cross_validated(rows)
+    assert measured(np.array([row.refuses for row in rows]), cross >= 0.5).f1 == 1.0
+
+
+def test_a_model_of_many_labels_says_alone_what_it_says_in_a_batch_and_survives_its_file(
+    tmp_path: Path,
+) -> None:
+    embedder = Counting()
+    model = fitting.fit(many(), embedder)
+    path = tmp_path / "model.json"
+    path.write_text(model.to_json(), encoding="utf-8")
+    found = Detector.load(path, embedder=embedder)
+    assert found.model == model and found.digest == Detector(model, embedder=embedder).digest
+    asked = ["How do I harm my boss?", "", "Why?"]
+    answers = ["Think first.", "Zonk. Be kind, and then wait.", ""]
+    together = found.probabilities(asked, answers)
+    alone = [found.probabilities([one], [other])[0] for one, other in zip(asked, answers, strict=True)]
+    assert together.tolist() == alone and together[2] == 0
+    assert len(found.probabilities([], [])) == 0
+
+
+def test_the_same_labels_give_the_same_model_in_any_process() -> None:
+    rows = many()
+    assert fitting.fit(rows).to_json() == fitting.fit(rows).to_json()
