@@ -25,6 +25,7 @@ DATA = ("refusal", "reask", "wikibio", "novelty", "drift", "guards", "agreement"
 KEYS = (
     "refusal_f1",
     "refusal_f1_fitted",
+    "refusal_f1_fitted_light",
     "keyword_f1",
     "reask_auc_ko",
     "reask_auc_disfl",

@@ -119,6 +119,7 @@ class Taking:
                     raise
             self._revision = revision
         found: Snapshot = self._watch.take(now)
+        self._watch.tell_runner(found)
         return found
 
 

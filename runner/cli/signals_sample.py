@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from runner.evaluation.price import Budget
     from runner.evaluation.sample_log import SampleLog
     from runner.evaluation.sampler import Sampled, Sampler
+    from runner.evaluation.suites import EvaluationLog, Outcome
     from runner.spec.environment import Environment
     from runner.spec.load import Spec
     from runner.spec.signals import Factual, SelfConsistency
@@ -41,9 +42,11 @@ Examples:
   loop signals sample                     what the policy's share draws from the last 24 hours
   loop signals sample --window 7d --limit 50
   loop signals sample --dry-run           how many answers, and at most how many tokens; asks nobody
+  loop signals sample --suite regression  the questions of a suite as well, also without a candidate
 
-Answers that were examined before are skipped; Ctrl-C keeps what is done. Exit codes: 0 done (also where the day's
-tokens ended it), 1 error, 130 interrupted.
+While there is a candidate, it and the baseline are asked the suite that the policy compares them by. What was examined
+or asked before is skipped; Ctrl-C keeps what is done. Exit codes: 0 done (also where the day's tokens ended it), 1
+error, 130 interrupted.
 """
 DAY_US = 86_400_000_000
 CALL_SECONDS = 60.0
@@ -62,30 +65,42 @@ class _Plan:
     to_ask: list[Answered]
     to_check: list[Answered]
     budget: Budget
+    suite: str | None
+    limit: int | None
 
 
 @click.command(epilog=EXAMPLES)
 @environment_option
 @click.option("--window", default="24h", show_default=True, help="Answers of so long ago at most: 24h, 7d.")
 @click.option(
-    "--limit", type=click.IntRange(min=0), help="Examine so many answers at most, of each detector."
+    "--limit", type=click.IntRange(min=0), help="Examine so many answers at most, of each detector and suite."
+)
+@click.option(
+    "--suite", metavar="NAME", help="Ask the questions of this suite of policies/evaluation.yaml too."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be examined, and ask nobody.")
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, environment: str, window: str, limit: int | None, dry_run: bool, as_json: bool
+    ctx: click.Context,
+    environment: str,
+    window: str,
+    limit: int | None,
+    suite: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Examine a share of the answers: would the version say it again, and do reference facts agree?"""
     from runner.cli.watching import seconds
 
-    plan = _plan(find_root(ctx), environment, seconds(ctx, window) or DAY_US / 1e6, limit)
+    plan = _plan(find_root(ctx), environment, seconds(ctx, window) or DAY_US / 1e6, limit, suite)
     value = asyncio.run(_foreseen(plan) if dry_run else _examine(plan))
     click.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else _to_text(value))
 
 
-def _plan(root: Path, name: str, window: float, limit: int | None) -> _Plan:
+def _plan(root: Path, name: str, window: float, limit: int | None, named: str | None) -> _Plan:
     from runner.cli.logged import read_events
+    from runner.cli.signals_suite import suite_of
     from runner.evaluation.choice import Detector, answered, spent, to_examine
     from runner.evaluation.price import Budget
     from runner.events.schema import Kind
@@ -96,7 +111,8 @@ def _plan(root: Path, name: str, window: float, limit: int | None) -> _Plan:
     detectors = [signal.detector for signal in spec.policies.signals.signals.values()]
     consistency = next((each for each in detectors if isinstance(each, SelfConsistency)), None)
     factual = next((each for each in detectors if isinstance(each, Factual)), None)
-    if consistency is None and factual is None:
+    suite = suite_of(spec, environment, named)
+    if consistency is None and factual is None and suite is None:
         fix = "add a signal with `detector: {kind: self_consistency}` or `{kind: factual, reference: ...}`"
         raise terminal("policies/signals.yaml declares nothing that needs sampling", fix=fix)
     now = _now()
@@ -112,7 +128,17 @@ def _plan(root: Path, name: str, window: float, limit: int | None) -> _Plan:
     limit_ = consistency.tokens_per_day if consistency else 0
     budget = Budget(limit_, spent(samples, today))
     return _Plan(
-        root, name, spec, environment, consistency, factual, to_ask[:limit], to_check[:limit], budget
+        root=root,
+        name=name,
+        spec=spec,
+        environment=environment,
+        consistency=consistency,
+        factual=factual,
+        to_ask=to_ask[:limit],
+        to_check=to_check[:limit],
+        budget=budget,
+        suite=suite,
+        limit=limit,
     )
 
 
@@ -132,19 +158,59 @@ async def _foreseen(plan: _Plan) -> dict[str, Any]:
         "tokens_at_most": most,
         "tokens_spent_today": plan.budget.spent,
         "tokens_per_day": plan.budget.limit,
+        "suite": _foreseen_suite(plan),
     }
 
 
+def _foreseen_suite(plan: _Plan) -> dict[str, Any] | None:
+    from runner.cli.signals_suite import questions
+
+    if plan.suite is None:
+        return None
+    found = questions(plan.root, plan.spec, plan.name, plan.suite, plan.limit)
+    return {"suite": plan.suite, "to_ask": len(found.askings), "tokens_at_most": found.most}
+
+
 async def _examine(plan: _Plan) -> dict[str, Any]:
-    with _log(plan) as log:
+    from runner.cli.signals_suite import of_outcome
+
+    with _log(plan) as log, _evaluation_log(plan) as marks:
         try:
             verified = _verified(plan, log)
             sampled = await _sampled(plan, log)
+            asked = await _asked(plan, marks)
         except LoopError as error:
-            if log.written:
-                error.changed = f"{log.written} examinations are recorded; the next run goes on after them"
+            if written := log.written + marks.written:
+                error.changed = f"{written} examinations are recorded; the next run goes on after them"
             raise
-    return {"environment": plan.name, "facts": _of_facts(verified), "consistency": _of_samples(sampled)}
+    return {
+        "environment": plan.name,
+        "facts": _of_facts(verified),
+        "consistency": _of_samples(sampled),
+        "suite": of_outcome(plan.suite, asked) if plan.suite else None,
+    }
+
+
+def _evaluation_log(plan: _Plan) -> EvaluationLog:
+    from runner.evaluation.suites import EvaluationLog
+    from runner.reconcile.state import StatePaths
+
+    return EvaluationLog(StatePaths(plan.root, plan.name).events, plan.name, _now)
+
+
+async def _asked(plan: _Plan, log: EvaluationLog) -> Outcome | None:
+    """Ask the questions of the suite that were not asked yet; None where none is left, or no suite is asked for."""
+    import aiohttp
+
+    from runner.cli.signals_suite import ask, declines, questions
+
+    found = questions(plan.root, plan.spec, plan.name, plan.suite, plan.limit) if plan.suite else None
+    if found is None or not found.askings:
+        return None
+    async with aiohttp.ClientSession() as session:
+        client = _clients(plan, session, await _serving(plan, session))
+        told = _progress(f"asked of suite {found.name}:")
+        return await ask(found, client, declines(plan.root, plan.spec), log, told)
 
 
 def _log(plan: _Plan) -> SampleLog:
@@ -196,21 +262,23 @@ async def _serving(plan: _Plan, session: aiohttp.ClientSession) -> str:
 def _sampler(
     plan: _Plan, policy: SelfConsistency, session: aiohttp.ClientSession, url: str, log: SampleLog
 ) -> Sampler:
-    from runner.evaluation.chat import ChatClient, Endpoint
     from runner.evaluation.sampler import Sampler, Sampling
 
-    key = plan.environment.engine.api_key_env
-
-    def client(served: str) -> ChatClient:
-        return ChatClient(Endpoint(url, served, key, CALL_SECONDS), session)
-
     return Sampler(
-        client,
+        _clients(plan, session, url),
         Sampling(policy.k, policy.temperature),
         _comparison(plan, policy, session),
         log,
         _progress("asked again:"),
     )
+
+
+def _clients(plan: _Plan, session: aiohttp.ClientSession, url: str) -> Callable[[str], ChatClient]:
+    """Return what makes a client for a served name."""
+    from runner.evaluation.chat import ChatClient, Endpoint
+
+    key = plan.environment.engine.api_key_env
+    return lambda served: ChatClient(Endpoint(url, served, key, CALL_SECONDS), session)
 
 
 def _comparison(plan: _Plan, policy: SelfConsistency, session: aiohttp.ClientSession) -> Comparison:
@@ -269,13 +337,17 @@ def _of_samples(found: Sampled | None) -> dict[str, Any] | None:
 
 
 def _to_text(value: dict[str, Any]) -> str:
+    from runner.cli.signals_suite import foreseen_line, line
+
+    suite = value["suite"]
     if "to_ask" in value:
         return (
             f"would ask again about {value['to_ask']} answers, for at most {value['tokens_at_most']:,} tokens"
             f" ({value['tokens_spent_today']:,} of {value['tokens_per_day']:,} are spent today)\n"
-            f"would check {value['to_check']} answers against facts"
+            f"would check {value['to_check']} answers against facts" + (foreseen_line(suite) if suite else "")
         )
-    return "\n".join((_facts_line(value["facts"]), _samples_line(value["consistency"])))
+    lines = [_facts_line(value["facts"]), _samples_line(value["consistency"])]
+    return "\n".join([*lines, line(suite)] if suite else lines)
 
 
 def _facts_line(found: dict[str, Any] | None) -> str:

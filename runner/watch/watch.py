@@ -110,13 +110,13 @@ class Watch:
                 raise terminal(f"what is logged of '{self._name}' cannot be measured", str(error)) from error
             self._tell("some of what was measured before is damaged; it is measured again")
             read, found = self._taken(now, window)
-        found = replace(found, read=read, seconds=time.perf_counter() - begin)
-        if window is None:
-            self._tell_runner(found)
-        return found
+        return replace(found, read=read, seconds=time.perf_counter() - begin)
 
-    def _tell_runner(self, snapshot: Snapshot) -> None:
-        """Leave the reconciler what the signals hold a rollout for. Raises OSError."""
+    def tell_runner(self, snapshot: Snapshot) -> None:
+        """Leave the reconciler what the signals hold a rollout for, by the policy this was made with. Raises OSError.
+
+        For the monitor alone, which measures by the revision that is applied.
+        """
         path = self._places.state / standing.NAME
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")

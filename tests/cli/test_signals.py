@@ -78,6 +78,7 @@ def test_without_events_nothing_is_measured_and_nothing_is_wrong(empty):
     assert strict(said.out)["level"] == "no data"
     assert empty.loop("signals").code == 0
     assert not list((empty.root / ".loop").rglob("*.jsonl"))
+    assert not list((empty.root / ".loop").rglob("standing.json")), "only the monitor speaks to the runner"
 
 
 def test_a_threshold_that_is_surely_passed_is_exit_code_2(empty):

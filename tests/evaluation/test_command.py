@@ -16,7 +16,9 @@ from runner import digest as digests
 from runner.cli.signals_sample import command
 from runner.errors import TerminalError, TransientError
 from runner.events.schema import Kind
-from tests.cli.workbench import CHECKOUT, Bench
+from tests.cli.measured import of_all
+from tests.cli.workbench import CHECKOUT, PRODUCTION, Bench
+from tests.doubles import stub_model
 from tests.doubles.event_files import line, request, segment
 from tests.doubles.stub_engine import RunningStub, stub_engine
 from tests.evaluation.scripted import events_in
@@ -140,3 +142,82 @@ def test_a_judge_that_no_policy_names_is_told(bench: Bench) -> None:
     result = sample(bench)
     assert isinstance(result.exception, TerminalError)
     assert "there is no judge to ask" in str(result.exception)
+
+
+QUESTIONS = [
+    {"id": f"q{day}", "question": f"When do you open on day {day}?", "answer": "11 am."} for day in range(5)
+]
+
+
+@pytest.fixture
+def tried(bench: Bench, engine: RunningStub, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A candidate that has forgotten when day 3 begins."""
+
+    def by_heart(_state: object, model: str, prompt: str) -> list[str]:
+        forgotten = "chat-v1.1" in model and "day 3" in prompt
+        return ["10", "am."] if forgotten else ["11", "am."]
+
+    monkeypatch.setattr(stub_model, "answer_words", by_heart)
+    bench.roll_out()
+    bench.write()
+    rows = bench.root / "datasets" / "bookshop" / "regression.jsonl"
+    rows.write_text("".join(json.dumps(each) + "\n" for each in QUESTIONS))
+    engine.load(bench.served("chat-v1.1"))
+    return bench
+
+
+def marks(bench: Bench) -> list[dict[str, Any]]:
+    return events_in(bench.state("events"), "evaluation")
+
+
+def test_candidate_and_baseline_are_asked_the_suite_by_which_the_policy_compares_them(tried: Bench) -> None:
+    foreseen = told(sample(tried, "--dry-run", "--json"))["suite"]
+    assert foreseen["suite"] == "forgetting" and foreseen["to_ask"] == 10 and marks(tried) == []
+    assert "would ask for 10 answers to suite forgetting" in sample(tried, "--dry-run").stdout
+    result = sample(tried)
+    assert result.exit_code == 0
+    assert "suite forgetting: " in result.stdout
+    assert "chat-v1.0 5 of 5 right" in result.stdout and "chat-v1.1 4 of 5 right" in result.stdout
+    assert "asked of suite forgetting: 10 of 10" in result.stderr
+    assert len(marks(tried)) == 10
+    assert "suite forgetting: no question was left to ask" in sample(tried).stdout
+    assert len(marks(tried)) == 10
+    measured = tried.loop("signals", "--json")
+    assert measured.code == 0, measured.err
+    forgotten = of_all(json.loads(measured.out), "forgetting")
+    assert (forgotten["value"], forgotten["n"]) == (0.2, 5)
+
+
+def test_a_limit_bounds_the_questions_and_both_versions_get_the_same_ones(tried: Bench) -> None:
+    value = told(sample(tried, "--limit", "2", "--json"))["suite"]
+    assert value["answers"] == 4 and value["left"] == 0
+    asked = [(each["loop.question"], each["loop.version"]) for each in marks(tried)]
+    first, second = {question for question, _ in asked}
+    assert set(asked) == {(q, v) for q in (first, second) for v in ("chat-v1.0", "chat-v1.1")}
+
+
+def test_a_suite_that_is_named_is_asked_also_without_a_candidate(tried: Bench) -> None:
+    tried.files.remove(*PRODUCTION, "rollout")
+    tried.write()
+    assert told(sample(tried, "--json"))["suite"] is None
+    assert told(sample(tried, "--suite", "regression", "--json"))["suite"]["right"] == {
+        "chat-v1.0": {"right": 5, "of": 5}
+    }
+    assert {each["loop.suite"] for each in marks(tried)} == {"regression"}
+
+
+def test_a_version_that_is_not_served_is_named(tried: Bench, engine: RunningStub) -> None:
+    engine.restart()
+    engine.load(tried.served())
+    assert "5 not asked: chat-v1.1 is not served" in sample(tried).stdout
+
+
+def test_a_suite_that_does_not_exist_has_no_answers_or_is_not_here_is_told(tried: Bench) -> None:
+    for name, words in (("nothing", "there is no suite 'nothing'"), ("load", "hold no right answer")):
+        result = sample(tried, "--suite", name)
+        assert isinstance(result.exception, TerminalError) and words in str(result.exception)
+    assert events_in(tried.state("events")) == []
+    (tried.root / "datasets" / "bookshop" / "regression.jsonl").unlink()
+    result = sample(tried)
+    assert isinstance(result.exception, TerminalError) and "are not here" in str(result.exception)
+    assert result.exception.changed == "4 examinations are recorded; the next run goes on after them"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -236,12 +236,18 @@ def reading(snapshot: Snapshot, metric: str, arm: str = "", version: str = "") -
     return found
 
 
-def figures(snapshot: Snapshot) -> dict[tuple[str, str, str, str], tuple[Any, ...]]:
-    """Return what a snapshot says, without when and how fast."""
-    return {
-        (one.metric, one.arm, one.version, one.segment): (
-            *(one.value, one.low, one.high, one.n),
-            *(one.level, one.conditions, one.trend, one.points, one.note),
-        )
-        for one in snapshot.readings
-    }
+def figures(snapshot: Snapshot) -> list[Any]:
+    """Return what a snapshot says, without when and how fast: counted anew, sums may differ in their last digit."""
+    rounded: list[Any] = [_rounded(asdict(one)) for one in snapshot.readings]
+    return rounded
+
+
+def _rounded(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _rounded(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_rounded(each) for each in value]
+        case float():
+            return float(f"{value:.9g}")
+    return value

@@ -14,16 +14,7 @@ from tests.watch import house as of
 from tests.watch.house import NOW, REFUSAL, House, figures, reading
 
 QUESTIONS = tuple(f"When does the {day} reading begin?" for day in ("Monday", "Tuesday", "Sunday"))
-GARBAGE = (
-    b"",
-    b"null",
-    b"[]",
-    b"{}",
-    b'"text"',
-    b'{"format": 1, "hours": []}',
-    b"\x00\xff garbage",
-    b"PK\x03\x04 cut",
-)
+GARBAGE = (b"", b"[]", b'{"format": 1, "hours": []}', b"\x00\xff garbage")
 
 
 def conversation(house: House) -> None:
@@ -112,10 +103,8 @@ def test_a_reference_set_that_is_not_here_leaves_drift_alone_without_a_value(mea
     [
         (b"", "holds no rows"),
         (b"not json\n", "not JSON lines"),
-        (b'["a list"]\n', "holds no rows"),
         (b'{"answer": "without a question"}\n', "too small"),
         (b'{"question": "only one?", "answer": "yes"}\n', "too small"),
-        (b"\xff\xfe\n", "not JSON lines"),
     ],
 )
 def test_a_reference_set_that_is_no_such_thing_says_so_and_nothing_else_fails(own, content, said):
@@ -141,7 +130,7 @@ def kept(house: House, pattern: str) -> Path:
 
 
 @pytest.mark.parametrize("pattern", ["topics-*.json", "scope-*.npz", "drift.json"])
-@pytest.mark.parametrize("content", [b"", b"[]", b"PK\x03\x04 cut", None])
+@pytest.mark.parametrize("content", [b"[]", None])
 def test_what_was_fitted_and_cannot_be_read_is_fitted_again(small, before, pattern, content):
     path = kept(small, pattern)
     whole = path.read_bytes()
@@ -150,7 +139,7 @@ def test_what_was_fitted_and_cannot_be_read_is_fitted_again(small, before, patte
     assert len(kept(small, pattern).read_bytes()) > 50, "it is kept again"
 
 
-@pytest.mark.parametrize("key", ["until", "days", "last", "exchanges", "examples", "marks", "since"])
+@pytest.mark.parametrize("key", ["until", "days", "last", "exchanges"])
 def test_a_memory_of_drift_with_a_field_that_is_something_else_begins_anew(small, key):
     path = small.state / "drift.json"
     value = json.loads(path.read_bytes())

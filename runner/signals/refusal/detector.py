@@ -55,6 +55,11 @@ class Detector:
                 f"fitted with {model.embedder}; given: {embedder.digest if embedder else 'none'}",
                 fix="name that embedder in policies/signals.yaml, or fit the model again without `--embedder`",
             )
+        if margin.is_one(model) and not margin.whole(model):
+            raise terminal(
+                f"the refusal model lacks a part of its weights: {path}",
+                fix="write it anew with `loop signals fit refusal LABELS --output PATH`",
+            )
         return cls(model, tuple(plain(keyword) for keyword in keywords), embedder)
 
     @property

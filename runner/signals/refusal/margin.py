@@ -27,6 +27,7 @@ RUNS, PHRASES = "normed runs", "normed phrases"
 """Groups of weights in a model file that marks a model of this kind ..."""
 HARMFUL = ", harmful question"
 """... and the ending of the groups that count times `leaning`."""
+GROUPS = (RUNS, PHRASES)
 VIEWS = 3
 """Embeddings of an answer: all that is read of it, its first sentence, and the mean of its first `EARLY` ones. An
 answer after a refusal, or a lecture after an answer, shows in how they differ."""
@@ -42,6 +43,15 @@ Numbers = NDArray[np.float64]
 def is_one(model: Linear) -> bool:
     """Return whether a model file is of this kind."""
     return RUNS in model.weights
+
+
+def whole(model: Linear) -> bool:
+    """Return whether such a file holds every group, the same names twice in each, and weights of whole embeddings."""
+    twice = all(
+        model.weights.get(group, {}).keys() == model.weights.get(group + HARMFUL, {}).keys()
+        for group in GROUPS
+    )
+    return twice and PHRASES in model.weights and len(model.dense) % (2 * VIEWS) == 0
 
 
 def leaning(asked: Questions, questions: Sequence[str]) -> Numbers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +241,12 @@ def test_a_model_of_many_labels_says_alone_what_it_says_in_a_batch_and_survives_
 def test_the_same_labels_give_the_same_model_in_any_process() -> None:
     rows = many()
     assert fitting.fit(rows).to_json() == fitting.fit(rows).to_json()
+
+
+def test_a_model_of_many_labels_that_was_cut_is_told(tmp_path: Path) -> None:
+    model = fitting.fit(many())
+    groups = {name: group for name, group in model.weights.items() if "harmful" not in name}
+    path = tmp_path / "model.json"
+    path.write_text(replace(model, weights=groups).to_json(), encoding="utf-8")
+    with pytest.raises(TerminalError, match="lacks a part of its weights"):
+        Detector.load(path)
