@@ -56,6 +56,7 @@ def _requests(path: Path, said: Frame) -> list[Frame]:
             "event.time", "loop.user", "loop.session", "loop.group", "loop.arm", "loop.arm.assigned", "loop.version",
             "loop.version.assigned", "loop.adapter.digest", "loop.outcome", "loop.fell_back", "loop.arm.failure",
             "error.type", "loop.latency_ms", "loop.first_token_ms", "http.response.status_code",
+            "gen_ai.request.stream",
             "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens",
         ],
     )  # fmt: skip
@@ -108,7 +109,9 @@ def _requests(path: Path, said: Frame) -> list[Frame]:
     found += [_scalar(wide, "data_quality", "records", "good"), _scalar(wide, "response", "ok", "none")]
     sizes = {
         "latency": frame["loop.latency_ms"] / 1000.0,
-        "first_token": frame["loop.first_token_ms"] / 1000.0,
+        "first_token": (frame["loop.first_token_ms"] / 1000.0).where(
+            frame["gen_ai.request.stream"].fillna(False)
+        ),
         "prompt_tokens": frame["gen_ai.usage.input_tokens"].astype("float64"),
         "answer_tokens": frame["gen_ai.usage.output_tokens"].astype("float64"),
     }

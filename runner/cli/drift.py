@@ -20,18 +20,19 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @environment_option
+@click.option("--window", metavar="TIME", help="How far back: 24h, 14d. The policy's where absent.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, environment: str, as_json: bool) -> int:
+def command(ctx: click.Context, environment: str, window: str | None, as_json: bool) -> int:
     """Compare the questions asked with the reference set: topics that grew and shrank, and how sure that is.
 
     Exit codes: 0 as in the reference or too few questions to say, 1 error, 2 a shift of 0.1 or more is proven.
     """
-    from runner.cli.watching import watch
+    from runner.cli.watching import seconds, watch
     from runner.report import drift as report
 
     root = find_root(ctx)
-    snapshot = watch(root, read_spec(root), environment).take(time.time(), None)
+    snapshot = watch(root, read_spec(root), environment).take(time.time(), seconds(ctx, window))
     if as_json:
         now = asdict(snapshot.drift) if snapshot.drift is not None else None
         weeks = [asdict(week) for week in snapshot.weeks]

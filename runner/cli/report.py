@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli.repository import environment_option, find_root, read_spec
+from runner.cli.repository import environment_option, find_root, json_option, read_spec
 
 WEEK_S = 7 * 86_400.0
 EXAMPLES = """\b
@@ -16,6 +16,7 @@ Examples:
   loop report --window 7d                     Markdown
   loop report --window 7d --html week.html    and one HTML file that loads nothing
   loop report > week.md
+  loop report --tails tails.jsonl             the shortest and longest questions and answers, for training
 """
 
 
@@ -23,20 +24,43 @@ Examples:
 @environment_option
 @click.option("--window", metavar="TIME", default="7d", show_default=True, help="How far back: 24h, 7d, 30d.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write this HTML file, too.")
+@click.option(
+    "--tails",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the samples from both ends of the token distributions, JSON lines.",
+)
+@json_option
 @click.pass_context
-def command(ctx: click.Context, environment: str, window: str, html: Path | None) -> None:
+def command(
+    ctx: click.Context, environment: str, window: str, html: Path | None, tails: Path | None, as_json: bool
+) -> None:
     """Tell what users and the model did: quality, goals, drift, latency, cost, and what follows from it."""
     from runner.cli.watching import measured_window, watch
     from runner.report import weekly
 
     root = find_root(ctx)
-    material = watch(root, read_spec(root), environment).material(
-        time.time(), measured_window(ctx, window) or WEEK_S
+    measuring, over, now = (
+        watch(root, read_spec(root), environment),
+        seconds(ctx, window) or WEEK_S,
+        time.time(),
     )
-    click.echo(weekly.to_markdown(material), nl=False)
+    for path in filter(None, (html, tails)):
+        if not path.absolute().parent.is_dir():
+            raise click.UsageError(
+                f"there is no folder '{path.absolute().parent}' to write {path.name} into", ctx
+            )
+    material = measuring.material(now, over)
+    if as_json:
+        click.echo(json.dumps(signals.to_json(material.snapshot), indent=2, ensure_ascii=False))
+    else:
+        click.echo(weekly.to_markdown(material), nl=False)
     if html is not None:
         _write(html, weekly.to_html(material))
         click.echo(f"written: {html}", err=True)
+    if tails is not None:
+        rows = measuring.tails(now - over)
+        _write(tails, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        click.echo(f"written: {tails} ({len(rows)} samples)", err=True)
 
 
 def _write(path: Path, text: str) -> None:

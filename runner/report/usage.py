@@ -113,7 +113,8 @@ class Usage:
             self._duration.add((*labels, event.get("error.type") or ""), latency / 1000)
         if event["loop.outcome"] != "ok":
             return
-        if (first := event.get("loop.first_token_ms")) is not None:
+        first = event.get("loop.first_token_ms") if event.get("gen_ai.request.stream") else None
+        if first is not None:
             self._first_token.add(labels, first / 1000)
         for kind in ("input", "output"):
             if (tokens := event.get(f"gen_ai.usage.{kind}_tokens")) is not None:

@@ -25,8 +25,8 @@ class Level(StrEnum):
     """What follows from a reading, the gravest last."""
 
     UNMEASURED = "no data"
-    UNSURE = "inconclusive"
     FINE = "ok"
+    UNSURE = "inconclusive"
     WARN = "warn"
     HOLD = "hold"
     RETRAIN = "retrain"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,8 +30,8 @@ from runner.watch.references import Missing, Reference, read
 from runner.watch.scopes import Scope
 
 Kind = TypeVar("Kind")
-OF_REFERENCE = ("input_drift", "input_shift")
-"""The metrics that compare with the reference set."""
+OF_REFERENCE = ("input_drift", "input_shift", "over_refusal_rate")
+"""The metrics that need the reference set: what is usual, and what the assistant is for."""
 
 _VERDICTS = {Answerable.YES: True, Answerable.NO: False, Answerable.UNKNOWN: None}
 
@@ -75,9 +75,14 @@ def build(root: Path, state: Path, spec: Spec, embedder: Embedder, tell: Callabl
             scope = scopes.fit(scopes.Material(reference, vectors, embedder, refusal), state, tell)
         except TerminalError as error:
             lacking |= dict.fromkeys(OF_REFERENCE, error.diagnostics[0].summary)
-    return Detectors(
-        _annotator(spec, embedder, refusal, topics, scope), topics, scope, reference, vectors, lacking
-    )
+    if reference is not None and scope is None and not lacking:
+        lacking["over_refusal_rate"] = f"{reference.name} answers too few questions to show what is in scope"
+    annotator = _annotator(spec, embedder, refusal, topics, scope)
+    if "over_refusal_rate" in lacking:  # every right refusal would count as one too many
+        annotator = replace(
+            annotator, answerable=None, digest=digest.of_value([annotator.digest, "no scope"])
+        )
+    return Detectors(annotator, topics, scope, reference, vectors, lacking)
 
 
 def _refusal(root: Path, spec: Spec, embedder: Embedder) -> Detector:

@@ -161,7 +161,8 @@ class Drifting:
         asked = [texts[at] for at in sorted(rng.permutation(len(texts))[:SHIFT_SAMPLE])]
         held = vectors[np.sort(rng.permutation(len(vectors))[:SHIFT_SAMPLE])]
         found = shift(self._embedder.embed(asked), held, self._permutations.permutations) if asked else None
-        self._shifted = (now, found)
+        if found is not None:
+            self._shifted = (now, found)
         return found
 
 

@@ -30,6 +30,10 @@ class Telemetry(Protocol):
     def send(self, snapshot: Snapshot) -> None:
         """Hand over what is new; never waits for a receiver."""
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing is taken at the moment, in words; "" while all is well."""
+
     def text(self) -> bytes:
         """Return what else Prometheus scrapes."""
 
@@ -66,7 +70,7 @@ class Resident:
     ports: Ports
     _changes: list[Decision] = field(default_factory=list)
     _metrics: bytes = b""
-    _trouble: str = ""
+    _troubles: dict[str, str] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Measure and serve until `stop`. Raises TerminalError where the address is not to be had."""
@@ -114,16 +118,18 @@ class Resident:
             await asyncio.to_thread(self.ports.telemetry.send, snapshot)
         except Exception as error:  # whatever it is: a monitor that ended would show no figures at all
             stale = _words(error)
-        self._say(stale)
+        self._say("not measured", stale)
+        self._say("not exported", self.ports.telemetry.trouble)
         state.publish(await asyncio.to_thread(self._page, snapshot, stale))
 
-    def _say(self, stale: str) -> None:
+    def _say(self, what: str, trouble: str) -> None:
         """Tell a trouble once, and when it is over."""
-        if stale and stale != self._trouble:
-            self.ports.tell(f"not measured: {stale}")
-        if self._trouble and not stale:
-            self.ports.tell("measured again")
-        self._trouble = stale
+        before = self._troubles.get(what, "")
+        if trouble and trouble != before:
+            self.ports.tell(f"{what}: {trouble}")
+        if before and not trouble:
+            self.ports.tell(f"{what.removeprefix('not ')} again")
+        self._troubles[what] = trouble
 
     def _page(self, snapshot: Snapshot | None, stale: str) -> Page:
         try:

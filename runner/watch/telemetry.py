@@ -106,6 +106,12 @@ class Exports:
         """Return the counters of requests."""
         return self._usage.text()
 
+    @property
+    def trouble(self) -> str:
+        """Why the receiver takes nothing at the moment, in words; "" while all is well."""
+        troubles = [outlet.trouble for outlet in self._outlets.values()]
+        return next((each.diagnostics[0].summary for each in troubles if each is not None), "")
+
     def close(self) -> None:
         """Send what waits, for a moment."""
         for outlet in self._outlets.values():

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -32,6 +33,7 @@ from runner.signals.readings.estimates import NO_DATA, Estimate, exact
 from runner.signals.readings.measure import Known, Measured, Place
 from runner.signals.readings.measure import Places as Shown
 from runner.signals.readings.tally import ALL, Arm, Tallies
+from runner.signals.text import spoken
 from runner.spec.load import Spec
 from runner.spec.signals import Paired, Reask, SignalPolicy
 from runner.watch.detectors import Detectors, build, detector_of, missing
@@ -83,9 +85,12 @@ class Watch:
             threshold=reask.threshold if reask is not None else 1.0,
             baseline=self._environment.baseline,
             keep_hours=KEEP_HOURS,
+            tell=self._tell,
         )
         paths = LakePaths(self._places.lake, self._places.events)
-        return Measurer(self._places.state / "cube", paths, self.detectors.annotator, settings)
+        return Measurer(
+            self._places.state / "cube", paths, self.detectors.annotator, settings, tell=self._tell
+        )
 
     @property
     def _store(self) -> Store:
@@ -153,6 +158,26 @@ class Watch:
             Raters(users, most),
             self._tails(since),
         )
+
+    def tails(self, since: float) -> list[dict[str, Any]]:
+        """Return the answers with the fewest and the most tokens since a time, with what was asked and answered."""
+        if not self._logged():
+            return []
+        rows = self._measurer.tails(since).to_pylist()
+        wanted = sorted({row["request_id"] for row in rows})
+        with Lake(self._places.lake, self._places.events) as lake:
+            contents = lake.contents(round(since * 1e6))
+            found = contents.filter(contents["loop.request.id"].isin(wanted)).to_pyarrow().to_pylist()
+        words = {row["loop.request.id"]: row for row in found}
+        return [
+            {
+                **{name: row[name] for name in ("measure", "tail", "value", "request_id")},
+                "question": spoken(words[row["request_id"]]["gen_ai.input.messages"], "user"),
+                "answer": spoken(words[row["request_id"]]["gen_ai.output.messages"]),
+            }
+            for row in rows
+            if row["request_id"] in words
+        ]
 
     def _logged(self) -> bool:
         return self._places.lake.is_dir() or self._places.events.is_dir()

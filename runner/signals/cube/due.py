@@ -6,7 +6,7 @@ Pure: `passes` gives it a census and what is stored, and does what it says.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runner import digest
@@ -18,7 +18,7 @@ from runner.signals.cube.store import Hour, State
 
 LATE_US: Final = 5_000_000
 """How long after its window a re-ask is still waited for, since events take a moment to arrive."""
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised whenever the same events give another cube."""
 
 KINDS: Final[Mapping[Part, tuple[Kind, ...]]] = {
@@ -51,6 +51,8 @@ class Settings:
     keep_hours: int = 35 * 24
     memory: str = "1GiB"
     threads: int = 2
+    tell: Callable[[str], None] = field(default=lambda _: None, compare=False)
+    """Hears how far a long pass is."""
 
     @property
     def gap_us(self) -> int:

@@ -160,7 +160,11 @@ def traffic(requests: ir.Table, span: Span) -> ir.Table:
         answered=answered,
         passes=passes_checks(requests),
         latency=_where(answered, (requests["loop.latency_ms"] / 1000.0)),
-        first_token=_where(answered, (requests["loop.first_token_ms"] / 1000.0)),
+        first_token=_where(
+            # without a stream the first byte comes with the last, which says nothing of how soon one can read
+            answered & requests["gen_ai.request.stream"].coalesce(False),
+            (requests["loop.first_token_ms"] / 1000.0),
+        ),
         prompt_tokens=_where(answered, requests["gen_ai.usage.input_tokens"].cast("float64")),
         answer_tokens=_where(answered, requests["gen_ai.usage.output_tokens"].cast("float64")),
     )

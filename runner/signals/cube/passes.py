@@ -32,7 +32,7 @@ from runner.signals.cube.store import Hour, State, Store
 
 CHUNK_EVENTS: Final = 4_000_000
 """About how many events are counted in one query."""
-TEXT_EVENTS: Final = 200_000
+TEXT_EVENTS: Final = 20_000
 """About how many events are scored before the state is saved."""
 _STORED: Final = pa.schema([*CUBE, pa.field("part", pa.string())])
 
@@ -174,8 +174,13 @@ class _Work:
         work = self._ground.due(state)
         kept = {number: hour for number, hour in state.hours.items() if number >= self._ground.oldest}
         state = State("", kept, census.parts)
-        for span in _spans(work[Part.ANSWERS], KINDS[Part.ANSWERS], census, TEXT_EVENTS):
+        spans = list(_spans(work[Part.ANSWERS], KINDS[Part.ANSWERS], census, TEXT_EVENTS))
+        for done, span in enumerate(spans, 1):
             state = self._scored(state, span)
+            if len(spans) > 1:
+                self._tell(
+                    f"read {self._annotated:,} answers, {done} of {len(spans)} parts; what is read is kept"
+                )
         hours = sorted({hour for part in work.values() for hour in part})
         for span in _spans(hours, tuple(Kind), census, CHUNK_EVENTS):
             # Compiling a query costs more than counting some more hours: what is due anywhere in a span is counted.

@@ -29,7 +29,8 @@ def questions(lake: Lake, engine: Engine, scored: ir.Table, since_us: int, until
     )
     columns = ("event_id", "time_us", "question", "topic", "fine_topic", "novelty", "language", "version")
     found = scored.inner_join(asked, "event_id").select(*columns).order_by("time_us", "event_id")
-    return pairs.with_text(engine.arrow(found), "question")
+    in_order = engine.arrow(found).sort_by([("time_us", "ascending"), ("event_id", "ascending")])
+    return pairs.with_text(in_order, "question")
 
 
 def tails(lake: Lake, engine: Engine, since_us: int, share: float, limit: int) -> pa.Table:

@@ -115,7 +115,10 @@ class Follower:
         found = divergence(window.counts, self.topics.coarse_counts)
         fine = divergence(window.fine, self.topics.fine_counts)
         proven = self.alarmed_at is not None and self.alarmed_at <= window.at
-        grown, shrunk = self._moved(np.asarray(window.counts, dtype=np.float64), window)
+        enough = found.value is not None
+        grown, shrunk = (
+            self._moved(np.asarray(window.counts, dtype=np.float64), window) if enough else ((), ())
+        )
         return Drift(
             at=window.at,
             window=window.seconds,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,10 @@ from runner.spec.signals import Signal, SignalPolicy
 
 DAY_HOURS = 24
 HISTOGRAM_HOURS = 24
+STEADY = 0.05
+"""Relative change up to which a value that is known exactly counts as steady."""
+ENOUGH = 30
+"""What a value rests on at least, to be called steady: of few, nothing would look like a change."""
 _COARSER = 12
 """Log buckets that one bar of a histogram takes: bars grow by about a quarter."""
 _LEVELS = {"retrain": Level.RETRAIN, "hold": Level.HOLD, "warn": Level.WARN}
@@ -137,7 +141,10 @@ class _Moment:
     def estimate(self, metric: str, signal: Signal, place: Place) -> Estimate:
         since, until = window_hours(self.now, signal.window)
         found = self.measured.estimate(metric, place, since, until)
-        return self.known.of(metric, place) if found is None else found
+        if found is None:
+            return self.known.of(metric, place)
+        why = self.known.of(metric, Place()).note if found.value is None and not found.note else ""
+        return replace(found, note=why) if why else found
 
 
 def window_hours(now: float, window: float) -> tuple[int, int]:
@@ -202,12 +209,16 @@ def _direction(before: Estimate, found: Estimate) -> Direction:
         return Direction.UNKNOWN
     low, high = _ends(before)
     lower, higher = _ends(found)
+    if low == high and lower == higher:  # known exactly, and every tiny change would be one
+        margin = STEADY * abs(before.value)
+        low, high = low - margin, high + margin
     if lower > high:
         return Direction.RISING
     if higher < low:
         return Direction.FALLING
+    enough = min(before.n, found.n) >= ENOUGH
     each_holds_the_other = low <= found.value <= high and lower <= before.value <= higher
-    return Direction.STEADY if each_holds_the_other else Direction.UNKNOWN
+    return Direction.STEADY if enough and (each_holds_the_other or lower == higher) else Direction.UNKNOWN
 
 
 def _ends(found: Estimate) -> tuple[float, float]:

@@ -89,7 +89,8 @@ def _requests(tally: Tally, world: World, said: dict[str, Any]) -> None:
                 ("prompt_tokens", "gen_ai.usage.input_tokens", 1.0),
                 ("answer_tokens", "gen_ai.usage.output_tokens", 1.0),
             ):
-                if event.get(name) is not None:
+                read_early = measure != "first_token" or event.get("gen_ai.request.stream")
+                if event.get(name) is not None and read_early:
                     value = max(0.0, event[name] / unit)
                     tally.add(answering, measure, 1, value, bucket=_bucket(value))
 

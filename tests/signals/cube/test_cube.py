@@ -407,6 +407,7 @@ def rich_world() -> World:
             "error.type": pick("", "stream_broken"),
             "loop.latency_ms": float(draw.lognormal(6, 1)),
             "loop.first_token_ms": float(draw.lognormal(4, 1)),
+            "gen_ai.request.stream": pick(True, True, False),
             "http.response.status_code": pick(200, 200, 502),
             "gen_ai.usage.input_tokens": int(draw.integers(0, 50)),
             "gen_ai.usage.output_tokens": int(draw.integers(0, 50)),

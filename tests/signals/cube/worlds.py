@@ -62,6 +62,7 @@ requests = st.fixed_dictionaries(
         "error.type": st.sampled_from(["", None, "stream_broken", "engine_error"]),
         "loop.latency_ms": _milliseconds,
         "loop.first_token_ms": _milliseconds,
+        "gen_ai.request.stream": st.sampled_from([True, True, False, None]),
         "http.response.status_code": st.sampled_from([200, 200, 400, 499, 502]),
         "gen_ai.usage.input_tokens": _tokens,
         "gen_ai.usage.output_tokens": _tokens,
