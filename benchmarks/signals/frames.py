@@ -198,29 +198,30 @@ def _again(home: Path) -> list[Frame]:
 
 def _feedback(lake: Path) -> list[Frame]:
     names = ["event.time", "gen_ai.response.id", "loop.user", "loop.thumbs", "loop.rating"]
-    said = pd.read_parquet(lake / "feedback", columns=names).sort_values("event.time", kind="stable")
+    said = pd.read_parquet(lake / "feedback", columns=names)
     said["hour"] = said["event.time"] // HOUR_US
-    state = said.groupby(["hour", "gen_ai.response.id", "loop.user"], as_index=False)[
-        ["loop.thumbs", "loop.rating"]
-    ]
-    latest = state.last()
     names = ["gen_ai.response.id", "loop.user", "loop.arm", "loop.version", "loop.group", "event.time"]
-    asked = pd.read_parquet(lake / "request", columns=names)
-    rows = latest.merge(asked, on=["gen_ai.response.id", "loop.user"])
-    rows = rows[rows["event.time"] // HOUR_US <= rows["hour"]]
+    asked = pd.read_parquet(lake / "request", columns=names).rename(columns={"event.time": "asked"})
+    rows = said.merge(asked, on=["gen_ai.response.id", "loop.user"])
+    rows = rows[rows["asked"] // HOUR_US <= rows["hour"]]
     rows = rows.rename(columns={"loop.arm": "arm", "loop.version": "version", "loop.group": "segment"})
     thumbs, rating = rows["loop.thumbs"], rows["loop.rating"]
     rows["stars"] = rating.clip(1, 5).fillna(thumbs.map({1: 5, -1: 1}))
     rows["down"] = thumbs == -1
-    wide = rows.groupby(CELL).agg(
-        some=("down", "size"), thumbs=("loop.thumbs", "count"), downs=("down", "sum")
-    )
-    stars = rows[rows["stars"].notna()].groupby([*CELL, "stars"]).size().rename("n").reset_index()
+
+    def first(column: str) -> Frame:
+        """Return what each user said first of each answer, of what has a column."""
+        some = rows[rows[column].notna()].sort_values(["event.time", column])
+        return some.drop_duplicates(["gen_ai.response.id", "loop.user"])
+
+    heard = first("event.time").groupby(CELL).agg(some=("down", "size")).assign(none=0)
+    thumbed = first("loop.thumbs").groupby(CELL).agg(thumbs=("down", "size"), downs=("down", "sum"))
+    stars = first("stars").groupby([*CELL, "stars"]).size().rename("n").reset_index()
     stars = stars.rename(columns={"stars": "bucket"})
     value = stars["bucket"].astype("float64")
     return [
-        _scalar(wide.assign(none=0), "response", "none", "some"),
-        _scalar(wide, "thumbs_down", "thumbs", "downs"),
+        _scalar(heard, "response", "none", "some"),
+        _scalar(thumbed, "thumbs_down", "thumbs", "downs"),
         _rows(stars.assign(total=value * stars["n"], squares=value**2 * stars["n"]), "stars"),
     ]
 
@@ -246,15 +247,8 @@ def _examined(lake: Path) -> list[Frame]:
         }
     )
     found.append(_moments(samples[samples["loop.detector"] == "self_consistency"], "consistency"))
-    facts = samples[samples["loop.detector"] == "factual"]
-    weight = facts["loop.sample.count"]
-    facts = facts.assign(
-        hour=facts["event.time"] // HOUR_US,
-        n=weight,
-        total=facts["value"] * weight,
-        squares=facts["value"] ** 2 * weight,
-    )
-    found.append(_rows(facts.groupby(CELL)[["n", "total", "squares"]].sum().reset_index(), "factuality"))
+    checked = (samples["loop.detector"] == "factual") & (samples["loop.sample.count"].fillna(1) > 0)
+    found.append(_moments(samples[checked], "factuality"))
     probes = (
         pd.read_parquet(lake / "probe").rename(columns={"loop.version": "version"}).assign(arm="", segment="")
     )

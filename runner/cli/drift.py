@@ -28,11 +28,11 @@ def command(ctx: click.Context, environment: str, window: str | None, as_json: b
 
     Exit codes: 0 as in the reference or too few questions to say, 1 error, 2 a shift of 0.1 or more is proven.
     """
-    from runner.cli.watching import seconds, watch
+    from runner.cli.watching import measured_window, watch
     from runner.report import drift as report
 
     root = find_root(ctx)
-    snapshot = watch(root, read_spec(root), environment).take(time.time(), seconds(ctx, window))
+    snapshot = watch(root, read_spec(root), environment).take(time.time(), measured_window(ctx, window))
     if as_json:
         now = asdict(snapshot.drift) if snapshot.drift is not None else None
         weeks = [asdict(week) for week in snapshot.weeks]

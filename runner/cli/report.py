@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -36,12 +37,12 @@ def command(
 ) -> None:
     """Tell what users and the model did: quality, goals, drift, latency, cost, and what follows from it."""
     from runner.cli.watching import measured_window, watch
-    from runner.report import weekly
+    from runner.report import signals, weekly
 
     root = find_root(ctx)
     measuring, over, now = (
         watch(root, read_spec(root), environment),
-        seconds(ctx, window) or WEEK_S,
+        measured_window(ctx, window) or WEEK_S,
         time.time(),
     )
     for path in filter(None, (html, tails)):

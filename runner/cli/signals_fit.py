@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from runner.signals.refusal.linear import Linear
 
 DEFAULT = Path("policies") / "refusal.json"
+LEAST = 20
+"""Labels of each kind from which a model is fitted: with fewer, no figure says whether it is any good."""
 FEW = 50
 """With fewer labels of a kind the measured figures say little."""
+GROUP_EXAMPLES = """\b
+Example:
+  loop signals fit refusal labels.jsonl             write policies/refusal.json and say how well it does
+"""
 EXAMPLES = """\b
 Examples:
   loop signals fit refusal labels.jsonl             write policies/refusal.json and say how well it does
@@ -30,13 +36,14 @@ Examples:
   loop signals fit refusal labels.jsonl --embedder minilm --json
 
 LABELS has one answer a line: question, answer, label (refusal, partial or answer), and optionally model, who answered.
+It takes 20 refusals (in full or in part) and 20 answers.
 From 400 labels on the model is fitted to them alone, and the question counts: fill it in. Fewer are fitted beside the
 shipped examples.
 Exit codes: 0 written, 1 error (nothing is written).
 """
 
 
-@click.group("fit")
+@click.group("fit", epilog=GROUP_EXAMPLES)
 def command() -> None:
     """Fit a detector to a team's own labels."""
 
@@ -65,6 +72,7 @@ def refusal(ctx: click.Context, labels: Path, output: Path | None, named: str, a
     from runner.signals.refusal.labels import read
 
     own = read(labels)
+    _demand_enough(own, labels)
     path = output or find_root(ctx) / DEFAULT
     _make_room(path)
     embedder = _embedder(named)
@@ -78,6 +86,18 @@ def refusal(ctx: click.Context, labels: Path, output: Path | None, named: str, a
         click.echo(json.dumps(_to_json(path, model, own, found), indent=2, ensure_ascii=False))
     else:
         click.echo(_to_text(path, ctx, own, found))
+
+
+def _demand_enough(own: tuple[Labelled, ...], path: Path) -> None:
+    """Raise TerminalError where there are fewer than `LEAST` labels of a kind."""
+    refusals = sum(row.refuses for row in own)
+    if min(refusals, len(own) - refusals) < LEAST:
+        raise terminal(
+            f"too few labels to fit a model: {path}",
+            f"it holds {refusals} refusals (in full or in part) and {len(own) - refusals} answers;"
+            f" it takes {LEAST} of each",
+            fix="label more answers, or keep the shipped model, which needs no labels; nothing was written",
+        )
 
 
 def _embedder(named: str) -> Embedder | None:

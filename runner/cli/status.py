@@ -146,4 +146,4 @@ def _seconds(ctx: click.Context, window: str) -> float | None:
         return None
     from runner.cli.watching import seconds
 
-    return seconds(ctx, window)
+    return seconds(ctx, window, "10m, 24h, 7d or all")

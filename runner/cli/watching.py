@@ -31,7 +31,7 @@ LONGEST_S = 100 * 86_400.0
 """Measurements are kept so long."""
 
 
-def seconds(ctx: click.Context, window: str | None) -> float | None:
+def seconds(ctx: click.Context, window: str | None, examples: str = "10m, 24h or 7d") -> float | None:
     """Return a window of time in seconds, None where none was given."""
     if window is None:
         return None
@@ -42,9 +42,9 @@ def seconds(ctx: click.Context, window: str | None) -> float | None:
     try:
         found: float = TypeAdapter(Duration).validate_python(window)
     except ValidationError as error:
-        raise click.UsageError(f"'{window}' is no length of time: say 10m, 24h or 7d", ctx) from error
+        raise click.UsageError(f"'{window}' is no length of time: say {examples}", ctx) from error
     if found <= 0:
-        raise click.UsageError(f"'{window}' is no time at all: say 10m, 24h or 7d", ctx)
+        raise click.UsageError(f"'{window}' is no time at all: say {examples}", ctx)
     return found
 
 

@@ -1,11 +1,13 @@
 """Which answers are examined: a share of them, drawn by hash, so that every run chooses the same.
 
-Called by the sampler and the command line. Pure.
+Drawn and remembered by the event id, which the gateway makes up: the request id is the caller's own choice, who could
+pick one that is drawn, or never drawn, or examined already. Called by the sampler and the command line. Pure.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +17,12 @@ from runner import digest
 from runner.signals.text import spoken
 
 Event = Mapping[str, Any]
+
+ATTEMPTS = 2
+"""How often an examination is begun: what came to nothing twice would come to nothing every time."""
+_CONTENT = "-content"
+"""What the event of the words has behind the event id of its request."""
+_KEY = 32
 
 
 class Detector(StrEnum):
@@ -31,6 +39,7 @@ class Answered:
     `time` in microseconds since 1970 UTC; tokens as the engine counted them, None where it did not.
     """
 
+    event_id: str
     request_id: str
     time: int
     version: str
@@ -55,10 +64,10 @@ class Answered:
 
 def answered(requests: Iterable[Event], contents: Iterable[Event]) -> list[Answered]:
     """Return the answers that users got, newest first, of which both the facts and the words are logged."""
-    words = {content["loop.request.id"]: content for content in contents}
+    words = {content["event.id"].removesuffix(_CONTENT): content for content in contents}
     found = []
     for request in requests:
-        content = words.get(request["loop.request.id"])
+        content = words.get(request["event.id"])
         if content is None or request.get("loop.outcome") != "ok":
             continue
         if not request.get("loop.version") or not request.get("loop.adapter.digest"):
@@ -66,7 +75,7 @@ def answered(requests: Iterable[Event], contents: Iterable[Event]) -> list[Answe
         one = _answered(request, content)
         if one is not None:
             found.append(one)
-    return sorted(found, key=lambda each: (-each.time, each.request_id))
+    return sorted(found, key=lambda each: (-each.time, each.event_id))
 
 
 def _answered(request: Event, content: Event) -> Answered | None:
@@ -74,6 +83,7 @@ def _answered(request: Event, content: Event) -> Answered | None:
     if not messages or not answer.strip():
         return None
     return Answered(
+        event_id=request["event.id"],
         request_id=request["loop.request.id"],
         time=request["event.time"],
         version=request["loop.version"],
@@ -98,29 +108,41 @@ def _messages(text: str) -> tuple[Mapping[str, Any], ...]:
     return tuple(value)
 
 
-def is_drawn(request_id: str, detector: Detector, share: float) -> bool:
+def is_drawn(event_id: str, detector: Detector, share: float) -> bool:
     """Whether an answer is among the share that is examined; a larger share holds every smaller one."""
-    drawn = int(digest.of_value([detector.value, request_id])[:13], 16) / 16**13
+    drawn = int(digest.of_value([detector.value, event_id])[:13], 16) / 16**13
     return drawn < share
 
 
-def examined(samples: Iterable[Event], detector: Detector) -> frozenset[str]:
-    """Return the requests that need no further look: of which an examination came to its end."""
-    return frozenset(
-        sample["loop.request.id"]
-        for sample in samples
-        if sample["loop.detector"] == detector and sample.get("loop.sample.count") is not None
-    )
+def key(event_id: str, detector: Detector) -> str:
+    """Return the event id of the finished examination of an answer; that of a broken one begins with it."""
+    return digest.of_value([detector.value, event_id])[:_KEY]
 
 
 def to_examine(
     answers: Sequence[Answered], samples: Iterable[Event], detector: Detector, share: float
 ) -> list[Answered]:
-    """Return the drawn answers that were not examined before, in the order given."""
-    done = examined(samples, detector)
-    return [
-        each for each in answers if each.request_id not in done and is_drawn(each.request_id, detector, share)
+    """Return the drawn answers that may still get a value, in the order given; those tried in vain come last.
+
+    Left out is what an examination came to its end of, or was begun `ATTEMPTS` times.
+    """
+    done: set[str] = set()
+    tried: Counter[str] = Counter()
+    for sample in samples:
+        name = sample["event.id"][:_KEY]
+        if sample.get("loop.sample.count") is None:
+            tried[name] += 1
+        else:
+            done.add(name)
+    names = {each.event_id: key(each.event_id, detector) for each in answers}
+    left = [
+        each
+        for each in answers
+        if is_drawn(each.event_id, detector, share)
+        and names[each.event_id] not in done
+        and tried[names[each.event_id]] < ATTEMPTS
     ]
+    return sorted(left, key=lambda each: tried[names[each.event_id]])
 
 
 def spent(samples: Iterable[Event], since: int) -> int:

@@ -21,6 +21,8 @@ from runner.signals.facts.reference import Reference, read
 
 NAMED = 5
 """Contradicted statements that evidence names at most."""
+LONGEST = 8_000
+"""Characters of a question and of an answer that are checked; what users and models write has no end of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def verify(
     covered = supported = 0
     contradicted: list[str] = []
     for done, each in enumerate(answers):
-        found = check(reference, each.question, each.answer)
+        found = check(reference, each.question[:LONGEST], each.answer[:LONGEST])
         log.append(each, Detector.FACTUAL, _examined(found))
         covered += found.covered
         supported += sum(statement.verdict is Verdict.SUPPORTED for statement in found.statements)

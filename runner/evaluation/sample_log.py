@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner import digest
-from runner.evaluation.choice import Answered, Detector
+from runner.evaluation.choice import Answered, Detector, key
 from runner.evaluation.price import NOTHING, Tokens
 from runner.events.masking import Masking
 from runner.events.schema import Kind
@@ -25,7 +24,7 @@ QUOTED = 200
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What an examination came to. `count` is None where it was broken off: it is begun again another time.
+    """What an examination came to. `count` is None where it was broken off: it may be begun again.
 
     `value` is 0 to 1, None where nothing could be said; `evidence` JSON values, masked before they are written.
     """
@@ -92,10 +91,12 @@ class SampleLog:
 
 
 def _id(answered: Answered, detector: Detector, found: Examined) -> str:
-    """Return an id that two runs give alike to one finished examination, so that its value counts once."""
-    if found.count is None:
-        return uuid.uuid4().hex
-    return digest.of_value([detector.value, answered.request_id])[:32]
+    """Return an id that two runs give alike to one finished examination, so that its value counts once.
+
+    Those of broken ones differ behind their common beginning, so that they can be counted.
+    """
+    name = key(answered.event_id, detector)
+    return name if found.count is not None else f"{name}-{uuid.uuid4().hex[:8]}"
 
 
 def quoted(text: str) -> str:

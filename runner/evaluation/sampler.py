@@ -36,6 +36,8 @@ SUSPECT = 0.5
 """Inconsistency from which a sentence is named in the evidence."""
 NAMED = 5
 """Sentences that evidence names at most."""
+PATIENCE_S = 300.0
+"""Seconds that one examination may take, whatever its requests are doing."""
 
 
 class Stopped(StrEnum):
@@ -97,12 +99,13 @@ class Sampler:
     comparison: Comparison
     log: SampleLog
     told: Callable[[int, int], None] = lambda _done, _of: None
+    patience: float = PATIENCE_S
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT), repr=False)
 
     async def run(self, answers: Sequence[Answered], budget: Budget) -> Sampled:
         """Examine what the budget allows. Raises LoopError where the engine does not answer.
 
-        What was paid for is recorded however this ends; what was not finished is begun again by the next run. An answer
+        What was paid for is recorded however this ends, and so is an attempt in vain, for `choice` counts them. An answer
         that did not arrive is not counted: an engine stops writing when the connection is closed.
         """
         tally = _Tally(len(answers))
@@ -110,12 +113,11 @@ class Sampler:
             if not budget.affords(self.most(each)):
                 return tally.closed(budget, Stopped.BUDGET)
             meter = Meter()
-            try:
-                tally.add(await self._examine(each, meter))
-            except UnknownModel:
+            found = await self._examine(each, meter)
+            if found is None:
                 tally.gone += 1
-            except RequestRefused:  # one question that cannot be asked must not keep the others waiting
-                tally.unclear += 1
+            else:
+                tally.add(found)
             budget = budget.less(meter.tokens)
             tally.left -= 1
             self.told(len(answers) - tally.left, len(answers))
@@ -128,27 +130,38 @@ class Sampler:
         longest = BYTES * COMPARED * limit
         return asked + self.comparison.most(answered.question, self.sampling.k, longest)
 
-    async def _examine(self, answered: Answered, meter: Meter) -> Examined:
-        """Sample, compare and record; where that is broken off, record what it took."""
+    async def _examine(self, answered: Answered, meter: Meter) -> Examined | None:
+        """Sample, compare and record; None where the version is not served any more.
+
+        One question that cannot be asked, or not in time, must not keep the others waiting: it comes to no value.
+        """
+        gone = False
         try:
-            answers = await self._sample(answered, meter)
-            cut = [answer[: COMPARED * _limit(answered)] for answer in answers]
-            compared = await self.comparison.compare(answered.question, cut, meter)
+            async with asyncio.timeout(self.patience):
+                found = await self._compared(answered, meter)
+        except (UnknownModel, RequestRefused) as error:
+            gone = isinstance(error, UnknownModel)
+            found = Examined(None, None, {"error": error.diagnostics[0].summary}, meter.tokens)
+        except TimeoutError:
+            reason = f"not done within {self.patience:g} s"
+            found = Examined(None, None, {"error": reason}, meter.tokens)
         except BaseException:
             if meter.replies:
-                self.log.record(
-                    answered,
-                    Detector.SELF_CONSISTENCY,
-                    Examined(None, None, {"broken off after": meter.replies}, meter.tokens),
-                )
+                broken = Examined(None, None, {"broken off after": meter.replies}, meter.tokens)
+                self.log.record(answered, Detector.SELF_CONSISTENCY, broken)
             raise
-        if compared.matrix is None:
-            found = Examined(None, None, {"error": compared.reason}, meter.tokens)
-        else:
-            value = agreement(answers, lambda _answers: compared.matrix or ())
-            found = Examined(value, len(answers), _evidence(answered, answers), meter.tokens)
         self.log.record(answered, Detector.SELF_CONSISTENCY, found)
-        return found
+        return None if gone else found
+
+    async def _compared(self, answered: Answered, meter: Meter) -> Examined:
+        """Return what the samples of an answer say of it. Raises LoopError where they do not come."""
+        longest = COMPARED * _limit(answered)
+        answers = [answer[:longest] for answer in await self._sample(answered, meter)]
+        compared = await self.comparison.compare(answered.question, answers, meter)
+        if compared.matrix is None:
+            return Examined(None, None, {"error": compared.reason}, meter.tokens)
+        value = agreement(answers, lambda _answers: compared.matrix or ())
+        return Examined(value, len(answers), _evidence(answered, answers), meter.tokens)
 
     async def _sample(self, answered: Answered, meter: Meter) -> list[str]:
         """Return k answers. Raises LoopError where one of them does not come; the others are then given up."""

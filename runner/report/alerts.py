@@ -1,7 +1,8 @@
 """Prometheus alert rules from `policies/signals.yaml`, for `loop signals rules`.
 
 The monitor decides whether a condition holds for the whole interval and exports that (`exposition.CONDITION`); a rule
-fires on it, so that an alert and `loop signals` never disagree, and no `for:` has to stand in for certainty. A KPI's
+fires on it, so that an alert and `loop signals` never disagree; `for:` only keeps a verdict at the very edge, which
+comes and goes from pass to pass, from paging. Segments fire none: one cause is one alert, not one for each. A KPI's
 condition is no signal's, so it is written out over the exported intervals by the same three-valued logic. Values in,
 text out; the same policy gives the same bytes.
 """
@@ -22,6 +23,8 @@ from runner.spec.quantity import Dimension
 from runner.spec.signals import SignalPolicy, Thresholds
 
 RUNBOOK = "docs/oncall.md#a-signal-alerts"
+HOLD_S = 120.0
+"""How long a condition must hold before its alert fires: many passes of the monitor."""
 STALE_S = 300.0
 """Age of a measurement from which nobody should trust it; the monitor measures every few seconds."""
 SEVERITIES = {"warn": "warning", "hold": "warning", "retrain": "info", "alert": "critical"}
@@ -58,7 +61,10 @@ def rules(policy: SignalPolicy) -> tuple[Rule, ...]:
 
 
 def render(policy: SignalPolicy, runbook: str = RUNBOOK) -> str:
-    """Return the file for Prometheus's `rule_files`; `runbook` is the link that every alert carries."""
+    """Return the file for Prometheus's `rule_files`; `runbook` is where every alert says to read on.
+
+    It becomes a link (`runbook_url`) where it is a full address; a path within this repository stays words.
+    """
     groups: dict[str, list[dict[str, Any]]] = {"loop-signals": [], "loop-kpis": [], "loop-monitor": []}
     for rule in rules(policy):
         group = "loop-monitor" if not rule.metric else "loop-kpis" if rule.kpi else "loop-signals"
@@ -68,8 +74,8 @@ def render(policy: SignalPolicy, runbook: str = RUNBOOK) -> str:
 
 
 def condition_query(metric: str, condition: str) -> str:
-    """Return the PromQL whose series are where a condition of a signal certainly holds."""
-    return f'{exposition.CONDITION}{{metric="{metric}",condition="{condition}"}} == 1'
+    """Return the PromQL whose series are where a condition of a signal certainly holds: all together, or an arm."""
+    return f'{exposition.CONDITION}{{metric="{metric}",condition="{condition}",segment=""}} == 1'
 
 
 def _document(rule: Rule, runbook: str) -> dict[str, Any]:
@@ -86,7 +92,7 @@ def _document(rule: Rule, runbook: str) -> dict[str, Any]:
     found["annotations"] = {
         "summary": rule.summary,
         "description": rule.description,
-        "runbook_url": runbook,
+        "runbook_url" if "://" in runbook else "runbook": runbook,
     }
     return found
 
@@ -104,6 +110,7 @@ def _signals(policy: SignalPolicy) -> Iterator[Rule]:
                     description=_says(metric, name, str(condition)),
                     metric=metric,
                     condition=name,
+                    hold_s=HOLD_S,
                 )
 
 
@@ -120,6 +127,7 @@ def _kpis(policy: SignalPolicy) -> Iterator[Rule]:
                 metric=kpi.metric,
                 condition="alert",
                 kpi=name,
+                hold_s=HOLD_S,
             )
 
 
@@ -160,7 +168,6 @@ def _monitor() -> Iterator[Rule]:
 _WHERE = (
     "{{ with $labels.arm }}{{ . }}{{ else }}all arms{{ end }}"
     "{{ with $labels.version }} ({{ . }}){{ end }}"
-    "{{ with $labels.segment }}, segment {{ . }}{{ end }}"
     " in {{ $labels.environment }}"
 )
 _PRINTED = {

@@ -18,7 +18,7 @@ from runner.spec.expression import Baseline, Comparison, Constant, Operator
 from runner.spec.metric import METRICS
 from runner.spec.signals import SignalPolicy, Thresholds
 
-QUALITY = ("refusal_rate", "reask_rate", "consistency", "factuality", "satisfaction")
+QUALITY = ("refusal_rate", "over_refusal_rate", "reask_rate", "consistency", "factuality", "satisfaction")
 DRIFT = ("input_drift", "input_shift", "output_drift", "answer_diversity")
 SPEED = ("latency_p50", "latency_p95", "latency_p99", "first_token_p95", "prompt_tokens", "answer_tokens")
 ONE_SIDED = ("input_drift",)
@@ -130,7 +130,7 @@ def _quality(policy: SignalPolicy) -> tuple[Panel, ...]:
         for metric in ("refusal_rate", "satisfaction")
         if metric in policy.signals
     )
-    wide = {"refusal_rate": 6, "reask_rate": 6, "satisfaction": 12}
+    wide = {"factuality": 8, "satisfaction": 16}
     shown = [metric for metric in QUALITY if metric in policy.signals]
     return (*(_signal(policy, metric, wide.get(metric, 6)) for metric in shown), *by_segment)
 

@@ -19,6 +19,7 @@ Words = Callable[[float], str]
 STYLE = """
 .plot{display:block;width:100%;height:auto;overflow:visible}
 .plot text{font-size:12px;fill:currentColor;opacity:.72;font-variant-numeric:tabular-nums}
+.plot .end{font-size:11px}
 """
 
 _INK = ("#5b7ea6", "#c4682f", "#7a8b3c", "#9a6bb5", "#5d8f88", "#a85c6e", "#8c7a52", "#6f7480")
@@ -47,11 +48,35 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What a bar reaches from and to, and the limits that are marked across it."""
+    """What a bar reaches from and to, and the limits that are marked across it.
+
+    Where `ticks` writes numbers, the ends and the marks have theirs below them.
+    """
 
     low: float
     high: float
     marks: tuple[float, ...] = ()
+    ticks: Words | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One line over time: its name ("" where it stands alone), its steps, and the value of all of them together."""
+
+    name: str
+    dots: tuple[Dot, ...]
+    whole: Span = Span(None)
+    series: int = 0
+    """Its colour; from 1 on it is dashed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """How values are written (`words`), and round ones on the axis (`ticks`, else as `words`); named levels across."""
+
+    words: Words = lambda value: f"{value:.4g}"
+    ticks: Words | None = None
+    marks: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +110,20 @@ def interval(
 ) -> str:
     """Return a value with its interval on a scale from left to right; what lies outside it is cut off at its end."""
     left, right = 4.0, 236.0
+    ticks = scale.ticks
+    height = 18 if ticks is None else 34
     across = _scale(scale.low, scale.high, left, right)
     body = _rule(left - 2, right + 2, 9)
     for mark in scale.marks:
         at = _n(across(mark))
         body += f'<path d="M{at} 1V17" stroke="{_MARK}" stroke-width="1.2" stroke-dasharray="2 2"/>'
+    if ticks is not None:
+        body += _below(scale, across, ticks)
+    limits = ""
+    if ticks is not None and scale.marks:
+        limits = f"; {'limit' if len(scale.marks) == 1 else 'limits'} at {', '.join(map(ticks, scale.marks))}"
     if span.value is None:
-        return _svg(title, "no data", 240, 18, body)
+        return _svg(title, f"no data{limits}", 240, height, body)
     told = words(span.value)
     if span.low is not None and span.high is not None:
         begin, end = across(span.low), across(span.high)
@@ -101,7 +133,22 @@ def interval(
             f'fill="{_ink(series)}" fill-opacity=".32"/>'
         )
     body += _dot(across(span.value), 9, "4.5", _ink(series))
-    return _svg(title, told, 240, 18, body)
+    return _svg(title, told + limits, 240, height, body)
+
+
+def _below(scale: Scale, across: Callable[[float], float], ticks: Words) -> str:
+    """Return the numbers under a scale; a mark whose number has no room between the others keeps its line alone."""
+    low, high = ticks(scale.low), ticks(scale.high)
+    body = f'<text class="end" x="2" y="30">{escape(low)}</text>'
+    body += f'<text class="end" x="238" y="30" text-anchor="end">{escape(high)}</text>'
+    free, until = 2 + 6.5 * len(low) + 5, 238 - 6.5 * len(high) - 5
+    for mark in sorted(scale.marks):
+        at, text = across(mark), ticks(mark)
+        half = 3.25 * len(text)
+        if at - half >= free and at + half <= until:
+            body += f'<text class="end" x="{_n(at)}" y="30" text-anchor="middle">{escape(text)}</text>'
+            free = at + half + 5
+    return body
 
 
 def histogram(series: Sequence[Bars], title: str, words: Words = lambda value: f"{value:.4g}") -> str:
@@ -138,30 +185,139 @@ def line(
 
     `words` writes a value and `when` a moment.
     """
-    known = [dot for dot in dots if dot.value is not None]
-    if not known:
-        return _svg(title, "no data", 400, 160, _rule(8, 392, 130))
-    reach = [part for dot in known for part in (dot.value, dot.low, dot.high) if part is not None]
-    top = max([*reach, *(level for level, _ in marks)])
-    bottom = min([*reach, *(level for level, _ in marks), 0.0])
-    up = _scale(bottom, top if top > bottom else bottom + 1, 128, 14)
-    across = _scale(dots[0].at, max(dots[-1].at, dots[0].at + 1e-9), 12, 388)
-    body = _rule(8, 392, up(bottom))
-    for level, name in marks:
-        at = _n(up(level))
-        body += f'<path d="M8 {at}H392" stroke="{_MARK}" stroke-dasharray="3 4"/>'
-        body += f'<text x="8" y="{_n(up(level) - 4)}">{escape(name)}</text>'
-    body += _band(dots, across, up)
-    points = [None if dot.value is None else (across(dot.at), up(dot.value)) for dot in dots]
-    body += _line(points, _INK[0], "2")
-    body += "".join(_dot(*point, "3", _INK[0]) for point in points if point is not None)
-    body += f'<text x="8" y="150">{escape(when(dots[0].at))}</text>'
-    if len(dots) > 1:
-        body += f'<text x="392" y="150" text-anchor="end">{escape(when(dots[-1].at))}</text>'
-    told = ", ".join(
-        f"{when(dot.at)}: {'no data' if dot.value is None else words(dot.value)}" for dot in dots
+    return lines([Track("", tuple(dots))], title, Axis(words, None, tuple(marks)), when)
+
+
+LEFT, RIGHT, TOP, BOTTOM = 54.0, 372.0, 34.0, 160.0
+"""Where the plot of lines lies within its 400 by 186: values stand left of it, intervals of the whole right of it."""
+
+
+def lines(tracks: Sequence[Track], title: str, axis: Axis, when: Words = lambda at: f"{at:.4g}") -> str:
+    """Return lines over the same time on one axis of values; `when` writes a moment.
+
+    What a track is over the whole time stands right of its line, with its interval.
+    """
+    drawn = [track for track in tracks if any(dot.value is not None for dot in track.dots)]
+    if not drawn:
+        return _svg(title, "no data", 400, 186, _rule(LEFT, 392, BOTTOM))
+    bottom, top = _range(drawn, [level for level, _ in axis.marks])
+    up = _scale(bottom, top, BOTTOM, TOP)
+    moments = [dot.at for track in drawn for dot in track.dots]
+    first, last = min(moments), max(moments)
+    across = _scale(first, max(last, first + 1e-9), LEFT + 6, RIGHT - 10)
+    body = _values_axis(bottom, top, up, axis.ticks or axis.words)
+    for number, track in enumerate(drawn):
+        body += _track(track, across, up) + _whole(track, RIGHT + 4 + 9 * number, up)
+    body += _levels(axis.marks, up) + _legend(drawn)
+    body += f'<text x="{_n(LEFT)}" y="180">{escape(when(first))}</text>'
+    if last > first:
+        body += f'<text x="392" y="180" text-anchor="end">{escape(when(last))}</text>'
+    told = "; ".join(_told(track, axis.words, when) for track in drawn)
+    levels = "".join(f"; {name} at {axis.words(level)}" for level, name in axis.marks)
+    return _svg(title, told + levels, 400, 186, body)
+
+
+def _range(tracks: Sequence[Track], levels: Sequence[float]) -> tuple[float, float]:
+    """Return where the axis begins and ends: at zero, unless everything lies far above it or some below."""
+    dots = [part for track in tracks for dot in track.dots for part in (dot.value, dot.low, dot.high)]
+    ends = [part for track in tracks for part in (track.whole.value, track.whole.low, track.whole.high)]
+    reach = [part for part in (*dots, *ends, *levels) if part is not None]
+    low, high = min(reach), max(reach)
+    if low > 0.6 * high:
+        room = 0.4 * (high - low) or 0.1 * high
+        return low - room, high + 0.5 * room
+    low = min(low, 0.0)
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _values_axis(bottom: float, top: float, up: Callable[[float], float], ticks: Words) -> str:
+    body = ""
+    for tick in _round_values(bottom, top):
+        y = up(tick)
+        body += _rule(LEFT, RIGHT, y)
+        body += f'<text x="{_n(LEFT - 6)}" y="{_n(y + 4)}" text-anchor="end">{escape(ticks(tick))}</text>'
+    return body
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Return two to five multiples of 1, 2 or 5 times a power of ten that lie between, ends included."""
+    size = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(size))
+    step = next(part * power for part in (1, 2, 5, 10) if part * power >= size * 0.999)
+    first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
+    return [number * step for number in range(first, last + 1)]
+
+
+def above(value: float) -> float:
+    """Return the next round number from a value on, for the end of a scale; 1 where there is nothing above zero."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    parts = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+    return next((part * power for part in parts if part * power >= value), 10 * power)
+
+
+def _levels(marks: Sequence[tuple[float, str]], up: Callable[[float], float]) -> str:
+    """Return dashed levels with names above them; below where the name of a higher one stands there."""
+    body, taken = "", -math.inf
+    for level, name in sorted(marks, key=lambda each: up(each[0])):
+        y = up(level)
+        text = y - 4 if y - 15 > taken else y + 12
+        taken = max(y, text)
+        body += (
+            f'<path d="M{_n(LEFT)} {_n(y)}H392" stroke="{_MARK}" stroke-width="1.3" stroke-dasharray="5 4"/>'
+        )
+        body += f'<text x="{_n(LEFT + 3)}" y="{_n(text)}">{escape(name)}</text>'
+    return body
+
+
+def _track(track: Track, across: Callable[[float], float], up: Callable[[float], float]) -> str:
+    points = [None if dot.value is None else (across(dot.at), up(dot.value)) for dot in track.dots]
+    few = len(track.dots) <= 31
+    dots = "".join(_dot(*point, "2.6", _ink(track.series)) for point in points if point is not None and few)
+    band = _band(track.dots, across, up)
+    return band + _line(points, _ink(track.series), "2", dashed=track.series > 0) + dots
+
+
+def _whole(track: Track, x: float, up: Callable[[float], float]) -> str:
+    """Return the interval of the whole time as an upright bar with its value."""
+    span = track.whole
+    if span.value is None:
+        return ""
+    body = ""
+    if span.low is not None and span.high is not None:
+        high, low = up(span.high), up(span.low)
+        body = (
+            f'<rect x="{_n(x - 3)}" y="{_n(high)}" width="6" height="{_n(max(low - high, 1.5))}" rx="3" '
+            f'fill="{_ink(track.series)}" fill-opacity=".35"/>'
+        )
+    return body + _dot(x, up(span.value), "3.2", _ink(track.series))
+
+
+def _legend(tracks: Sequence[Track]) -> str:
+    body, x = "", LEFT
+    for track in tracks:
+        if not track.name:
+            continue
+        dash = ' stroke-dasharray="5 3"' if track.series > 0 else ""
+        body += f'<path d="M{_n(x)} 8H{_n(x + 18)}" stroke="{_ink(track.series)}" stroke-width="2"{dash}/>'
+        body += f'<text x="{_n(x + 23)}" y="12">{escape(track.name)}</text>'
+        x += 35 + 6.6 * len(track.name)
+    return body
+
+
+def _told(track: Track, words: Words, when: Words) -> str:
+    steps = ", ".join(
+        f"{when(dot.at)}: {'no data' if dot.value is None else words(dot.value)}" for dot in track.dots
     )
-    return _svg(title, told, 400, 160, body)
+    span, whole = track.whole, ""
+    if span.value is not None:
+        whole = f"all of it: {words(span.value)}"
+        if span.low is not None and span.high is not None:
+            whole += f", {words(span.low)} to {words(span.high)}"
+    return ": ".join(
+        part for part in (track.name, "; ".join(each for each in (steps, whole) if each)) if part
+    )
 
 
 def stacked(parts: Sequence[tuple[str, float]], title: str) -> str:
@@ -213,7 +369,7 @@ def _dot(x: float, y: float, radius: str, colour: str) -> str:
     return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{radius}" fill="{colour}"/>'
 
 
-def _line(points: Iterable[tuple[float, float] | None], colour: str, width: str) -> str:
+def _line(points: Iterable[tuple[float, float] | None], colour: str, width: str, dashed: bool = False) -> str:
     """Return a line through points that begins anew after each None."""
     path, pen = "", "M"
     for point in points:
@@ -222,8 +378,9 @@ def _line(points: Iterable[tuple[float, float] | None], colour: str, width: str)
             continue
         path += f"{pen}{_n(point[0])} {_n(point[1])}"
         pen = "L"
+    dash = ' stroke-dasharray="6 4"' if dashed else ""
     return (
-        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}" '
+        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"{dash} '
         'stroke-linecap="round" stroke-linejoin="round"/>'
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from runner.report import figures, plots
+from runner.report import figures, limits, plots
 from runner.report.signals import ARROWS, QUALITY, gravest, interval, value, whose, why
 from runner.signals.reading import Drift, Holds, Level, Reading, Snapshot
 from runner.signals.readings.collapse import Sign
@@ -52,10 +52,11 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the report: lines of text, a table whose first row is its head, and plots (SVG) with captions."""
+    """A part of the report: text, a list, a table whose first row is its head, and plots (SVG) with captions."""
 
     title: str
     lines: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
     table: Rows = ()
     plots: tuple[tuple[str, str], ...] = ()
 
@@ -80,6 +81,8 @@ def to_markdown(material: Material) -> str:
     lines = [f"# {_title(material)}", ""]
     for section in sections(material):
         lines += [f"## {section.title}", "", *(line for text in section.lines for line in (_safe(text), ""))]
+        if section.items:
+            lines += [*(f"- {_safe(item)}" for item in section.items), ""]
         if section.table:
             lines += [*_markdown(section.table), ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -97,6 +100,7 @@ def to_html(material: Material) -> str:
         title=_title(material),
         sections=sections(material),
         level=gravest(material.snapshot.readings).value,
+        words=[*(level.value for level in Level), "slight", "drift"],
         style=plots.STYLE,
     )
 
@@ -108,32 +112,85 @@ def _title(material: Material) -> str:
 
 
 def _headline(material: Material) -> Section:
-    readings = [one for one in material.snapshot.readings if not one.arm and not one.segment]
-    served = next((one.n for one in readings if one.metric == "error_rate"), 0)
-    bad = [one for one in material.snapshot.readings if one.level in (Level.WARN, Level.HOLD, Level.RETRAIN)]
-    unsure = sum(one.level is Level.UNSURE for one in readings)
-    lines = [
-        f"Verdict: **{gravest(material.snapshot.readings).value}**. {served:,} answers were owed in "
-        f"{figures.duration(material.window)}; {len(bad)} signals passed a threshold, {unsure} cannot be decided yet."
-    ]
-    lines += [
-        f"- {one.metric} of {whose(one)}: {value(one.metric, one.value)}; {why(one, material.policy)}"
-        for one in bad
-    ]
-    return Section("In short", tuple(lines))
+    readings = material.snapshot.readings
+    served = next((one.n for one in _together(readings) if one.metric == "error_rate"), 0)
+    passed = _passed(readings)
+    unsure = {one.metric for one in readings if one.level is Level.UNSURE and not one.segment} - passed.keys()
+    said = (
+        f"Verdict: **{gravest(readings).value}**. {_counted(served, 'request was', 'requests were')} to be answered "
+        f"in {figures.duration(material.window)}; {_counted(len(passed), 'signal', 'signals')} passed a threshold, "
+        f"{len(unsure):,} cannot be decided yet."
+    )
+    items = tuple(_cause(metric, found, material.policy) for metric, found in passed.items())
+    return Section("In short", (said,), items)
+
+
+Passed = dict[str, list[tuple[str, Reading]]]
+"""Metric -> each reading that passed a threshold with certainty, after the gravest consequence of it."""
+
+
+def _passed(readings: Sequence[Reading]) -> Passed:
+    """Return what passed, the metrics with the gravest consequence first, and of each the widest reading first."""
+    found: Passed = {}
+    for consequence in limits.GRAVITY:
+        for one in sorted(readings, key=lambda each: (bool(each.segment), bool(each.arm))):
+            known = found.get(one.metric, [])
+            certain = dict(one.conditions).get(consequence) is Holds.YES
+            if certain and not any(one is each for _, each in known):
+                found.setdefault(one.metric, []).append((consequence, one))
+    return found
+
+
+def _together(readings: Sequence[Reading]) -> list[Reading]:
+    return [one for one in readings if not one.arm and not one.segment]
+
+
+def _cause(metric: str, found: Sequence[tuple[str, Reading]], policy: SignalPolicy) -> str:
+    """Return one line for one metric: which threshold as the policy writes it, and whose values passed it."""
+    told = []
+    for consequence in dict.fromkeys(name for name, _ in found):
+        written = getattr(policy.signals[metric].thresholds, consequence)
+        own = [one for name, one in found if name == consequence]
+        whom = [f"{whose(one)} {value(metric, one.value)}" for one in own if not one.segment]
+        groups = [f"{one.segment} {value(metric, one.value)}" for one in own if one.segment]
+        if groups:
+            whom.append(f"{'groups' if len(groups) > 1 else 'group'} {', '.join(groups)}")
+        told.append(f"{consequence} ({written}) for {', '.join(whom)}")
+    return f"{metric}: {'; '.join(told)}"
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _quality(material: Material) -> Section:
     shown = [one for one in material.snapshot.readings if one.metric in QUALITY and not one.segment]
     shown.sort(key=lambda one: QUALITY.index(one.metric))
-    drawn = tuple((one.metric, _over_time(one)) for one in shown if not one.arm and _known(one) > 1)
-    who = _raters(material.raters)
-    return Section("Quality", (who,), _table(shown, material.policy), drawn)
+    marked = limits.of_policy(material.policy)
+    drawn = tuple(
+        (metric, _over_time(metric, tracks, limits.names(marked.get(metric, ()))))
+        for metric in dict.fromkeys(one.metric for one in shown)
+        if (tracks := _tracks([one for one in shown if one.metric == metric]))
+    )
+    return Section("Quality", (_raters(material.raters),), (), _table(shown, material.policy), drawn)
+
+
+def _tracks(readings: Sequence[Reading]) -> list[Reading]:
+    """Return whose lines are drawn: baseline and candidate where both have one, else all together."""
+    lines = [one for one in readings if _known(one) > 1]
+    arms = [
+        max(own, key=lambda one: one.n)
+        for arm in ("baseline", "candidate")
+        if (own := [one for one in lines if one.arm == arm])
+    ]
+    return arms if len(arms) == 2 else [one for one in lines if not one.arm] or arms
 
 
 def _raters(raters: Raters) -> str:
     if raters.most is None:
         return "Nobody gave feedback."
+    if raters.users == 1:
+        return "Feedback came from 1 user."
     return f"Feedback came from {raters.users:,} users; the most eager one gave {figures.share(raters.most)} of it."
 
 
@@ -151,7 +208,7 @@ def _arms(material: Material) -> Iterator[Section]:
             cells = [_cell(arms.get(arm)) for arm in ("baseline", "candidate")]
             candidate = arms.get("candidate")
             rows.append((metric, *cells, candidate.level.value if candidate else figures.NOTHING))
-    yield Section("Candidate beside baseline", (), rows)
+    yield Section("Candidate beside baseline", table=rows)
 
 
 def _cell(reading: Reading | None) -> str:
@@ -175,7 +232,7 @@ def _goals(material: Material) -> Section:
             None,
         )
         rows.append(_goal(name, kpi, reading))
-    return Section("Goals", ("Reached means that the whole interval has reached it.",), rows)
+    return Section("Goals", ("Reached means that the whole interval has reached it.",), table=rows)
 
 
 def _goal(name: str, kpi: Kpi, reading: Reading | None) -> tuple[str, ...]:
@@ -217,7 +274,8 @@ def _drift(snapshot: Snapshot) -> Section:
     ]
     return Section(
         "Input drift",
-        (*topics, *([snapshot.drift.note] if snapshot.drift.note else [])),
+        (snapshot.drift.note,) if snapshot.drift.note else (),
+        tuple(topics),
         rows,
         (("divergence", drawn),) if len(weeks) > 1 else (),
     )
@@ -246,7 +304,7 @@ def _collapse(material: Material) -> Section:
             for metric, ours, theirs in sign.figures
         )
         rows.append((sign.symptom.value, sign.shows.value, told))
-    return Section("Reward collapse", (), rows)
+    return Section("Reward collapse", table=rows)
 
 
 def _times(material: Material) -> Section:
@@ -271,7 +329,7 @@ def _times(material: Material) -> Section:
         for tails in material.tails
         if tails.low or tails.high
     )
-    return Section("Latency and tokens", lines, _table(shown, material.policy), tuple(drawn))
+    return Section("Latency and tokens", lines, (), _table(shown, material.policy), tuple(drawn))
 
 
 def _rest(material: Material) -> Section:
@@ -281,28 +339,39 @@ def _rest(material: Material) -> Section:
         for one in material.snapshot.readings
         if one.metric not in QUALITY and not one.metric.startswith(told) and not one.segment
     ]
-    return Section("Everything else", (), _table(shown, material.policy))
+    return Section("Everything else", table=_table(shown, material.policy))
+
+
+_FOLLOWS = {
+    "retrain": "is a reason to train",
+    "hold": "keeps a rollout at its stage",
+    "warn": "wants a look",
+}
 
 
 def _next(material: Material) -> Section:
-    lines = []
-    for name, words in (
-        ("retrain", "is a reason to train"),
-        ("hold", "keeps a rollout at its stage"),
-        ("warn", "wants a look"),
-    ):
-        for one in material.snapshot.readings:
-            if dict(one.conditions).get(name) is Holds.YES:
-                lines.append(f"- {one.metric} of {whose(one)} {words}.")
-    return Section(
-        "What follows", tuple(dict.fromkeys(lines)) or ("Nothing: no threshold is passed with certainty.",)
-    )
+    """Return what follows, the gravest first: one line for each metric and consequence."""
+    items = []
+    for name, follows in _FOLLOWS.items():
+        for metric, found in _passed(material.snapshot.readings).items():
+            own = [one for _, one in found if dict(one.conditions).get(name) is Holds.YES]
+            if own:
+                items.append(f"{name}: {metric} {follows} ({_whom(own)}).")
+    if not items:
+        return Section("What follows", ("Nothing: no threshold is passed with certainty.",))
+    return Section("What follows", items=tuple(items))
+
+
+def _whom(readings: Sequence[Reading]) -> str:
+    arms = [whose(one) for one in readings if not one.segment]
+    groups = [one.segment for one in readings if one.segment]
+    return ", ".join([*arms, *([_counted(len(groups), "group", "groups")] if groups else [])])
 
 
 def _table(shown: Sequence[Reading], policy: SignalPolicy) -> Rows:
     if not shown:
         return ()
-    head = ("signal", "for", "value", "interval", "n", "trend", "verdict", "because")
+    head = ("signal", "for", "value", "interval", "verdict", "n", "trend", "because")
     return [
         head,
         *(
@@ -311,9 +380,9 @@ def _table(shown: Sequence[Reading], policy: SignalPolicy) -> Rows:
                 whose(one),
                 value(one.metric, one.value),
                 interval(one) or figures.NOTHING,
+                one.level.value,
                 f"{one.n:,}",
                 f"{ARROWS[one.trend.direction]} {one.trend.direction.value}".strip(),
-                one.level.value,
                 why(one, policy),
             )
             for one in shown
@@ -325,13 +394,24 @@ def _known(reading: Reading) -> int:
     return sum(point.value is not None for point in reading.points)
 
 
-def _over_time(reading: Reading) -> str:
-    return plots.line(
-        [plots.Dot(point.at, point.value) for point in reading.points],
-        reading.metric,
-        words=lambda number: value(reading.metric, number),
-        when=_moment,
+def _over_time(metric: str, readings: Sequence[Reading], marks: Sequence[tuple[float, str]]) -> str:
+    """Return the lines of one metric, with thresholds that are constants across them."""
+    arms = {"baseline": 0, "candidate": 1}
+    tracks = [
+        plots.Track(
+            whose(one) if len(readings) > 1 else "",
+            tuple(plots.Dot(point.at, point.value) for point in one.points),
+            plots.Span(one.value, one.low, one.high),
+            arms.get(one.arm, 0),
+        )
+        for one in readings
+    ]
+    axis = plots.Axis(
+        words=lambda number: value(metric, number),
+        ticks=lambda number: limits.number(metric, number),
+        marks=tuple((at, f"{name} {limits.number(metric, at)}") for at, name in marks),
     )
+    return plots.lines(tracks, metric, axis, when=_moment)
 
 
 def _moment(at: float) -> str:

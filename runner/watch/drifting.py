@@ -1,8 +1,9 @@
 """Drift of one environment over time: feeds the follower with questions as they come in, and keeps its memory.
 
-Called by `watch` after each pass. Questions are taken in once each, in order of time, a minute late so that stragglers
-are still in order. The memory is one file, replaced whole; where it is lost the evidence begins anew, which can delay
-an alarm and never raises one.
+Called by `watch` after each pass. Questions are taken in once each, in order of time and two minutes late, so that
+stragglers are still in order. Of a user's session the first alone is evidence: what follows in a conversation is about
+the same, and would count again and again. The memory is one file, replaced whole; where it is lost the evidence begins
+anew, which can delay an alarm and never raises one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from runner.spec.signals import Drift as Policy
 from runner.spec.signals import EmbeddingShift
 from runner.watch.detectors import Detectors, detector_of
 
-LATE_S = 60.0
+LATE_S = 120.0
 FEED_EVERY_S = 30.0
 """Questions are read from the log that often at most."""
 DAY_S = 86_400.0
@@ -56,11 +57,13 @@ class Measurement:
 
 @dataclass(slots=True)
 class _Memory:
-    """The follower, until when it has taken questions in, and how many of each topic there were on each day."""
+    """The follower, until when it has taken questions in, how many of each topic there were on each day, and when each
+    user of late asked last."""
 
     follower: Follower
     until: float
     days: Days
+    seen: dict[str, float]
 
 
 class Drifting:
@@ -72,6 +75,7 @@ class Drifting:
         self._topics = detectors.topics
         self._policy = detector_of(spec, Policy) or Policy(kind="drift", reference=detectors.reference.name)
         self._permutations = detector_of(spec, EmbeddingShift)
+        self._gap = spec.policies.rollout.decision.session_gap
         signals = spec.policies.signals.signals.values()
         windows = (signal.window for signal in signals if isinstance(signal.detector, Policy))
         self._window = next(windows, WEEK_S)
@@ -101,10 +105,14 @@ class Drifting:
             follower = Follower.resume(self._topics, alpha, kept, now)
             if kept["topics"] == self._topics.key:
                 days = {int(day): self._sized(*counts) for day, counts in kept["days"].items()}
-                return _Memory(follower, float(kept["until"]), days)
+                # a clock that was ahead for a moment must not keep questions away until it is right again
+                until = min(float(kept["until"]), now)
+                return _Memory(
+                    follower, until, days, {str(user): float(at) for user, at in kept["seen"].items()}
+                )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             pass  # not there, of another reference, or something else
-        return _Memory(Follower.resume(self._topics, alpha, None, 0.0), 0.0, {})
+        return _Memory(Follower.resume(self._topics, alpha, None, 0.0), 0.0, {}, {})
 
     def _sized(self, coarse: Any, fine: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return one day's counts; ValueError where they are of other topics."""
@@ -117,20 +125,32 @@ class Drifting:
     def _feed(self, memory: _Memory, measurer: Measurer, until: float) -> None:
         if until - memory.until < FEED_EVERY_S:
             return
-        questions = list(_questions(measurer.questions(memory.until, until)))
-        if questions and not memory.until:
-            memory.follower.since = questions[0].at
-        memory.follower.feed(questions)
-        for question in questions:
+        asked = sorted(_questions(measurer.questions(memory.until, until)))
+        if asked and not memory.follower.n:
+            memory.follower.since = asked[0][0].at
+        memory.follower.feed(self._first_of_sessions(memory.seen, asked))
+        for question, _ in asked:
             self._count(memory.days, question)
         for day in sorted(memory.days)[:-KEPT_DAYS]:
             del memory.days[day]
         days = {str(day): [coarse.tolist(), fine.tolist()] for day, (coarse, fine) in memory.days.items()}
-        value = {**memory.follower.to_json(), "until": until, "days": days}
+        value = {**memory.follower.to_json(), "until": until, "days": days, "seen": memory.seen}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         temporary.write_text(json.dumps(value), encoding="utf-8")
         temporary.replace(self._path)
+
+    def _first_of_sessions(self, seen: dict[str, float], asked: list[tuple[Question, str]]) -> list[Question]:
+        """Return the questions that begin a session; `seen` is when each user asked last, and is kept up to date."""
+        first = []
+        for question, user in asked:
+            if question.at - seen.get(user, -self._gap) >= self._gap:
+                first.append(question)
+            seen[user] = question.at
+        latest = max(seen.values(), default=0.0)
+        for user in [user for user, at in seen.items() if latest - at > self._gap]:
+            del seen[user]
+        return first
 
     def _count(self, days: Days, question: Question) -> None:
         sizes = len(self._topics.coarse_counts), len(self._topics.fine_counts)
@@ -166,11 +186,13 @@ class Drifting:
         return found
 
 
-def _questions(rows: pa.Table) -> Iterator[Question]:
+def _questions(rows: pa.Table) -> Iterator[tuple[Question, str]]:
+    """Yield questions with who asked."""
     for row in rows.to_pylist():
         if row["topic"] is not None and row["fine_topic"] is not None:
             at = row["time_us"] / 1e6
-            yield Question(at, row["event_id"], row["question"] or "", row["topic"], row["fine_topic"])
+            question = Question(at, row["event_id"], row["question"] or "", row["topic"], row["fine_topic"])
+            yield question, row["user"] or row["event_id"]
 
 
 def _weeks(days: Days, now: float) -> Iterator[Window]:

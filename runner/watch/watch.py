@@ -88,9 +88,7 @@ class Watch:
             tell=self._tell,
         )
         paths = LakePaths(self._places.lake, self._places.events)
-        return Measurer(
-            self._places.state / "cube", paths, self.detectors.annotator, settings, tell=self._tell
-        )
+        return Measurer(self._places.state / "cube", paths, self.detectors.annotator, settings)
 
     @property
     def _store(self) -> Store:
@@ -234,15 +232,17 @@ class Watch:
         values: dict[tuple[str, Arm], Estimate] = {}
         if drift.divergence is not None:
             high = None if drift.low is None else max(0.0, 2.0 * drift.divergence - drift.low)
+            # The lower bound holds at one look; what holds at all of them is the proof that something changed.
+            low = drift.low if drift.alarmed_at is not None else 0.0
             values["input_drift", ALL] = Estimate(
-                max(0.0, drift.divergence), None if drift.low is None else max(0.0, drift.low), high, drift.n
+                max(0.0, drift.divergence), None if low is None else max(0.0, low), high, drift.n
             )
         else:
             values["input_drift", ALL] = Estimate(
                 None, None, None, drift.n, f"insufficient: it takes {drift.needed}"
             )
         if drift.shift is not None:
-            sure = drift.shift_p is not None and drift.shift_p <= 0.01
+            sure = drift.shift_p is not None and drift.shift_p <= 0.01 and drift.alarmed_at is not None
             low, high = (drift.shift, drift.shift) if sure else (0.0, drift.shift)
             note = "" if drift.shift_p is None else f"by chance {100 * drift.shift_p:.1f}%"
             values["input_shift", ALL] = Estimate(drift.shift, low, high, drift.n, note)

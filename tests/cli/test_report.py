@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -40,7 +41,8 @@ def test_html_is_one_file_that_loads_nothing_and_no_other_is_left(bench, tmp_pat
 def test_a_folder_that_is_not_there_is_told_and_nothing_is_written(bench, tmp_path):
     said = bench.loop("report", "--html", str(tmp_path / "no" / "week.html"))
     assert said.code == 1
-    assert said.err.startswith("error: ") and "no such file or directory" in said.err
+    assert said.err.startswith("error: ") and "there is no folder" in said.err
+    assert said.out == ""
     assert list(tmp_path.iterdir()) == []
 
 
@@ -53,3 +55,18 @@ def test_without_events_there_is_a_report_all_the_same(tmp_path):
     said = made.loop("report", "--html", str(tmp_path / "week.html"))
     assert said.code == 0, said
     assert (tmp_path / "week.html").exists()
+
+
+def test_both_ends_of_the_tokens_come_with_question_and_answer(bench, tmp_path):
+    path = tmp_path / "tails.jsonl"
+    assert bench.loop("report", "--tails", str(path)).code == 0
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {(row["measure"], row["tail"]) for row in rows} == {
+        (measure, tail) for measure in ("prompt_tokens", "answer_tokens") for tail in ("low", "high")
+    }
+    assert all(row["question"] and row["answer"] for row in rows)
+
+
+def test_programs_get_the_figures_of_the_window(bench):
+    value = json.loads(bench.loop("report", "--window", "2d", "--json").out)
+    assert {reading["window"] for reading in value["readings"]} == {2 * 86_400.0}

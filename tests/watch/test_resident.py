@@ -49,6 +49,8 @@ class Story:
     def send(self, _: Snapshot) -> None:
         self.sent += 1
 
+    trouble = ""
+
     def text(self) -> bytes:
         return b"# counted\n"
 

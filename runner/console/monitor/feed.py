@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from runner.report import explain
+from runner.report.limits import Limits
 from runner.rollout.verdict import Assessment
 from runner.signals.reading import Level, Reading, Snapshot
 
@@ -78,7 +79,11 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Everything the page shows. `stale` says in words why it is older than it should be; "" where it is not."""
+    """Everything the page shows. `stale` says in words why it is older than it should be; "" where it is not.
+
+    `thresholds` are those of the policy by metric, as `report.limits.of_policy` returns them; without them the page
+    tells levels only.
+    """
 
     environment: str
     snapshot: Snapshot | None
@@ -86,6 +91,7 @@ class Page:
     decisions: tuple[Decision, ...]
     runner: Runner
     stale: str = ""
+    thresholds: Limits = field(default_factory=dict)
 
 
 def to_json(page: Page) -> dict[str, Any]:

@@ -110,7 +110,8 @@ def _content(name: str) -> bytes:
 
 
 def _values(page: Page, now: float, chosen: Filter) -> dict[str, object]:
-    snapshot = page.snapshot
+    snapshot = None if page.snapshot is None else views.folded(page.snapshot)
+    page = replace(page, snapshot=snapshot)
     return {
         "page": page,
         "snapshot": snapshot,

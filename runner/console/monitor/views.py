@@ -6,13 +6,14 @@ Four signals come first, because they are what users feel; for each the arms sta
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from runner.console.monitor import words
-from runner.console.monitor.feed import Page
-from runner.report import plots
+from runner.console.monitor.feed import PASSED, Page
+from runner.report import limits, plots
+from runner.report.limits import Limit, Limits
 from runner.signals.reading import Histogram, Level, Reading, Snapshot
 from runner.spec.metric import METRICS, Better
 from runner.spec.quantity import Dimension
@@ -23,6 +24,8 @@ CAUSES = 4
 """How many readings the headline names."""
 MOST_ROWS = 500
 """How many readings the table holds; beyond that nobody reads, and every update would carry them."""
+SPREAD_S = 86_400.0
+"""The window of every histogram; `signals.readings` makes them so."""
 SIDES = ("baseline", "candidate")
 _QUALITY = (
     ("refusals", "Refusals", ("refusal_rate", "over_refusal_rate")),
@@ -73,6 +76,8 @@ class Strip:
     name: str
     meaning: str
     cells: tuple[Cell, ...]
+    limits: str = ""
+    """Its thresholds in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,34 @@ class Spread:
     plot: Markup
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
+    window: str
+    """What the plot and the percentiles are of."""
+
+
+def folded(snapshot: Snapshot) -> Snapshot:
+    """Return what there is to show where only one arm answers: everyone and that arm are the same then.
+
+    A reading of the arm stays where nothing else tells of it, or where it is graver than everyone's.
+    """
+    arms = {each.arm for each in snapshot.readings if each.arm and each.value is not None}
+    if len(arms) != 1:
+        return snapshot
+    whole = {(each.metric, each.segment): each.level for each in snapshot.readings if not each.arm}
+
+    def told(each: Reading) -> bool:
+        level = whole.get((each.metric, each.segment))
+        return bool(each.arm) and level is not None and words.gravest([level, each.level]) is level
+
+    together = {each.metric for each in snapshot.histograms if not each.arm}
+    return replace(
+        snapshot,
+        readings=tuple(each for each in snapshot.readings if not told(each)),
+        histograms=tuple(
+            replace(each, arm="")
+            for each in snapshot.histograms
+            if not each.arm or (each.arm in arms and each.metric not in together)
+        ),
+    )
 
 
 def head(page: Page, now: float) -> Head:
@@ -131,13 +164,18 @@ def head(page: Page, now: float) -> Head:
     if snapshot is None:
         return Head(Level.UNMEASURED, words.LEVELS[Level.UNMEASURED], (), 0, None, False)
     level = words.gravest([each.level for each in snapshot.readings])
+    text = words.undecided(_by_metric(snapshot)) if level is Level.UNSURE else words.LEVELS[level]
     told = [each for each in _sorted(snapshot.readings) if stands_out(each)]
     shown = tuple(map(_cause, told[:CAUSES]))
     late = now - snapshot.at > LATE_S
-    return Head(level, words.LEVELS[level], shown, len(told) - len(shown), snapshot.at, late)
+    return Head(level, text, shown, len(told) - len(shown), snapshot.at, late)
 
 
-_FINE = words.ORDER.index(Level.FINE)
+def _by_metric(snapshot: Snapshot) -> dict[str, Level]:
+    found: dict[str, Level] = {}
+    for each in snapshot.readings:
+        found[each.metric] = words.gravest([each.level, found.get(each.metric, Level.UNMEASURED)])
+    return found
 
 
 def _cause(found: Reading) -> Cause:
@@ -152,27 +190,27 @@ def _anchor(found: Reading) -> str:
     return next(quality, "cost" if found.metric == "cost_per_1000" else topics)
 
 
-def cards(snapshot: Snapshot) -> tuple[Card, ...]:
+def cards(snapshot: Snapshot, thresholds: Limits | None = None) -> tuple[Card, ...]:
     """Return the four quality signals."""
-    return tuple(_card(snapshot, *each) for each in _QUALITY)
+    return tuple(_card(snapshot, thresholds or {}, *each) for each in _QUALITY)
 
 
-def _card(snapshot: Snapshot, key: str, title: str, metrics: Sequence[str]) -> Card:
-    strips = tuple(strip(snapshot, metric) for metric in metrics)
+def _card(snapshot: Snapshot, thresholds: Limits, key: str, title: str, metrics: Sequence[str]) -> Card:
+    strips = tuple(strip(snapshot, metric, thresholds.get(metric, ())) for metric in metrics)
     shown = [cell.reading.level for each in strips for cell in each.cells]
     whole = [each.level for each in snapshot.readings if each.metric in metrics and not each.segment]
     ratings = _ratings(snapshot) if key == "satisfaction" else None
     return Card(key, title, words.gravest([*shown, *whole]), strips, ratings)
 
 
-def strip(snapshot: Snapshot, metric: str) -> Strip:
+def strip(snapshot: Snapshot, metric: str, thresholds: Sequence[Limit] = ()) -> Strip:
     """Return one metric, baseline beside candidate; where it is not measured by arm, everyone together."""
     whole = [each for each in snapshot.readings if each.metric == metric and not each.segment]
     sides = [most for side in SIDES if (most := _fullest(whole, side))]
     shown = sides or [most for most in (_fullest(whole, ""),) if most]
-    scale = _reach(metric, shown)
+    scale = _reach(metric, shown, thresholds)
     cells = tuple(_cell(each, scale) for each in shown)
-    return Strip(metric, words.name(metric), words.meaning(metric), cells)
+    return Strip(metric, words.name(metric), words.meaning(metric), cells, words.limits(thresholds))
 
 
 def _fullest(readings: Iterable[Reading], side: str) -> Reading | None:
@@ -188,9 +226,8 @@ def _cell(found: Reading, scale: plots.Scale, everyone: int = 0) -> Cell:
     def told(value: float) -> str:
         return words.number(found.metric, value)
 
-    bar = plots.interval(
-        plots.Span(found.value, found.low, found.high), scale, f"{whose}: interval", told, series
-    )
+    span = plots.Span(found.value, found.low, found.high)
+    bar = plots.interval(span, scale, f"{whose}: interval", told, series)
     line = plots.sparkline([each.value for each in found.points], f"{whose}: over the window", told, series)
     return Cell(
         found,
@@ -206,16 +243,21 @@ def _cell(found: Reading, scale: plots.Scale, everyone: int = 0) -> Cell:
     )
 
 
-def _reach(metric: str, shown: Sequence[Reading]) -> plots.Scale:
-    """Return the scale of a metric's bars: all of it where it ends soon and high is good, else up to what occurs."""
+def _reach(metric: str, shown: Sequence[Reading], thresholds: Sequence[Limit] = ()) -> plots.Scale:
+    """Return the scale of a metric's bars: all of it where it ends soon and high is good, else up to what occurs.
+
+    Its thresholds lie within it, and its ends are round numbers.
+    """
+    marks = tuple(mark for mark, _ in limits.names(tuple(thresholds)))
     ends = [end for each in shown for end in (each.value, each.low, each.high) if end is not None]
     known, is_share = METRICS.get(metric), words.dimension(metric) is Dimension.RATIO
+    most = plots.above(1.15 * max([*ends, *(1.1 * mark for mark in marks)], default=1.0))
+    low, high = min([0.0, *ends]), min(most, 1.0) if is_share else most
     if metric == "satisfaction":
-        return plots.Scale(1.0, 5.0)
-    if known and is_share and known.better is Better.HIGHER and metric != "response_rate":
-        return plots.Scale(0.0, 1.0)
-    most = 1.2 * max(ends, default=1.0) or 1.0
-    return plots.Scale(min([0.0, *ends]), min(most, 1.0) if is_share else most)
+        low, high = 1.0, 5.0
+    elif known and is_share and known.better is Better.HIGHER and metric != "response_rate":
+        low, high = 0.0, 1.0
+    return plots.Scale(low, high, marks, lambda value: limits.number(metric, value))
 
 
 def _ratings(snapshot: Snapshot) -> Ratings | None:
@@ -259,19 +301,39 @@ def _spread(snapshot: Snapshot, metric: str, histograms: Sequence[Histogram]) ->
 
     bars = [plots.Bars(words.arm(each.arm), each.edges, each.counts) for each in histograms]
     plot = plots.histogram(bars, f"{words.name(metric)}, distribution", told)
-    rows = tuple(
-        (f"p{part}", tuple(_percentile(snapshot, each, part) for each in histograms)) for part in (50, 95, 99)
-    )
+    rows, window = _percentiles(snapshot, metric, histograms)
     columns = tuple(words.arm(each.arm) for each in histograms)
-    return Spread(words.name(metric), Markup(plot), columns, rows)
+    return Spread(words.name(metric), Markup(plot), columns, rows, window)
 
 
-def _percentile(snapshot: Snapshot, found: Histogram, part: int) -> str:
-    """Return a percentile as it was read; where none was, the upper edge of its bucket in the histogram."""
-    name = f"{found.metric}_p{part}"
-    for each in snapshot.readings:
-        if (each.metric, each.arm, each.segment) == (name, found.arm, "") and each.value is not None:
-            return words.number(found.metric, each.value)
+_PARTS = (50, 95, 99)
+_Rows = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _percentiles(snapshot: Snapshot, metric: str, histograms: Sequence[Histogram]) -> tuple[_Rows, str]:
+    """Return percentiles by arm, all of one window, and that window in words.
+
+    They are those read as signals where all of them were, over the same time; else the upper edges of the plot's bars.
+    """
+    day = words.window(SPREAD_S)
+    found = {(each.metric, each.arm): each for each in snapshot.readings if not each.segment}
+    read = [[found.get((f"{metric}_p{part}", each.arm)) for each in histograms] for part in _PARTS]
+    known = [each for row in read for each in row if each is not None and each.value is not None]
+    windows = {each.window for each in known}
+    if len(known) == len(_PARTS) * len(histograms) and len(windows) == 1:
+        rows = [
+            tuple(words.number(metric, each.value) if each else "" for each in row)
+            for row in read
+        ]  # fmt: skip
+        said = f"Plot: last {day}. Percentiles: last {words.window(windows.pop())}."
+    else:
+        rows = [tuple(_edge(each, part) for each in histograms) for part in _PARTS]
+        said = f"Plot and percentiles: last {day}."
+    return tuple((f"p{part}", row) for part, row in zip(_PARTS, rows, strict=True)), said
+
+
+def _edge(found: Histogram, part: int) -> str:
+    """Return the upper edge of the bucket in which a percentile lies."""
     wanted, seen = part / 100 * sum(found.counts), 0
     for edge, counted in zip(found.edges, found.counts, strict=True):
         seen += counted
@@ -280,13 +342,15 @@ def _percentile(snapshot: Snapshot, found: Histogram, part: int) -> str:
     return words.number(found.metric, None)
 
 
-def cost(snapshot: Snapshot) -> Strip:
+def cost(snapshot: Snapshot, thresholds: Limits | None = None) -> Strip:
     """Return what a thousand requests cost: of everyone, then by arm, on one scale."""
-    own = [each for each in snapshot.readings if each.metric == "cost_per_1000" and not each.segment]
+    metric = "cost_per_1000"
+    own_limits = (thresholds or {}).get(metric, ())
+    own = [each for each in snapshot.readings if each.metric == metric and not each.segment]
     shown = [most for side in ("", *SIDES) if (most := _fullest(own, side))]
-    scale = _reach("cost_per_1000", shown)
-    cells = tuple(_cell(each, scale, everyone=7) for each in shown)
-    return Strip("cost_per_1000", "Cost of 1,000 requests", "", cells)
+    scale = _reach(metric, shown, own_limits)
+    cells = tuple(_cell(each, scale, everyone=7 if len(shown) > 1 else 0) for each in shown)
+    return Strip(metric, "Cost of 1,000 requests", "", cells, words.limits(own_limits))
 
 
 def table(snapshot: Snapshot) -> tuple[Row, ...]:
@@ -309,8 +373,8 @@ def _row(found: Reading) -> Row:
 
 
 def stands_out(found: Reading) -> bool:
-    """Return whether a reading is worse than fine."""
-    return words.ORDER.index(found.level) > _FINE
+    """Return whether a reading passed a threshold."""
+    return found.level in PASSED
 
 
 def segments(snapshot: Snapshot) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ What people or models wrote is cut to a bearable length here; that it is escaped
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from runner.report import figures
+from runner.report.limits import Limit
 from runner.signals.reading import Direction, Holds, Level, Reading
 from runner.spec.metric import METRICS
 from runner.spec.quantity import Dimension
@@ -34,14 +35,14 @@ NAMES = {
 ARMS = {"": "everyone", "pinned": "asked for by name"}
 LEVELS = {
     Level.UNMEASURED: "Nothing is measured yet",
-    Level.UNSURE: "Too little data to judge",
+    Level.UNSURE: "Not enough data yet to say that all is well",
     Level.FINE: "All is well",
     Level.WARN: "Something needs a look",
     Level.HOLD: "Keep the rollout where it is",
     Level.RETRAIN: "Time to think about training",
 }
 ORDER = tuple(Level)
-"""Levels, the gravest last."""
+"""Levels, the gravest last; what is undecided outranks what is fine, as it may yet turn out not to be."""
 _ARROWS = {
     Direction.RISING: ("↗", "rising"),
     Direction.FALLING: ("↘", "falling"),
@@ -64,6 +65,23 @@ def name(metric: str) -> str:
 def meaning(metric: str) -> str:
     """Return one clause on what a metric is, "" for one that no table names."""
     return METRICS[metric].meaning if metric in METRICS else ""
+
+
+def undecided(levels: Mapping[str, Level]) -> str:
+    """Return the headline where no signal passed a threshold and some are undecided; `levels` are by metric."""
+    known = [level for level in levels.values() if level is not Level.UNMEASURED]
+    unsure = sum(level is Level.UNSURE for level in known)
+    if 2 * unsure >= len(known):
+        return LEVELS[Level.UNSURE]
+    return f"Nothing is wrong so far; {unsure} of {len(known)} signals cannot be decided yet"
+
+
+def limits(found: Iterable[Limit]) -> str:
+    """Return the thresholds of a metric in one line, "" where it has none; equal ones are told together."""
+    told: dict[str, list[str]] = {}
+    for each in found:
+        told.setdefault(each.text, []).append(each.consequence)
+    return "; ".join(f"{' and '.join(names)} {text}" for text, names in told.items())
 
 
 def arm(reading_arm: str) -> str:

@@ -1,7 +1,8 @@
 """What of a sentence can be borne out by another text: its numbers, its names and its other words of content.
 
 `support` and `agreement` read texts through here alone, so that they agree on what a word is. English and Korean;
-other languages are read as words without names. Pure.
+other languages are read as words without names. Anybody may write the texts, so that only a beginning of stated length
+is read, in work that grows with that length. Pure.
 """
 
 from __future__ import annotations
@@ -62,30 +63,44 @@ _PARTICLES = (
     "였다", "에는", "은", "는", "이", "가", "을", "를", "의", "에", "로", "와", "과", "도", "만", "고", "요",
 )  # fmt: skip
 _STEM = 4
+LONGEST = 8_000
+"""Characters of a text, and of one sentence, that are read."""
+MOST = 200
+"""Sentences of a text that are read: each is compared with every sentence of the samples."""
+REMEMBERED = 500
+"""Characters of the longest sentence whose words are remembered."""
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """Return the sentences of a text, in order; an initial or a title such as `Dr.` ends none."""
-    found: list[str] = []
-    for piece in _ENDS.split(text.strip()):
+    """Return the first sentences of a text, in order, `MOST` of them; an initial or a title such as `Dr.` ends none."""
+    found: list[list[str]] = []
+    for piece in _ENDS.split(text[:LONGEST].strip()):
         part = piece.strip()
         if not part:
             continue
-        if found and _ABBREVIATED.search(found[-1]):
-            found[-1] = f"{found[-1]} {part}"
+        if found and _ABBREVIATED.search(found[-1][-1]):
+            found[-1].append(part)
+        elif len(found) < MOST:
+            found.append([part])
         else:
-            found.append(part)
-    return tuple(found)
+            break
+    return tuple(map(" ".join, found))
 
 
-@lru_cache(maxsize=4096)  # the sentences of samples are looked at from several sides
 def words(sentence: str) -> tuple[Word, ...]:
     """Return the words of one sentence, in order; a capital makes a name unless the sentence begins with it."""
+    return _remembered(sentence) if len(sentence) <= REMEMBERED else _read(sentence[:LONGEST])
+
+
+def _read(sentence: str) -> tuple[Word, ...]:
     return tuple(_words(sentence))
 
 
+_remembered = lru_cache(maxsize=1024)(_read)  # the sentences of samples are looked at from several sides
+
+
 def _words(sentence: str) -> Iterable[Word]:
-    spelled = unicodedata.normalize("NFKC", sentence).replace("’", "'")
+    spelled = unicodedata.normalize("NFKC", sentence)[:LONGEST].replace("’", "'")
     text = _HALF_DAY.sub(r" \1m", _MIXED.sub(" ", spelled))
     for place, match in enumerate(_TOKEN.finditer(text)):
         if match["number"]:

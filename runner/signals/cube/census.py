@@ -7,9 +7,12 @@ changes, so it is counted once; of what is still in segments, the lake has read 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,9 +44,13 @@ _COUNT = f"""
 NOTHING: Final[Print] = (0, 0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Census:
-    """Fingerprints of all hours; `parts` keeps what each Parquet file adds, by its name."""
+    """Fingerprints of all hours; `parts` keeps what each Parquet file adds, by its name.
+
+    No slots: sums are kept once they are asked for. A wrong clock may have dated an hour decades from here, so nothing
+    walks from one hour to another: only hours that have events are looked at.
+    """
 
     counts: Counts
     parts: Mapping[str, Mapping[int, Print]]
@@ -52,10 +59,35 @@ class Census:
         """Return the fingerprint of one kind in one hour."""
         return self.counts.get((kind, hour), NOTHING)
 
-    @property
+    @cached_property
     def hours(self) -> tuple[int, ...]:
-        """Hours that have events of any kind."""
+        """Hours that have events of any kind, in order."""
         return tuple(sorted({hour for _, hour in self.counts}))
+
+    def hours_in(self, first: int, end: int) -> tuple[int, ...]:
+        """Return the hours with events from `first` to before `end`."""
+        return self.hours[bisect_left(self.hours, first) : bisect_left(self.hours, end)]
+
+    def print_in(self, kind: Kind, first: int, end: int) -> tuple[int, int]:
+        """Return count and sum of hashes of one kind's events from hour `first` to before `end`."""
+        if kind not in self._running:
+            return 0, 0
+        hours, counts, marks = self._running[kind]
+        begin, stop = bisect_left(hours, first), bisect_left(hours, end)
+        return counts[stop] - counts[begin], (marks[stop] - marks[begin]) % _MODULUS
+
+    @cached_property
+    def _running(self) -> Mapping[Kind, tuple[Sequence[int], Sequence[int], Sequence[int]]]:
+        """Hours of each kind, and counts and hashes of all events before each of them; one more at the end."""
+        hours: dict[Kind, list[int]] = defaultdict(list)
+        for kind, hour in sorted(self.counts):
+            hours[kind].append(hour)
+        found = {}
+        for kind, known in hours.items():
+            prints = [self.counts[kind, hour] for hour in known]
+            counts = list(accumulate((each[0] for each in prints), initial=0))
+            found[kind] = known, counts, list(accumulate((each[1] for each in prints), initial=0))
+        return found
 
 
 def signature(lake: Path, events: Path) -> str:

@@ -18,7 +18,9 @@ from runner.signals.cube.store import Hour, State
 
 LATE_US: Final = 5_000_000
 """How long after its window a re-ask is still waited for, since events take a moment to arrive."""
-VERSION: Final = 2
+AHEAD_S: Final = 3600.0
+"""How far another machine's clock may be ahead; what is dated later than that is counted when its time has come."""
+VERSION: Final = 3
 """Raised whenever the same events give another cube."""
 
 KINDS: Final[Mapping[Part, tuple[Kind, ...]]] = {
@@ -96,18 +98,28 @@ class Ground:
         """The first hour that is kept."""
         return int(self.now * 1e6) // HOUR_US - self.settings.keep_hours
 
+    @property
+    def newest(self) -> int:
+        """The last hour that is counted."""
+        return _newest(self.now)
+
+    @property
+    def waiting(self) -> int | None:
+        """The first hour with events whose time has yet to come."""
+        hours = self.census.hours
+        return next((hour for hour in hours if hour > self.newest), None)
+
     def basis(self, part: Part, hour: int, unresolved: bool) -> str:
         """Return what a part of an hour is computed from, as a digest: while it is the same, so is the result."""
         seen: list[Any] = [VERSION, *(self.census.print_of(kind, hour) for kind in KINDS[part])]
         seen += _LOOKS_AT[part](self, hour)
         if unresolved and part is Part.FEEDBACK:
-            asked = range(hour - ANSWER_HOURS, hour + 1)
-            seen += [self.census.print_of(Kind.REQUEST, each) for each in asked]
+            seen += self.census.print_in(Kind.REQUEST, hour - ANSWER_HOURS, hour + 1)
         return digest.short(digest.of_value(seen))
 
     def due(self, state: State) -> dict[Part, list[int]]:
-        """Return the hours of each part that have to be measured, in order; hours beyond the limit are left alone."""
-        hours = [hour for hour in self.census.hours if hour >= self.oldest]
+        """Return the hours of each part that have to be measured, in order; older and later ones are left alone."""
+        hours = self.census.hours_in(self.oldest, self.newest + 1)
         return {part: [hour for hour in hours if self._is_due(part, hour, state.hour(hour))] for part in Part}
 
     def _is_due(self, part: Part, hour: int, known: Hour) -> bool:
@@ -133,16 +145,29 @@ def _questions_after(ground: Ground, hour: int) -> list[Any]:
     return [by.annotator, by.likeness, settings.threshold, settings.within_us, *after]
 
 
+def _opinions_before(ground: Ground, hour: int) -> list[Any]:
+    return list(ground.census.print_in(Kind.FEEDBACK, hour - ANSWER_HOURS, hour))
+
+
 _LOOKS_AT: Final[Mapping[Part, Callable[[Ground, int], list[Any]]]] = {
     Part.REQUESTS: _sessions_before,
     Part.ANSWERS: _questions_after,
-    Part.FEEDBACK: lambda _ground, _hour: [],
+    Part.FEEDBACK: _opinions_before,
     Part.EXAMINED: lambda ground, _hour: [ground.settings.baseline],
 }
 """What a part depends on beside the events of its own hour."""
 
 
-def windows_are_due(state: State, settings: Settings, now: float) -> bool:
-    """Return whether an answer's window has closed that was open when its hour was measured."""
+def time_has_come(state: State, settings: Settings, now: float) -> bool:
+    """Return whether something is due though no event came: a window has closed, or an hour has begun.
+
+    The window is one that was open when its answer's hour was measured; the hour had events before its time.
+    """
+    if state.waiting is not None and state.waiting <= _newest(now):
+        return True
     closed = settings.closed_us(now)
     return any(hour.open_from_us is not None and hour.open_from_us < closed for hour in state.hours.values())
+
+
+def _newest(now: float) -> int:
+    return int((now + AHEAD_S) * 1e6) // HOUR_US

@@ -330,23 +330,27 @@ def word_pairs(rows: ir.Table) -> ir.Table:
 
 
 def opinions(feedback: ir.Table, requests: ir.Table, span: Span) -> ir.Table:
-    """Return the latest of what each user said of each own answer within an hour, with the arm that had answered.
+    """Return when each user first said anything of an own answer, with the arm that had answered.
 
-    Only who got an answer may judge it, as in `outcomes`. Who says something else in a later hour counts there too.
+    Columns: `heard`, `starred` and `thumbed`, the hours of the first word, of the first that has stars (a thumb counts
+    as 5 or 1 where there is no rating with it) and of the first thumb; `stars` and `down`, what these said. Whatever
+    one says of it later, in the same hour or not, counts no second time, and only who got an answer may judge it: both
+    as in `outcomes`. `feedback` reaches back before the span as far as the answers that are judged in it.
     """
-    said = feedback.filter(span.holds(feedback["event.time"]))
+    time = feedback["event.time"]
+    since_us = span.since_us - ANSWER_HOURS * HOUR_US
+    said = feedback.filter((time >= since_us) & (time < span.until_us))
     time, rating, thumbs = said["event.time"], said["loop.rating"], said["loop.thumbs"]
     stars = ibis.ifelse(rating > 5, 5, ibis.ifelse(rating < 1, 1, rating))
-    # time and value in one number: the greatest is the latest, and of two at one moment the better
+    stars = ibis.coalesce(stars, ibis.ifelse(thumbs.isnull(), None, ibis.ifelse(thumbs > 0, 5, 1)))
+    # time and value in one number: the least is the first, and of two at one moment the worse
     said = said.select(
         hour=hour_of(time),
         said_of=said["gen_ai.response.id"],
         said_by=said["loop.user"],
-        rated=time * 8 + stars,
+        heard=time,
+        starred=time * 8 + stars.cast("int64"),
         thumbed=time * 8 + (thumbs > 0).cast("int64"),
-    )
-    latest = said.group_by("hour", "said_of", "said_by").agg(
-        rated=said["rated"].max() % 8, thumbed=said["thumbed"].max() % 8
     )
     asked = requests.filter(requests["gen_ai.response.id"].notnull()).select(
         response=requests["gen_ai.response.id"],
@@ -356,10 +360,25 @@ def opinions(feedback: ir.Table, requests: ir.Table, span: Span) -> ir.Table:
         version=_text(requests["loop.version"]),
         segment=_text(requests["loop.group"]),
     )
-    own = (latest["said_of"] == asked["response"]) & (latest["said_by"] == asked["user"])
-    rows = latest.inner_join(asked, own)
+    rows = said.inner_join(asked, (said["said_of"] == asked["response"]) & (said["said_by"] == asked["user"]))
     age = rows["hour"] - rows["asked_hour"]
-    return rows.filter((age >= 0) & (age <= ANSWER_HOURS))
+    rows = rows.filter((age >= 0) & (age <= ANSWER_HOURS))
+    first = rows.group_by("said_of", "said_by", *_KEYS[1:]).agg(
+        heard=rows["heard"].min(), starred=rows["starred"].min(), thumbed=rows["thumbed"].min()
+    )
+    return first.select(
+        *_KEYS[1:],
+        heard=hour_of(first["heard"]),
+        starred=_packed_hour(first["starred"]),
+        stars=first["starred"] % 8,
+        thumbed=_packed_hour(first["thumbed"]),
+        down=first["thumbed"] % 8 == 0,
+    )
+
+
+def _packed_hour(packed: ir.IntegerValue) -> ir.IntegerValue:
+    """Return the hour of eight times a time and something less than 8; what divides as floats stays exact so."""
+    return hour_of(((packed - packed % 8) // 8).cast("int64"))
 
 
 def unresolved(feedback: ir.Table, requests: ir.Table, span: Span) -> ir.Table:
@@ -372,29 +391,23 @@ def unresolved(feedback: ir.Table, requests: ir.Table, span: Span) -> ir.Table:
     return said.anti_join(asked, "response").select("hour").distinct()
 
 
-def satisfaction(rows: ir.Table) -> ir.Table:
-    """Return thumbs_down, stars and the total of `response`, from `opinions`."""
-    counted = rows.group_by(*_KEYS, "rated", "thumbed").agg(n=rows.count())
-    n, rated, thumbed = counted["n"], counted["rated"], counted["thumbed"]
-    wide = counted.group_by(*_KEYS).agg(
-        some=n.sum(),
-        thumbs=ibis.ifelse(thumbed.notnull(), n, 0).sum(),
-        downs=ibis.ifelse((thumbed == 0).coalesce(False), n, 0).sum(),
-    )
-    wide = wide.mutate(none=ibis.literal(0, "int64"))
-    given = counted.filter(rated.notnull() | thumbed.notnull())
-    given = given.mutate(
-        bucket=ibis.coalesce(given["rated"], ibis.ifelse(given["thumbed"] == 1, 5, 1).cast("int64"))
-    )
-    value = given["bucket"].cast("float64")
-    stars = given.mutate(value=value * given["n"], square=value * value * given["n"])
-    summed = stars.group_by(*_KEYS, "bucket").agg(
-        n=stars["n"].sum(), total=stars["value"].sum(), squares=stars["square"].sum()
+def satisfaction(rows: ir.Table, span: Span) -> ir.Table:
+    """Return thumbs_down, stars and the total of `response`, from `opinions`: each in the hour it was first said."""
+
+    def of(column: str) -> ir.Table:
+        return rows.filter((rows[column] >= span.first) & (rows[column] < span.end)).mutate(hour=rows[column])
+
+    heard, thumbed, starred = of("heard"), of("thumbed"), of("starred")
+    answered = heard.group_by(*_KEYS).agg(some=heard.count()).mutate(none=ibis.literal(0, "int64"))
+    thumbs = thumbed.group_by(*_KEYS).agg(thumbs=thumbed.count(), downs=_count(thumbed["down"]))
+    value = starred["stars"].cast("float64")
+    stars = starred.group_by(*_KEYS, bucket=starred["stars"]).agg(
+        n=starred.count(), total=value.sum(), squares=(value * value).sum()
     )
     return _stacked(
-        _scalar(wide, "response", "none", "some"),
-        _scalar(wide, "thumbs_down", "thumbs", "downs"),
-        _rows(summed, "stars"),
+        _scalar(answered, "response", "none", "some"),
+        _scalar(thumbs, "thumbs_down", "thumbs", "downs"),
+        _rows(stars, "stars"),
     )
 
 
@@ -421,7 +434,10 @@ def wins(votes: ir.Table, span: Span, baseline: str) -> ir.Table:
 
 
 def examined(samples: ir.Table, span: Span) -> ir.Table:
-    """Return consistency (n samples) and factuality (n statements, each with its sample's value)."""
+    """Return consistency and factuality: each answer one value, however much of it was compared or checked.
+
+    Statements of one answer are right or wrong together, so an answer of many would pass for many that agree.
+    """
     samples = samples.filter(span.holds(samples["event.time"]) & samples["loop.sample.value"].notnull())
     rows = samples.select(
         hour=hour_of(samples["event.time"]),
@@ -430,17 +446,11 @@ def examined(samples: ir.Table, span: Span) -> ir.Table:
         segment=_text(samples["loop.group"]),
         detector=samples["loop.detector"],
         value=samples["loop.sample.value"],
-        weight=samples["loop.sample.count"].coalesce(1),
-    )
-    facts = rows.filter((rows["detector"] == "factual") & (rows["weight"] > 0))
-    weighed = facts.group_by(*_KEYS).agg(
-        n=facts["weight"].sum(),
-        total=(facts["value"] * facts["weight"]).sum(),
-        squares=(facts["value"] * facts["value"] * facts["weight"]).sum(),
+        checked=samples["loop.sample.count"].coalesce(1) > 0,
     )
     return _stacked(
         _moments(rows.filter(rows["detector"] == "self_consistency"), "consistency"),
-        _rows(weighed, "factuality"),
+        _moments(rows.filter((rows["detector"] == "factual") & rows["checked"]), "factuality"),
     )
 
 
@@ -502,7 +512,7 @@ class Part(StrEnum):
 class Tables:
     """What the cube is made of: events as in the lake, and what detectors said (`rows.ANNOTATIONS`, `rows.REASKS`).
 
-    `requests` reach back one session gap before the span, `asked` as far as answers may get feedback.
+    `requests` reach back one session gap before the span, `asked` and `feedback` as far as answers may get feedback.
     """
 
     requests: ir.Table
@@ -555,7 +565,7 @@ def answers_part(tables: Tables, span: Span, rules: Rules) -> ir.Table:
 
 def feedback_part(tables: Tables, span: Span, _: Rules) -> ir.Table:
     """Return thumbs_down, stars and the total of response."""
-    return satisfaction(opinions(tables.feedback, tables.asked, span))
+    return satisfaction(opinions(tables.feedback, tables.asked, span), span)
 
 
 def examined_part(tables: Tables, span: Span, rules: Rules) -> ir.Table:

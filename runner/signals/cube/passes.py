@@ -23,7 +23,7 @@ from runner.signals.cube import census as counting
 from runner.signals.cube import reads
 from runner.signals.cube.annotate import Annotator
 from runner.signals.cube.census import Census
-from runner.signals.cube.due import KINDS, Detectors, Ground, Settings, windows_are_due
+from runner.signals.cube.due import KINDS, Detectors, Ground, Settings, time_has_come
 from runner.signals.cube.facts import ANSWER_HOURS, Part, Rules, Span, Tables, cube, hour_of, unresolved
 from runner.signals.cube.pairs import conversations
 from runner.signals.cube.rows import CUBE, HOUR_US, KEYS, empty, merged
@@ -81,7 +81,7 @@ class Measurer:
         begun = time.perf_counter()
         signature = self._signature()
         with self._store.writing() as state:
-            if state.signature == signature and not windows_are_due(state, self._settings, now):
+            if state.signature == signature and not time_has_come(state, self._settings, now):
                 return Pass((), 0, 0, time.perf_counter() - begun)
             self._store.sweep(state)
             with self._opened() as (lake, engine):
@@ -120,13 +120,14 @@ class Measurer:
     def questions(self, since: float, until: float) -> pa.Table:
         """Return the scored questions asked from `since` to before `until` (seconds since 1970), oldest first.
 
-        Columns: event_id, time_us, question (text), topic, fine_topic, novelty, language, version.
+        Columns: event_id, time_us, question (text), topic, fine_topic, novelty, language, version, user.
         """
         return self._reading(lambda state: self._questions(state, round(since * 1e6), round(until * 1e6)))
 
     def _questions(self, state: State, since_us: int, until_us: int) -> pa.Table:
         with self._opened() as (lake, engine):
-            hours = range(since_us // HOUR_US, -(-until_us // HOUR_US))
+            first, end = since_us // HOUR_US, -(-until_us // HOUR_US)
+            hours = [number for number in state.hours if first <= number < end]
             scored = annotated(self._store, engine, state, hours)
             return reads.questions(lake, engine, scored, since_us, until_us)
 
@@ -172,13 +173,14 @@ class _Work:
         """Do everything that is due."""
         census = self._ground.census
         work = self._ground.due(state)
-        kept = {number: hour for number, hour in state.hours.items() if number >= self._ground.oldest}
-        state = State("", kept, census.parts)
+        first, last = self._ground.oldest, self._ground.newest
+        kept = {number: hour for number, hour in state.hours.items() if first <= number <= last}
+        state = State("", kept, census.parts, self._ground.waiting)
         spans = list(_spans(work[Part.ANSWERS], KINDS[Part.ANSWERS], census, TEXT_EVENTS))
         for done, span in enumerate(spans, 1):
             state = self._scored(state, span)
             if len(spans) > 1:
-                self._tell(
+                self._ground.settings.tell(
                     f"read {self._annotated:,} answers, {done} of {len(spans)} parts; what is read is kept"
                 )
         hours = sorted({hour for part in work.values() for hour in part})
@@ -197,7 +199,7 @@ class _Work:
         said = conversations(
             self._table(Kind.CONTENT, span.since_us, reach), self._table(Kind.REQUEST, span.since_us, reach)
         )
-        state, count = self._scoring.score(said, state, span)
+        state, count = self._scoring.score(said, state, span, self._hours(span))
         self._annotated += count
         self._store.save(state)
         return state
@@ -205,13 +207,14 @@ class _Work:
     def _counted(self, state: State, span: Span, parts: Sequence[Part]) -> State:
         """Count some parts of some hours and put them in place of what was counted before."""
         ground, settings = self._ground, self._ground.settings
-        tables = self._tables(state, span)
+        numbers = self._hours(span)
+        tables = self._tables(state, span, numbers)
         rules = Rules(settings.gap_us, ground.closed_us, settings.baseline)
         found = {part: merged(self._engine.arrow(cube(tables, span, rules, (part,)))) for part in parts}
         unknown = self._unresolved(tables, span) if Part.FEEDBACK in parts else frozenset()
         opened = self._opened(tables.annotations, span) if Part.ANSWERS in parts else {}
         hours = dict(state.hours)
-        for number in range(span.first, span.end):
+        for number in numbers:
             hour = state.hour(number)
             if Part.FEEDBACK in parts:
                 hour = replace(hour, unresolved=number in unknown)
@@ -224,13 +227,17 @@ class _Work:
         self._store.save(state)
         return state
 
+    def _hours(self, span: Span) -> Sequence[int]:
+        """Return the hours of a span that have events."""
+        return self._ground.census.hours_in(span.first, span.end)
+
     def _unresolved(self, tables: Tables, span: Span) -> frozenset[int]:
         """Return the hours with feedback on answers that were not found."""
         rows = self._engine.arrow(unresolved(tables.feedback, tables.asked, span))
         return frozenset(rows["hour"].to_pylist())
 
     def _replaced(self, hour: Hour, found: dict[Part, pa.Table]) -> str:
-        """Return the file of an hour's cube in which some parts are new."""
+        """Return the file of an hour's cube in which some parts are new, "" where nothing is counted."""
         tables = [_STORED.empty_table()]
         if hour.cube:
             before = self._store.read(hour.cube)
@@ -240,7 +247,8 @@ class _Work:
             names = pa.array([part.value] * rows.num_rows, pa.string())
             tables.append(rows.append_column("part", names))
         order = [(name, "ascending") for name in ("part", *KEYS)]
-        return self._store.put(pa.concat_tables(tables).sort_by(order))
+        cube = pa.concat_tables(tables)
+        return self._store.put(cube.sort_by(order)) if cube.num_rows else ""
 
     def _opened(self, annotations: ir.Table, span: Span) -> dict[int, int]:
         """Return the first answer of each hour that may still be asked again."""
@@ -250,8 +258,8 @@ class _Work:
         rows = self._engine.arrow(some.group_by("hour").agg(first=some["time_us"].min()))
         return dict(zip(rows["hour"].to_pylist(), rows["first"].to_pylist(), strict=True))
 
-    def _tables(self, state: State, span: Span) -> Tables:
-        hours, settings = range(span.first, span.end), self._ground.settings
+    def _tables(self, state: State, span: Span, hours: Sequence[int]) -> Tables:
+        settings = self._ground.settings
         back = span.since_us - ANSWER_HOURS * HOUR_US
 
         def events(kind: Kind) -> ir.Table:
@@ -262,7 +270,7 @@ class _Work:
             annotations=annotated(self._store, self._engine, state, hours),
             reasks=reasks(self._store, self._engine, state, hours, settings.threshold),
             asked=self._table(Kind.REQUEST, back, span.until_us),
-            feedback=events(Kind.FEEDBACK),
+            feedback=self._table(Kind.FEEDBACK, back, span.until_us),
             votes=events(Kind.VOTE),
             samples=events(Kind.SAMPLE),
             probes=events(Kind.PROBE),
@@ -278,7 +286,7 @@ def _spans(hours: Sequence[int], kinds: Sequence[Kind], census: Census, most: in
     """Yield hours together that follow each other, or with nothing logged between, as long as they have few events."""
 
     def count(first: int, end: int) -> int:
-        return sum(census.print_of(kind, hour)[0] for kind in kinds for hour in range(first, end))
+        return sum(census.print_in(kind, first, end)[0] for kind in kinds)
 
     begin, events = 0, 0
     for at, hour in enumerate(hours):

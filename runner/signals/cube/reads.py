@@ -27,8 +27,21 @@ def questions(lake: Lake, engine: Engine, scored: ir.Table, since_us: int, until
     asked = contents.select(
         event_id=pairs.request_id(contents["event.id"]), question=contents["gen_ai.input.messages"]
     )
-    columns = ("event_id", "time_us", "question", "topic", "fine_topic", "novelty", "language", "version")
-    found = scored.inner_join(asked, "event_id").select(*columns).order_by("time_us", "event_id")
+    columns = (
+        "event_id",
+        "time_us",
+        "question",
+        "topic",
+        "fine_topic",
+        "novelty",
+        "language",
+        "version",
+        "user",
+    )
+    requests = lake.table(Kind.REQUEST, since_us, until_us, since_us)
+    by = requests.select(event_id=requests["event.id"], user=requests["loop.user"])
+    found = scored.inner_join(asked, "event_id").inner_join(by, "event_id").select(*columns)
+    found = found.order_by("time_us", "event_id")
     in_order = engine.arrow(found).sort_by([("time_us", "ascending"), ("event_id", "ascending")])
     return pairs.with_text(in_order, "question")
 
@@ -40,11 +53,12 @@ def tails(lake: Lake, engine: Engine, since_us: int, share: float, limit: int) -
 
 
 def concentration(lake: Lake, engine: Engine, since_us: int) -> tuple[int, float | None]:
-    """Return how many people judged answers that they got, and which share of that the most active one gave."""
+    """Return how many people judged answers that they got, and which share of what was judged the most active did."""
     said = lake.table(Kind.FEEDBACK, since_us, None, since_us)
     back = since_us - ANSWER_HOURS * HOUR_US
     asked = lake.table(Kind.REQUEST, back, None, back).select("gen_ai.response.id", "loop.user")
-    said = said.semi_join(asked, ["gen_ai.response.id", "loop.user"])
+    own = ["gen_ai.response.id", "loop.user"]
+    said = said.semi_join(asked, own).select(*own).distinct()
     each = said.group_by("loop.user").agg(n=said.count())
     found = each.agg(raters=each.count(), most=each["n"].max(), all=each["n"].sum())
     row = engine.arrow(found).to_pylist()[0]

@@ -38,22 +38,24 @@ class Scoring:
     annotator: Annotator
     within_us: int
 
-    def score(self, said: ir.Table, state: State, span: Span) -> tuple[State, int]:
+    def score(
+        self, said: ir.Table, state: State, span: Span, numbers: Sequence[int]
+    ) -> tuple[State, int]:
         """Return the state with all of `pairs.conversations` of a span scored, and how many answers that were.
 
-        `said` reach `within_us` beyond the span.
+        `said` reach `within_us` beyond the span; `numbers` are the hours of it that have events.
         """
-        state = self._without_outdated(state, span)
+        state = self._without_outdated(state, numbers)
         hours = dict(state.hours)
-        count = self._annotate(said, state, span, hours)
+        count = self._annotate(said, state, span, numbers, hours)
         if self.annotator.likeness is not None:
-            self._compare(said, self.annotator.likeness, span, hours)
+            self._compare(said, self.annotator.likeness, span, numbers, hours)
         return replace(state, hours=hours), count
 
-    def _without_outdated(self, state: State, span: Span) -> State:
+    def _without_outdated(self, state: State, numbers: Sequence[int]) -> State:
         """Forget what other detectors had said."""
         hours = dict(state.hours)
-        for number in range(span.first, span.end):
+        for number in numbers:
             hour = state.hour(number)
             if hour.annotator != self.annotator.digest:
                 hour = replace(hour, annotations=(), annotator=self.annotator.digest)
@@ -62,8 +64,10 @@ class Scoring:
             hours[number] = hour
         return replace(state, hours=hours)
 
-    def _annotate(self, said: ir.Table, state: State, span: Span, hours: dict[int, Hour]) -> int:
-        scored = annotated(self.store, self.engine, state, range(span.first, span.end))
+    def _annotate(
+        self, said: ir.Table, state: State, span: Span, numbers: Sequence[int], hours: dict[int, Hour]
+    ) -> int:
+        scored = annotated(self.store, self.engine, state, numbers)
         new = said.filter(span.holds(said["time_us"])).anti_join(scored, "event_id").drop("user")
         batches = [annotate(batch, self.annotator) for batch in _batches(self.engine.arrow(new))]
         found = pa.concat_tables([ANNOTATIONS.empty_table(), *batches])
@@ -75,10 +79,17 @@ class Scoring:
             hours[number] = replace(hours[number], annotations=(*files, self.store.put(rows)))
         return int(found.num_rows)
 
-    def _compare(self, said: ir.Table, likeness: Likeness, span: Span, hours: dict[int, Hour]) -> None:
+    def _compare(
+        self,
+        said: ir.Table,
+        likeness: Likeness,
+        span: Span,
+        numbers: Sequence[int],
+        hours: dict[int, Hour],
+    ) -> None:
         """Say how alike questions are that follow each other, those not compared before."""
         found = self.engine.arrow(pairing.close_by(said, span, self.within_us))
-        known = self._compared(hours[number].pairs for number in range(span.first, span.end))
+        known = self._compared(hours[number].pairs for number in numbers)
         keys = _keys(found)
         new = [at for at, key in enumerate(keys) if key not in known]
         for begin in range(0, len(new), BATCH):
@@ -89,7 +100,7 @@ class Scoring:
         scored = found.append_column("likeness", pa.array([known[key] for key in keys], pa.float64()))
         order = [(name, "ascending") for name in ("time_us", "event_id", "other_id")]
         of_hour = dict(_by_hour(scored.select(PAIRS.names).cast(PAIRS).sort_by(order)))
-        for number in range(span.first, span.end):
+        for number in numbers:
             name = self.store.put(of_hour[number]) if number in of_hour else ""
             hours[number] = replace(hours[number], pairs=name)
 

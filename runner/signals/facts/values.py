@@ -1,7 +1,10 @@
 """Values as sentences hold them: amounts of money, times, percentages, years, counts, codes, weekdays, floors.
 
 `check` compares an answer's values with a fact's, kind by kind. Other spellings of one value come to the same:
-`$12.50`, `12.5 dollars`, `12.50달러`; `6:30 pm`, `18:30`, `오후 6시 30분`. Pure.
+`$12.50`, `12.5 dollars`, `12.50달러`; `6:30 pm`, `18:30`, `오후 6시 30분`. Digits are ASCII's, or fullwidth ones.
+
+Anybody may write the texts that are read here, so that the work per character is bounded: a number begins where no
+other one goes on, no pattern repeats without end, and what is longer than `LONGEST` is read so far. Pure.
 """
 
 from __future__ import annotations
@@ -51,7 +54,15 @@ class Value:
 NUMERIC = frozenset(
     {Kind.MONEY, Kind.PERCENT, Kind.TIME, Kind.YEAR, Kind.FLOOR, Kind.STOCK, Kind.COUNT, Kind.NUMBER}
 )
-_N = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+LONGEST = 8_000
+"""Characters of a text that are read; what follows holds no values."""
+REMEMBERED = 500
+"""Characters of the longest text whose values are remembered: memory is for sentences, which come again."""
+_BEGIN = r"(?<![0-9])(?<![0-9][.,])"
+"""Where a number may begin: not inside another one."""
+_N = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})(?:\.[0-9]{1,15})?(?![0-9])"
+_ALONE = r"(?![0-9.,]{0,15}[0-9])"
+"""No digit follows, nor a point or comma with one behind it."""
 _WEEKDAYS = (
     ("monday", "월요일"),
     ("tuesday", "화요일"),
@@ -99,38 +110,48 @@ _WRITTEN_EN = "|".join(word for word in _WRITTEN if word.isascii())
 _WRITTEN_KO = "|".join(sorted((w for w in _WRITTEN if not w.isascii()), key=len, reverse=True))
 
 _CLOCK = re.compile(
-    r"(?P<h12>\d{1,2})(?::(?P<m12>\d{2}))?\s?(?P<half>[ap])\.?m\b\.?"
-    r"|(?P<ko>오전|오후|아침|저녁|밤)\s?(?P<hko>\d{1,2})시(?:\s?(?P<mko>\d{1,2})분|\s?(?P<ban>반))?"
-    r"|(?<![\d:])(?P<h24>\d{1,2}):(?P<m24>\d{2})(?![\d:])"
-    r"|(?P<oclock>\d{1,2})(?:\s?o'clock|시(?!간))"
+    r"(?<![0-9])(?P<h12>[0-9]{1,2})(?::(?P<m12>[0-9]{2}))?\s?(?P<half>[ap])\.?m\b\.?"
+    r"|(?P<ko>오전|오후|아침|저녁|밤)\s?(?P<hko>[0-9]{1,2})시(?:\s?(?P<mko>[0-9]{1,2})분|\s?(?P<ban>반))?"
+    r"|(?<![0-9:])(?P<h24>[0-9]{1,2}):(?P<m24>[0-9]{2})(?![0-9:])"
+    r"|(?<![0-9])(?P<oclock>[0-9]{1,2})(?:\s?o'clock|시(?!간))"
 )
 _EVENING = ("오후", "저녁", "밤", "p")
 
 
 def values(text: str) -> frozenset[Value]:
-    """Return every value in a text; what is read as one kind is not read as another."""
-    return _read(text)[0]
+    """Return every value in the first `LONGEST` characters of a text; what is read as one kind is no other as well."""
+    return _found(text)[0]
 
 
 def without_values(text: str) -> str:
-    """Return a text with its values taken out: what is left says what they are about."""
-    return _read(text)[1]
+    """Return as much of a text without its values: what is left says what they are about."""
+    return _found(text)[1]
 
 
-@lru_cache(maxsize=4096)
+def _found(text: str) -> tuple[frozenset[Value], str]:
+    return _remembered(text) if len(text) <= REMEMBERED else _read(text[:LONGEST])
+
+
 def _read(text: str) -> tuple[frozenset[Value], str]:
-    """Return the values, and the text with a space in place of each."""
-    rest = (
-        unicodedata.normalize("NFKC", text).replace("’", "'").replace("İ", "I")
-    )  # whose small form is longer
+    """Return the values, and the text with a space in place of each character of one."""
+    spelled = unicodedata.normalize("NFKC", text).replace("’", "'")
+    rest = spelled.replace("İ", "I")[:LONGEST]  # the one letter whose small form is longer
     found: set[Value] = set()
     for pattern, read in _READERS:
+        kept: list[str] = []
+        end = 0
         for match in pattern.finditer(rest.lower()):
             value = read(match)
             if value is not None:
                 found.add(value)
-                rest = rest[: match.start()] + " " * (match.end() - match.start()) + rest[match.end() :]
+                kept += rest[end : match.start()], " " * (match.end() - match.start())
+                end = match.end()
+        if end:
+            rest = "".join((*kept, rest[end:]))
     return frozenset(found), rest
+
+
+_remembered = lru_cache(maxsize=1024)(_read)
 
 
 def _plain(number: str) -> str:
@@ -186,8 +207,8 @@ def _readers() -> Iterator[tuple[re.Pattern[str], Callable[[re.Match[str]], Valu
     """Yield the kinds in the order in which they are read: the plainest sign first, bare numbers last."""
     units = "|".join(sorted(map(re.escape, [*_UNIT, "copy", "copies", "권"]), key=len, reverse=True))
     currency = r"(?:dollars?|euros?|pounds?|usd|eur|krw|won)\b|달러|원(?![가-힣])|유로"
-    yield re.compile(rf"[$€£₩]\s?({_N})|({_N})\s?(?:{currency})"), _amount
-    yield re.compile(rf"({_N})\s?(?:%|percent\b|per cent\b|퍼센트|프로)"), _first(Kind.PERCENT)
+    yield re.compile(rf"[$€£₩]\s?({_N})|{_BEGIN}({_N})\s?(?:{currency})"), _amount
+    yield re.compile(rf"{_BEGIN}({_N})\s?(?:%|percent\b|per cent\b|퍼센트|프로)"), _first(Kind.PERCENT)
     yield _CLOCK, _clock
     yield re.compile(r"\bclosed\b|휴무|쉽니다|쉬는 날|문을 닫습니다"), _always(Kind.TIME, "closed")
     yield (
@@ -196,21 +217,27 @@ def _readers() -> Iterator[tuple[re.Pattern[str], Callable[[re.Match[str]], Valu
     )
     yield re.compile("|".join(rf"\b{en}s?\b|{ko}" for en, ko in _WEEKDAYS)), _weekday
     yield (
-        re.compile(rf"\b(?:(\d+)(?:st|nd|rd|th)|({'|'.join(_ORDINALS)}))\s+floor\b|(\d+)\s?층"),
+        re.compile(
+            rf"\b(?:([0-9]{{1,3}})(?:st|nd|rd|th)|({'|'.join(_ORDINALS)}))\s{{1,3}}floor\b"
+            r"|(?<![0-9])([0-9]{1,3})\s?층"
+        ),
         _floor,
     )
-    yield re.compile(r"(?<![\d.,])(1\d{3}|20\d{2})(?:년|(?![\d.,]*\d|\s?[a-z%]))"), _first(Kind.YEAR)
+    yield re.compile(rf"{_BEGIN}(1[0-9]{{3}}|20[0-9]{{2}})(?:년|{_ALONE}(?!\s?[a-z%]))"), _first(Kind.YEAR)
     yield (
-        re.compile(rf"(?<![\w.,])(?P<number>{_N}|{_WRITTEN_EN})[\s-](?P<unit>[a-z]+)\b"),
+        re.compile(rf"(?<![\w.,])(?P<number>{_N}|{_WRITTEN_EN})[\s-](?P<unit>[a-z]{{1,30}})\b"),
         _counted,
     )
     yield re.compile(rf"(?<![\w.,])({_N})\s(?:left|in stock|available)\b"), _first(Kind.STOCK)
-    yield re.compile(rf"(?<![\d.,])(?P<number>{_N})\s?(?P<unit>{units})(?![a-z])"), _counted
+    yield re.compile(rf"{_BEGIN}(?P<number>{_N})\s?(?P<unit>{units})(?![a-z])"), _counted
     yield re.compile(rf"(?<![가-힣])(?P<number>{_WRITTEN_KO})\s(?P<unit>권|명|번|달|주|시간)"), _counted
-    yield re.compile(r"(?<![a-z0-9])([a-z])[\s-]?(\d{1,3})(?![\d.,]*\d|[a-z])"), _code
-    yield re.compile(rf"(?<![\w.,])({_N})\s(?!and\b|or\b|to\b|at\b|of\b|in\b|on\b|is\b)([a-z]+s)\b"), _things
-    yield re.compile(rf"(?<![\d.,])({_N})개(?!월)"), _pieces
-    yield re.compile(rf"(?<![\w.,])({_N})(?![\d.,]*\d)"), _first(Kind.NUMBER)
+    yield re.compile(rf"(?<![a-z0-9])([a-z])[\s-]?([0-9]{{1,3}}){_ALONE}(?![a-z])"), _code
+    yield (
+        re.compile(rf"(?<![\w.,])({_N})\s(?!and\b|or\b|to\b|at\b|of\b|in\b|on\b|is\b)([a-z]{{1,30}}s)\b"),
+        _things,
+    )
+    yield re.compile(rf"{_BEGIN}({_N})개(?!월)"), _pieces
+    yield re.compile(rf"(?<![\w.,])({_N}){_ALONE}"), _first(Kind.NUMBER)
 
 
 def _code(match: re.Match[str]) -> Value:

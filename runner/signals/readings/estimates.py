@@ -18,7 +18,9 @@ from runner.stats.intervals import mean_interval, quantile_interval, unbounded_m
 from runner.stats.quantiles import bucket_edges, bucket_middles
 
 ALPHA = 0.01
-"""Chance that an interval ever excludes the truth."""
+"""Chance that an interval ever excludes the truth; exact for shares, ratings and percentiles."""
+FEWEST = 300
+"""Values without which a mean of any size has no interval: of fewer, the approximation excludes the truth too often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ def share(tally: Tally) -> Estimate:
     """Return the share `total` of `n`, for anything between 0 and 1."""
     if not tally.n:
         return NO_DATA
+    if tally.total > tally.n:  # a window that has the effects of what lies before it
+        return Estimate(1.0, None, None, tally.n, "more in this window than it can be a share of")
     low, high = mean_interval(tally.total, tally.n, ALPHA)
     return Estimate(tally.total / tally.n, float(low), float(high), tally.n)
 
@@ -62,20 +66,17 @@ def mean(tally: Tally) -> Estimate:
     """Return the mean of numbers of any size."""
     if not tally.n:
         return NO_DATA
+    if tally.n < FEWEST:
+        return Estimate(tally.total / tally.n, None, None, tally.n, f"an interval takes {FEWEST}")
     low, high = unbounded_mean_interval(tally.total, tally.squares, tally.n, ALPHA)
     return Estimate(tally.total / tally.n, _finite(float(low)), _finite(float(high)), tally.n)
 
 
 def per_session(tally: Tally) -> Estimate:
-    """Return requests for each session: one over the share of requests that begin a session.
-
-    The interval takes a session to go on with the same chance after each of its requests.
-    """
-    begun = share(tally)
+    """Return requests for each session; no interval, since sums do not say how much sessions differ in length."""
     if not tally.total:
         return NO_DATA
-    low = 1.0 / begun.high if begun.high else None
-    return Estimate(tally.n / tally.total, low, 1.0 / begun.low if begun.low else None, tally.n)
+    return Estimate(tally.n / tally.total, None, None, tally.n)
 
 
 def greatest(tally: Tally) -> Estimate:

@@ -21,17 +21,28 @@ _OPPOSITE = {Holds.YES: Holds.NO, Holds.NO: Holds.YES, Holds.UNSURE: Holds.UNSUR
 def holds(expression: Expression, of: Lookup, baseline: Lookup | None) -> Holds:
     """Say whether an expression holds for the estimates `of` gives, compared with those of `baseline`.
 
-    Where there is no other arm to compare with (`baseline` is None), nothing is above or below it.
+    Where there is no other arm to compare with (`baseline` is None), comparisons with it are left out; an expression
+    of which nothing is left does not hold.
     """
+    found = _judge(expression, of, baseline)
+    return Holds.NO if found is None else found
+
+
+def _judge(expression: Expression, of: Lookup, baseline: Lookup | None) -> Holds | None:
+    """Return None where nothing of an expression can be asked."""
     match expression:
         case Comparison():
-            return _compare(expression, of, baseline)
+            absent = baseline is None and isinstance(expression.bound, Baseline)
+            return None if absent else _compare(expression, of, baseline)
         case Not(part):
-            return _OPPOSITE[holds(part, of, baseline)]
-        case And(parts):
-            return min((holds(part, of, baseline) for part in parts), key=_RANK.__getitem__)
-        case Or(parts):
-            return max((holds(part, of, baseline) for part in parts), key=_RANK.__getitem__)
+            found = _judge(part, of, baseline)
+            return None if found is None else _OPPOSITE[found]
+        case And(parts) | Or(parts):
+            known = [found for part in parts if (found := _judge(part, of, baseline)) is not None]
+            # an AND that lost a part cannot be shown to hold
+            whole = isinstance(expression, Or) or len(known) == len(parts)
+            decide = max if isinstance(expression, Or) else min
+            return decide(known, key=_RANK.__getitem__) if known and whole else None
         case _:
             assert_never(expression)
 
@@ -41,8 +52,7 @@ def _compare(comparison: Comparison, of: Lookup, baseline: Lookup | None) -> Hol
         case Constant(value):
             bound: tuple[float, float] | None = (value, value)
         case Baseline(factor):
-            if baseline is None:
-                return Holds.NO
+            assert baseline is not None  # noqa: S101 - such comparisons were left out
             bound = _ends(baseline(comparison.metric))
             bound = None if bound is None else (bound[0] * factor, bound[1] * factor)
         case _:

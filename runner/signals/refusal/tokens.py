@@ -73,6 +73,7 @@ _CLASSES: dict[str, str] = {
     " specialist accountant authorities police hotline helpline lifeline pharmacist adviser advisor solicitor"
     " psychologist enforcement services counsel practitioner psychiatrist",
     "<consult>": "consult contact seek reach call speak refer visit consulting contacting seeking reaching approach",
+    "<leave>": "leave leaving aside unanswered unsaid",
     "<ask>": "ask asking asked wondering question questions query",
     "<want>": "want like prefer wish love happy glad pleased delighted rather",
     "<instead>": "instead alternatively",

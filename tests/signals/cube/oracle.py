@@ -179,30 +179,37 @@ def _again(key: str, asked: dict[str, Any], said: dict[str, Any]) -> bool:
 
 def _feedback(tally: Tally, world: World) -> None:
     asked = {event["gen_ai.response.id"]: event for event in world[Kind.REQUEST]}
-    states: dict[tuple[int, str], dict[str, tuple[int, int]]] = defaultdict(dict)
+    first: dict[tuple[str, str], tuple[int, int]] = {}
     for event in world[Kind.FEEDBACK]:
         request = asked.get(event["gen_ai.response.id"])
         if request is None or request["loop.user"] != event["loop.user"]:
             continue
         if request["event.time"] >= (_hour(event) + 1) * HOUR_US:
             continue
-        state = states[_hour(event), event["gen_ai.response.id"]]
-        for name in ("loop.thumbs", "loop.rating"):
-            if name in event:
-                state[name] = max(state.get(name, (0, 0)), (event["event.time"], event[name]))
-    for (hour, response), state in states.items():
+        thumbs, rating = event.get("loop.thumbs"), event.get("loop.rating")
+        said = {"response": 0, "thumbs_down": thumbs, "stars": rating}
+        if rating is None and thumbs is not None:
+            said["stars"] = 5 if thumbs == 1 else 1
+        for measure, value in said.items():
+            if value is not None:
+                key, opinion = (measure, event["gen_ai.response.id"]), (event["event.time"], value)
+                first[key] = min(first.get(key, opinion), opinion)
+    for (measure, response), (at, value) in first.items():
         event = asked[response]
-        place = (hour, event.get("loop.arm") or "", event.get("loop.version") or "", event["loop.group"])
-        cell = tally.cells[(*place, "response", None)]
-        cell[1] += 1.0
-        cell[2] += 1.0
-        thumbs = state.get("loop.thumbs", (0, None))[1]
-        rating = state.get("loop.rating", (0, None))[1]
-        if thumbs is not None:
-            tally.add(place, "thumbs_down", 1, float(thumbs < 0))
-        if rating is not None or thumbs is not None:
-            stars = rating if rating is not None else (5 if thumbs == 1 else 1)
-            tally.add(place, "stars", 1, float(stars), bucket=stars)
+        place = (
+            at // HOUR_US,
+            event.get("loop.arm") or "",
+            event.get("loop.version") or "",
+            event["loop.group"],
+        )
+        if measure == "response":
+            cell = tally.cells[(*place, "response", None)]
+            cell[1] += 1.0
+            cell[2] += 1.0
+        elif measure == "thumbs_down":
+            tally.add(place, measure, 1, float(value < 0))
+        else:
+            tally.add(place, measure, 1, float(value), bucket=value)
 
 
 def _votes(tally: Tally, votes: list[dict[str, Any]]) -> None:
@@ -227,7 +234,7 @@ def _examined(tally: Tally, world: World) -> None:
         if event["loop.detector"] == "self_consistency":
             tally.add(place, "consistency", 1, value)
         elif event.get("loop.sample.count", 1):
-            tally.add(place, "factuality", 1, value, weight=event.get("loop.sample.count", 1))
+            tally.add(place, "factuality", 1, value)
     for event in world[Kind.PROBE]:
         if (value := event.get("loop.probe.training_difference")) is not None:
             tally.add((_hour(event), "", event["loop.version"], ""), "parity", 1, value, peak=value)

@@ -70,6 +70,14 @@ def test_wrong_answers_are_contradicted_and_right_ones_are_not(reference: Refere
         assert sum(value == 1.0 for value in wrong) / len(wrong) < 0.02, language
 
 
+def test_no_right_answer_to_the_questions_of_every_day_is_contradicted(reference: Reference) -> None:
+    asked = [from_json(line) for line in lines("regression")]
+    answered = [question for question in asked if question.expected is not None]
+    assert answered
+    found = [(q.question, check(reference, q.question, q.answer)) for q in answered]
+    assert [each for each in found if each[1].value is not None and each[1].value < 1.0] == []
+
+
 def test_what_is_consistently_wrong_is_missed_by_consistency_and_found_by_facts(
     reference: Reference,
 ) -> None:

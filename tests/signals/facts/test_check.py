@@ -94,6 +94,48 @@ def test_the_value_is_the_share_of_covered_statements_and_none_without_any(museu
     assert check(museum, "Will it rain?", "").value is None
 
 
+SEVERAL = (
+    "The pool opens at 7 am on Friday.",
+    "The pool closes at 9 pm on Friday.",
+    "The spa is open from 10 am to 6 pm on Saturday.",
+    "A letter takes 2 days.",
+    "A letter abroad takes 6 days.",
+    "택배비는 3달러입니다.",
+    "빠른 택배는 8달러입니다.",
+    "금요일에는 오전 7시에 엽니다.",
+    "금요일에는 오후 9시까지 엽니다.",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "verdict"),
+    [
+        ("How many days does a letter to another land take?", "6 days.", N),
+        ("How many days does a letter to another land take?", "9 days.", C),
+        ("How many days does a letter abroad take?", "6 days.", S),
+        ("How many days does a letter abroad take?", "2 days.", C),
+        ("빠른 택배비는 얼마인가요?", "8달러입니다.", N),
+        ("빠른 택배비는 얼마인가요?", "5달러입니다.", C),
+        ("Until when is the pool open on Friday?", "9 pm.", S),
+        ("Until when is the pool open on Friday?", "7 am.", C),
+        ("When does the pool open on Friday?", "9 pm.", C),
+        ("How late is the spa open on Saturday?", "6 pm.", S),
+        ("금요일에는 몇 시까지 여나요?", "오후 9시입니다.", S),
+        ("금요일에는 몇 시까지 여나요?", "오전 7시입니다.", C),
+    ],
+)
+def test_where_several_facts_may_be_meant_none_contradicts_what_another_says(
+    question: str, answer: str, verdict: Verdict
+) -> None:
+    (found,) = check(read(({"text": text} for text in SEVERAL), "pool.jsonl"), question, answer).statements
+    assert found.verdict is verdict, found
+
+
+def test_an_end_that_no_fact_tells_is_not_covered() -> None:
+    beginning = read([{"text": "On Friday we open at 7 am."}], "pool.jsonl")
+    assert check(beginning, "Until when are you open on Friday?", "9 pm.").value is None
+
+
 def test_facts_may_be_questions_with_answers() -> None:
     reference = read(QUESTIONS, "tools.jsonl")
     assert check(reference, "How long can I keep a tool?", "14 days.").value == 1.0

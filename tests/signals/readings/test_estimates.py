@@ -51,19 +51,24 @@ def test_a_percentile_from_log_buckets_is_right_within_their_accuracy(values: li
 def test_a_session_has_as_many_requests_as_there_are_for_each_beginning() -> None:
     found = estimates.per_session(tally(1000, 250.0))
     assert found.value == 4.0
-    assert found.low is not None and found.high is not None
-    assert found.low < 4.0 < found.high
+    assert found.low is None and found.high is None, "sums do not tell how much sessions differ"
 
 
-def test_session_lengths_lie_in_the_interval_nearly_always() -> None:
+def test_a_mean_of_few_values_has_no_interval_and_one_of_many_holds_the_truth() -> None:
+    assert estimates.mean(tally(299, 299.0, 400.0)).low is None
     rng = np.random.default_rng(7)
     missed = 0
-    for _ in range(300):
-        lengths = rng.geometric(0.25, 200)
-        found = estimates.per_session(tally(int(lengths.sum()), float(lengths.size)))
+    for _ in range(200):
+        values = rng.lognormal(0.0, 0.7, 600)
+        found = estimates.mean(tally(600, float(values.sum()), float((values**2).sum())))
         assert found.low is not None and found.high is not None
-        missed += not found.low <= 4.0 <= found.high
+        missed += not found.low <= np.exp(0.245) <= found.high
     assert missed <= 6
+
+
+def test_a_share_of_more_than_there_is_has_no_interval() -> None:
+    found = estimates.share(tally(10, 48.0))
+    assert (found.value, found.low, found.high) == (1.0, None, None)
 
 
 def test_invariant_12_a_metric_without_data_has_no_value() -> None:
