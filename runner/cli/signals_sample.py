@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,38 +92,21 @@ def command(
 ) -> None:
     """Examine a share of the answers: would the version say it again, and do reference facts agree?"""
     from runner.cli.watching import seconds
+    from runner.evaluation.alone import alone
+    from runner.reconcile.state import StatePaths
 
     root, since = find_root(ctx), seconds(ctx, window) or DAY_US / 1e6
+    spec = read_spec(root)
+    pick_environment(spec, environment)
     if dry_run:
-        value = asyncio.run(_foreseen(_plan(root, environment, since, limit, suite)))
+        value = asyncio.run(_foreseen(_plan(root, spec, environment, since, limit, suite)))
     else:
-        name = pick_environment(read_spec(root), environment).name
-        with _alone(root, name):
-            value = asyncio.run(_examine(_plan(root, environment, since, limit, suite)))
+        with alone(StatePaths(root, environment).directory / "sampling.lock"):
+            value = asyncio.run(_examine(_plan(root, spec, environment, since, limit, suite)))
     click.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else _to_text(value))
 
 
-@contextmanager
-def _alone(root: Path, name: str) -> Iterator[None]:
-    """Sample alone in an environment. Raises TransientError where another process does.
-
-    What the day has cost is read when this is entered, and nobody else spends until it is left: the monitor's run and
-    a person's can not both spend what is left of the budget.
-    """
-    from runner.reconcile.state import StatePaths
-
-    path = StatePaths(root, name).directory / "sampling.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            summary = f"another process is sampling '{name}'"
-            raise transient(summary, f"it holds {path}", fix="wait until it has ended") from error
-        yield
-
-
-def _plan(root: Path, name: str, window: float, limit: int | None, named: str | None) -> _Plan:
+def _plan(root: Path, spec: Spec, name: str, window: float, limit: int | None, named: str | None) -> _Plan:
     from runner.cli.logged import read_events
     from runner.cli.signals_suite import suite_of
     from runner.evaluation.choice import Detector, answered, spent, to_examine
@@ -133,7 +114,6 @@ def _plan(root: Path, name: str, window: float, limit: int | None, named: str | 
     from runner.events.schema import Kind
     from runner.spec.signals import Factual, SelfConsistency
 
-    spec = read_spec(root)
     environment = pick_environment(spec, name)
     detectors = [signal.detector for signal in spec.policies.signals.signals.values()]
     consistency = next((each for each in detectors if isinstance(each, SelfConsistency)), None)

@@ -105,8 +105,8 @@ class Sampler:
     async def run(self, answers: Sequence[Answered], budget: Budget) -> Sampled:
         """Examine what the budget allows. Raises LoopError where the engine does not answer.
 
-        What was paid for is recorded however this ends, and so is an attempt in vain, for `choice` counts them. An answer
-        that did not arrive is not counted: an engine stops writing when the connection is closed.
+        What was paid for is recorded however this ends, and so is an attempt in vain, for `choice` counts them. An
+        answer that did not arrive is not counted: an engine stops writing when the connection is closed.
         """
         tally = _Tally(len(answers))
         for each in answers:

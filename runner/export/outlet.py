@@ -8,6 +8,7 @@ there. So nothing is lost while the event log has it, and at most one batch is s
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -45,10 +46,15 @@ class Cursor:
         }
         return sorted(found.values(), key=lambda event: (event["event.time"], event["event.id"]))
 
-    def after(self, events: Iterable[Mapping[str, Any]]) -> Self:
-        """Return the cursor when these are exported too."""
-        seen = {**self.seen, **{event["event.id"]: event["event.time"] for event in events}}
-        since = max(self.since_us, max(seen.values(), default=0) - LATE_US)
+    def after(self, events: Iterable[Mapping[str, Any]], now_us: int) -> Self:
+        """Return the cursor when these are exported too.
+
+        `now_us` is the time of the caller. An event from later than that (a clock that jumped) moves the cursor no
+        further: all that comes until then would be taken for exported.
+        """
+        came = {event["event.id"]: event["event.time"] for event in events}
+        since = max(self.since_us, max((at for at in came.values() if at <= now_us), default=0) - LATE_US)
+        seen = {**self.seen, **came}
         return type(self)(since, {name: at for name, at in seen.items() if at >= since})
 
     def to_json(self) -> dict[str, Any]:
@@ -165,3 +171,10 @@ class Outlet:
             if sent.cursor is not None:
                 self._delivered = sent.cursor
             self._changed.notify_all()
+
+
+def close_all(outlets: Iterable[Outlet], seconds: float) -> bool:
+    """Close them all within `seconds` together; return whether everything went."""
+    until = time.monotonic() + seconds
+    emptied = [outlet.close(max(0.0, until - time.monotonic())) for outlet in outlets]
+    return all(emptied)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import gzip
 import http.client
 import re
+import socket
 import ssl
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
-from typing import Final, Protocol
+from functools import cache, partial
+from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from runner.errors import TransientError, terminal, transient
@@ -24,6 +27,8 @@ from runner.errors import TransientError, terminal, transient
 TIMEOUT_S: Final = 10.0
 REFUSED: Final = frozenset({400, 413, 415, 422})
 """Answers that say this message will never be taken; after any other the same message may be taken later."""
+MOST: Final = 64 * 1024
+"""Bytes of an answer that are read; one that is longer is a success in words that nobody needs."""
 _SHOWN: Final = 200
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -96,7 +101,7 @@ class Receiver:
         return signal in self.urls
 
     def send(self, signal: Signal, message: Message) -> Answer:
-        """Send one message and wait for the answer, `timeout_s` at most.
+        """Send one message and wait for the whole answer, `timeout_s` at most (connecting may take as long again).
 
         Raises TransientError where the receiver is away, busy, or knows us not: nothing was taken then as far as is
         known, and the same message may be sent again.
@@ -106,11 +111,21 @@ class Receiver:
         if self.compression is Compression.GZIP:
             body, headers = gzip.compress(body, 1), {**headers, "content-encoding": "gzip"}
         request = urllib.request.Request(url, body, headers, method="POST")
+        with _limited(self.timeout_s) as limit:
+            return self._sent(signal, message, request, limit)
+
+    def _sent(
+        self, signal: Signal, message: Message, request: urllib.request.Request, limit: _Limit
+    ) -> Answer:
+        url = self.urls[signal]
         try:
-            with _opener(url.partition(":")[0], self.certificate).open(
+            with _opener(url.partition(":")[0], self.certificate, limit).open(
                 request, timeout=self.timeout_s
             ) as answer:
-                return _taken(signal, answer.read())
+                said = answer.read(MOST + 1)
+            if limit.over.is_set():
+                raise _away(url, f"its answer was not whole within {self.timeout_s:g} s")
+            return _taken(signal, said) if len(said) <= MOST else Answer()
         except urllib.error.HTTPError as error:
             reason = _words(error)
             if error.code in REFUSED:
@@ -127,13 +142,102 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         """Refuse: the redirection is then the answer."""
 
 
-@cache
-def _opener(scheme: str, certificate: str | None) -> urllib.request.OpenerDirector:
-    """Return what opens addresses; reading the system's certificates takes as long as many messages."""
+class _Limit:
+    """Ends the connections of one message when its time is over: a timeout of sockets counts from each byte anew."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+
+    def hold(self, connected: socket.socket) -> None:
+        """Count a connection among those that end."""
+        with self._lock:
+            self._sockets.append(connected)
+            if self.over.is_set():
+                _end(connected)
+
+    def end(self) -> None:
+        """End them: whoever waits for their bytes reads that there are no more."""
+        with self._lock:
+            self.over.set()
+            for each in self._sockets:
+                _end(each)
+
+
+def _end(connected: socket.socket) -> None:
+    try:
+        connected.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it has ended by itself
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[_Limit]:
+    limit = _Limit()
+    timer = threading.Timer(seconds, limit.end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield limit
+    finally:
+        timer.cancel()
+
+
+class _Plain(http.client.HTTPConnection):
+    """A connection that a limit can end."""
+
+    def __init__(self, *arguments: Any, limit: _Limit, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._limit = limit
+
+    def connect(self) -> None:
+        """Connect, and be held."""
+        super().connect()
+        self._limit.hold(self.sock)
+
+
+class _Secret(http.client.HTTPSConnection):
+    """The same over TLS."""
+
+    def __init__(self, *arguments: Any, limit: _Limit, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._limit = limit
+
+    def connect(self) -> None:
+        """Connect, and be held."""
+        super().connect()
+        self._limit.hold(self.sock)
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, limit: _Limit) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(_Plain, limit=self._limit), req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, limit: _Limit, trust: ssl.SSLContext) -> None:
+        super().__init__(context=trust)
+        self._limit, self._trust = limit, trust
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(_Secret, limit=self._limit), req, context=self._trust)
+
+
+def _opener(scheme: str, certificate: str | None, limit: _Limit) -> urllib.request.OpenerDirector:
     if scheme != "https":
-        return urllib.request.build_opener(_Stay)
-    trust = ssl.create_default_context(cafile=certificate)
-    return urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=trust))
+        return urllib.request.build_opener(_Stay, _Http(limit))
+    return urllib.request.build_opener(_Stay, _Http(limit), _Https(limit, _trust(certificate)))
+
+
+@cache
+def _trust(certificate: str | None) -> ssl.SSLContext:
+    """Return whom to trust; reading the system's certificates takes as long as many messages."""
+    return ssl.create_default_context(cafile=certificate)
 
 
 def _url(environ: Mapping[str, str], signal: Signal, endpoint: str | None) -> str:

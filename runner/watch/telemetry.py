@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from runner.events.lake import Lake
 from runner.events.reader import EventReader
 from runner.events.schema import Kind
 from runner.export import otlp
-from runner.export.outlet import BATCH, Cursor, Outlet
+from runner.export.outlet import BATCH, Cursor, Outlet, close_all
 from runner.export.receiver import Receiver, Signal
 from runner.report.usage import Usage
 from runner.signals.reading import Snapshot
@@ -114,8 +115,7 @@ class Exports:
 
     def close(self) -> None:
         """Send what waits, for a moment."""
-        for outlet in self._outlets.values():
-            outlet.close(2.0)
+        close_all(self._outlets.values(), 2.0)
         self._keep()
 
     def _offer(self, queue: _Queue) -> None:
@@ -125,7 +125,7 @@ class Exports:
         fresh = queue.cursor.fresh(queue.arrived(self.lake, self.events))
         for start in range(0, len(fresh), BATCH):
             batch = fresh[start : start + BATCH]
-            after = queue.cursor.after(batch)
+            after = queue.cursor.after(batch, time.time_ns() // 1000)
             if not outlet.offer(_message(queue.signal, batch, self.environ), after):
                 queue.keep(fresh[start:])
                 return

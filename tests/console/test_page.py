@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from runner.console.monitor import page, views, words
 from runner.console.monitor.feed import Feed
+from runner.report.limits import Limit
 from runner.signals.reading import Level, Snapshot, Topic
+from runner.signals.readings import measure
 from tests.console import pages
 from tests.report import snapshots
 
@@ -72,8 +74,98 @@ def test_the_headline_is_the_gravest_reading(levels: list[Level]) -> None:
     made = replace(pages.healthy(), snapshot=replace(snapshots.quiet(), readings=readings))
     head = views.head(made, snapshots.AT)
     assert words.ORDER.index(head.level) == max(map(words.ORDER.index, levels))
+    assert (head.level is Level.FINE) == (
+        Level.FINE in levels and set(levels) <= {Level.FINE, Level.UNMEASURED}
+    )
     grave = sum(level in (Level.WARN, Level.HOLD, Level.RETRAIN) for level in levels)
     assert len(head.causes) + head.more == grave
+
+
+def levelled(*levels: Level) -> Snapshot:
+    """A snapshot with one metric after another on these levels."""
+    metrics = [f"right:{number}" for number in range(len(levels))]
+    first = snapshots.reading("error_rate", 0.01, 0.0, 0.02, 100)
+    readings = (replace(first, metric=name, level=level) for name, level in zip(metrics, levels, strict=True))
+    return replace(snapshots.quiet(), readings=tuple(readings))
+
+
+def test_one_fine_signal_among_undecided_ones_does_not_make_all_well() -> None:
+    text = shown(levelled(*[Level.UNSURE] * 40, Level.FINE)).text
+    assert "Not enough data yet to say that all is well" in text and "All is well" not in text
+
+
+def test_a_few_undecided_signals_are_counted() -> None:
+    text = shown(levelled(*[Level.FINE] * 9, Level.UNSURE, Level.UNMEASURED)).text
+    assert "Nothing is wrong so far; 1 of 10 signals cannot be decided yet" in text
+
+
+def test_a_card_with_an_undecided_part_is_not_fine() -> None:
+    parts = [
+        snapshots.reading("consistency", 0.7, 0.6, 0.8, 100),
+        snapshots.reading("factuality", 0.9, 0.4, 1.0, 5, level=Level.UNSURE),
+    ]
+    cards = views.cards(replace(snapshots.quiet(), readings=tuple(parts)))
+    assert [card.level for card in cards if card.key == "hallucination"] == [Level.UNSURE]
+
+
+LIMITS = {"refusal_rate": (Limit("warn", "above 40%", (0.4,)), Limit("retrain", "above 40%", (0.4,)))}
+
+
+def test_a_threshold_stands_on_the_bars_of_all_arms_and_in_words() -> None:
+    strip = views.strip(snapshots.busy(), "refusal_rate", LIMITS["refusal_rate"])
+    assert strip.limits == "warn and retrain above 40%"
+    numbers = [re.findall(r'class="end"[^>]*>([^<]+)<', cell.bar) for cell in strip.cells]
+    assert numbers == [["0%", "60%", "40%"]] * 2
+    found = replace(pages.healthy(), snapshot=snapshots.busy(), thresholds=LIMITS)
+    assert strip.limits in Text(page.whole(found, snapshots.AT)).text
+
+
+def alone(snapshot: Snapshot) -> Snapshot:
+    """The same without a candidate."""
+    return replace(
+        snapshot,
+        readings=tuple(each for each in snapshot.readings if each.arm != "candidate"),
+        histograms=tuple(each for each in snapshot.histograms if each.arm != "candidate"),
+    )
+
+
+def test_where_one_arm_answers_nothing_stands_twice() -> None:
+    found = views.folded(alone(snapshots.busy()))
+    places = [(each.metric, each.segment) for each in found.readings]
+    assert len(places) == len(set(places))
+    assert not any(each.arm for each in (*found.readings, *found.histograms))
+    assert [cell.arm for cell in views.strip(found, "refusal_rate").cells] == ["everyone"]
+    assert "baseline" not in Text(page.parts(replace(pages.healthy(), snapshot=found), 0.0)["quality"]).text
+
+
+def test_folding_hides_no_arm_that_is_worse_than_everyone() -> None:
+    snapshot = alone(snapshots.busy())
+    worse = tuple(
+        replace(each, level=Level.HOLD) if (each.metric, each.arm) == ("refusal_rate", "baseline") else each
+        for each in snapshot.readings
+    )
+    found = views.folded(replace(snapshot, readings=worse))
+    assert [(each.metric, each.level) for each in found.readings if each.arm] == [
+        ("refusal_rate", Level.HOLD)
+    ]
+
+
+def test_with_two_arms_nothing_is_folded() -> None:
+    assert views.folded(snapshots.busy()) == snapshots.busy()
+
+
+def test_percentiles_of_one_table_are_of_one_window_and_say_which() -> None:
+    made = {each.name: each for each in views.spreads(alone(snapshots.busy()))}
+    tokens = made["Time to first token"]
+    assert tokens.window == "Plot and percentiles: last 24 h."
+    assert all(value.startswith("≤") for _, values in tokens.rows for value in values)
+    whole = {each.name: each for each in views.spreads(views.folded(alone(snapshots.busy())))}["Latency"]
+    assert whole.window == "Plot: last 24 h. Percentiles: last 1 h."
+    assert [values for _, values in whole.rows] == [("310 ms",), ("1.12 s",), ("2.61 s",)]
+
+
+def test_the_window_of_plots_is_that_of_the_histograms() -> None:
+    assert views.SPREAD_S == measure.HISTOGRAM_HOURS * 3600
 
 
 def test_arms_stand_side_by_side_on_one_scale() -> None:

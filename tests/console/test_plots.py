@@ -61,6 +61,43 @@ def test_a_line_is_sound_whatever_the_data(found: list[plots.Dot]) -> None:
     parsed(plots.line(found, "t", marks=((0.1, "slight"),)))
 
 
+tracks = st.builds(
+    plots.Track,
+    texts,
+    st.lists(st.builds(plots.Dot, numbers, st.none() | numbers)).map(tuple),
+    st.builds(plots.Span, st.none() | numbers, st.none() | numbers, st.none() | numbers),
+    st.integers(0, 7),
+)
+
+
+@given(st.lists(tracks, max_size=3), st.lists(st.tuples(numbers, texts), max_size=3))
+def test_lines_are_sound_and_stay_within_whatever_the_data(
+    found: list[plots.Track], marks: list[tuple[float, str]]
+) -> None:
+    root = parsed(plots.lines(found, "t", plots.Axis(marks=tuple(marks))))
+    for dot in root.iter("{http://www.w3.org/2000/svg}circle"):
+        assert 0 <= float(dot.get("cx", "-1")) <= 400 and 0 <= float(dot.get("cy", "-1")) <= 186
+
+
+@given(st.floats(1e-6, 1e9))
+def test_a_scale_ends_at_a_round_number_that_is_not_far(value: float) -> None:
+    assert value <= plots.above(value) <= 2 * value
+
+
+def test_an_axis_has_numbers_and_named_levels() -> None:
+    track = plots.Track("", (plots.Dot(0, 0.1), plots.Dot(1, 0.2)), plots.Span(0.15, 0.1, 0.2))
+    axis = plots.Axis(ticks=lambda value: f"{100 * value:.0f}%", marks=((0.3, "warn 30%"),))
+    texts_ = [each.text for each in parsed(plots.lines([track], "t", axis)) if each.tag.endswith("text")]
+    assert {"0%", "10%", "20%", "30%", "warn 30%"} <= set(texts_)
+
+
+def test_numbers_below_a_bar_leave_each_other_room() -> None:
+    scale = plots.Scale(0.0, 1.0, (0.5, 0.505, 0.98), lambda value: f"{value:g}")
+    svg = plots.interval(plots.Span(0.2), scale, "t")
+    assert [each.text for each in parsed(svg) if each.tag.endswith("text")] == ["0", "1", "0.5"]
+    assert told(svg) == "0.2; limits at 0.5, 0.505, 0.98"
+
+
 @given(st.lists(st.tuples(texts, st.floats(0, 1e6)), max_size=9))
 def test_stacked_shares_are_sound_whatever_the_data(found: list[tuple[str, float]]) -> None:
     parsed(plots.stacked(found, "t"))

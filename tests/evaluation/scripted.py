@@ -114,6 +114,7 @@ def logged(number: int, **changes: Any) -> Answered:
     """Return an answer as it would be read from the log."""
     asked = {"role": "user", "content": f"When do you open on day {number}?"}
     fields: dict[str, Any] = {
+        "event_id": f"event-{number}",
         "request_id": f"request-{number}",
         "time": number,
         "version": "chat-v1.0",

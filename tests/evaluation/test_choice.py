@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.evaluation.choice import Detector, answered, examined, is_drawn, spent, to_examine
+from runner.evaluation.choice import ATTEMPTS, Detector, answered, is_drawn, key, spent, to_examine
 from tests.doubles.event_files import request
 from tests.evaluation.scripted import logged
 
@@ -18,6 +18,7 @@ SAID = json.dumps([{"role": "assistant", "content": "11 am."}])
 
 def content(number: int, asked: str = ASKED, said: str = SAID) -> dict[str, str]:
     return {
+        "event.id": f"event-{number}-content",
         "loop.request.id": f"request-{number}",
         "gen_ai.input.messages": asked,
         "gen_ai.output.messages": said,
@@ -63,14 +64,52 @@ def test_an_answer_needs_its_facts_and_its_words_and_the_newest_comes_first() ->
     assert found[0].served == "chat-v1.0--aaaaaaaaaaaa" and found[0].input_tokens == 12
 
 
-def test_what_was_examined_is_skipped_and_what_was_broken_off_is_not() -> None:
-    done = {"loop.request.id": "request-1", "loop.detector": "self_consistency", "loop.sample.count": 5}
-    broken = {"loop.request.id": "request-2", "loop.detector": "self_consistency"}
-    other = {"loop.request.id": "request-3", "loop.detector": "factual", "loop.sample.count": 0}
-    samples = [done, broken, other]
+def sampled(
+    number: int, detector: Detector, *, again: str = "", count: int | None = None
+) -> dict[str, object]:
+    name = key(f"event-{number}", detector) + again
+    event = {"event.id": name, "loop.request.id": f"request-{number}", "loop.detector": detector.value}
+    return event if count is None else {**event, "loop.sample.count": count}
+
+
+def test_a_request_id_that_a_caller_gives_twice_neither_hides_an_answer_nor_lends_its_words() -> None:
+    given_ = {"loop__request__id": "mine", "loop__adapter__digest": "a" * 64}
+    requests = [request(1, **given_), request(2, **given_)]
+    contents = [
+        {**content(number), "loop.request.id": "mine", "gen_ai.output.messages": said}
+        for number, said in ((1, SAID), (2, SAID.replace("11", "9")))
+    ]
+    answers = answered(requests, contents)
+    assert [(each.event_id, each.answer) for each in answers] == [("event-2", "9 am."), ("event-1", "11 am.")]
+    left = to_examine(answers, [sampled(1, OURS, count=5)], OURS, 1.0)
+    assert [each.event_id for each in left] == ["event-2"]
+
+
+def test_what_is_drawn_does_not_depend_on_the_request_id() -> None:
+    drawn = {
+        tuple(e.event_id for e in to_examine([logged(n, request_id=r) for n in range(300)], [], OURS, 0.1))
+        for r in ("mine", "another", "event-1")
+    }
+    assert len(drawn) == 1 and 10 < len(drawn.pop()) < 60
+
+
+def test_what_was_examined_is_skipped_and_what_was_broken_off_comes_last() -> None:
+    samples = [
+        sampled(1, OURS, count=5),
+        sampled(2, OURS, again="-a"),
+        sampled(3, Detector.FACTUAL, count=0),
+    ]
     answers = [logged(number) for number in (1, 2, 3)]
-    assert [each.request_id for each in to_examine(answers, samples, OURS, 1.0)] == ["request-2", "request-3"]
-    assert examined(samples, Detector.FACTUAL) == {"request-3"}
+    assert [each.event_id for each in to_examine(answers, samples, OURS, 1.0)] == ["event-3", "event-2"]
+    facts = to_examine(answers, samples, Detector.FACTUAL, 1.0)
+    assert [each.event_id for each in facts] == ["event-1", "event-2"]
+
+
+def test_an_examination_is_begun_so_often_and_no_more() -> None:
+    tries = [sampled(1, OURS, again=f"-{each}") for each in range(ATTEMPTS)]
+    assert to_examine([logged(1)], tries[:-1], OURS, 1.0) == [logged(1)]
+    assert to_examine([logged(1)], tries, OURS, 1.0) == []
+    assert to_examine([logged(1)], tries, Detector.FACTUAL, 1.0) == [logged(1)]
 
 
 def test_tokens_count_from_the_beginning_of_the_day() -> None:

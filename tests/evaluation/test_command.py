@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from runner import digest as digests
 from runner.cli.signals_sample import command
 from runner.errors import TerminalError, TransientError
+from runner.evaluation.alone import alone
 from runner.events.schema import Kind
 from tests.cli.measured import of_all
 from tests.cli.workbench import CHECKOUT, PRODUCTION, Bench
@@ -65,7 +66,7 @@ def log(bench: Bench, conversations: list[tuple[str, str]]) -> None:
 
 def content(event: dict[str, Any], question: str, answer: str) -> dict[str, Any]:
     return {
-        "event.id": f"content-{event['event.id']}",
+        "event.id": f"{event['event.id']}-content",
         "event.time": event["event.time"],
         "loop.environment": "production",
         "loop.request.id": event["loop.request.id"],
@@ -134,6 +135,18 @@ def test_an_engine_that_is_not_there_is_told_and_the_facts_are_checked_all_the_s
     assert "no engine of 'production' answers" in str(result.exception)
     assert result.exception.changed == "2 examinations are recorded; the next run goes on after them"
     assert {event["loop.detector"] for event in events_in(bench.state("events"))} == {"factual"}
+
+
+def test_while_another_process_samples_nothing_is_spent(bench: Bench, engine: RunningStub) -> None:
+    with alone(bench.state("sampling.lock")):
+        result = sample(bench)
+        assert isinstance(result.exception, TransientError)
+        assert "another process is sampling" in str(result.exception)
+        assert engine.generations() == [] and events_in(bench.state("events")) == []
+        assert told(sample(bench, "--dry-run", "--json"))["to_ask"] == 2, (
+            "who only asks what would be done may"
+        )
+    assert told(sample(bench, "--json"))["consistency"]["answers"] == 2
 
 
 def test_a_judge_that_no_policy_names_is_told(bench: Bench) -> None:

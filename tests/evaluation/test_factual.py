@@ -27,7 +27,7 @@ def test_facts_are_read_from_json_lines_and_csv_and_decide(tmp_path: Path, name:
     (tmp_path / name).write_text(text)
     asked = (
         logged(1),
-        logged(1, request_id="wrong", answer="9 am. Write to ada@example.com."),
+        logged(1, event_id="wrong", request_id="wrong", answer="9 am. Write to ada@example.com."),
         logged(3, messages=({"role": "user", "content": "Who wrote Dune?"},), answer="Frank Herbert."),
     )
     with SampleLog(tmp_path / "events", "production", lambda: 5) as log:
@@ -55,3 +55,14 @@ def test_facts_that_are_missing_or_no_facts_are_told(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text("{")
     with pytest.raises(TerminalError, match="cannot be read"):
         load(tmp_path / "bad.jsonl")
+
+
+def test_an_answer_without_end_is_checked_so_far(tmp_path: Path) -> None:
+    (tmp_path / "f.jsonl").write_text(json.dumps({"text": FACT}))
+    endless = "1" * 1_000_000
+    asked = ({"role": "user", "content": f"When do you open on day 1? {endless}"},)
+    with SampleLog(tmp_path / "events", "production", lambda: 5) as log:
+        found = verify(
+            [logged(1, messages=asked, answer=f"11 am. {endless}")], load(tmp_path / "f.jsonl"), log
+        )
+    assert found.examined == 1 and found.supported == 1

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from runner.errors import LoopError, TransientError
 from runner.evaluation.chat import ChatClient, Endpoint
-from runner.evaluation.choice import Answered, Detector, examined, spent
+from runner.evaluation.choice import ATTEMPTS, Answered, Detector, spent, to_examine
 from runner.evaluation.compare import ByJudge, ByTexts, Comparison
 from runner.evaluation.judge import Judge
 from runner.evaluation.price import Budget
@@ -46,6 +46,7 @@ async def sample(
     comparison: Comparison | None = None,
     tries: int = 1,
     patience: float = 10.0,
+    whole: float = 60.0,
 ) -> Sampled:
     times = itertools.count(1_790_000_000_000_000)
     async with aiohttp.ClientSession() as session:
@@ -54,7 +55,7 @@ async def sample(
             return ChatClient(Endpoint(url, served, timeout=patience, tries=tries), session, no_pause)
 
         with SampleLog(folder, "production", lambda: next(times)) as log:
-            sampler = Sampler(client, Sampling(k, 0.7), comparison or ByTexts(lexical), log)
+            sampler = Sampler(client, Sampling(k, 0.7), comparison or ByTexts(lexical), log, patience=whole)
             return await sampler.run(answers, budget)
 
 
@@ -108,7 +109,9 @@ def test_a_real_stub_engine_is_asked_by_the_pinned_name_and_one_that_lost_it_is_
         found = asyncio.run(sample(engine.url, tmp_path, [gone, kept], k=3))
         assert engine.generations().count(kept.served) == 3
     assert (found.examined, found.gone, found.values) == (1, 1, (1.0,))
-    assert [event["loop.request.id"] for event in events_in(tmp_path)] == ["request-1"]
+    lost, asked = events_in(tmp_path)
+    assert (lost["loop.request.id"], asked["loop.request.id"]) == ("request-2", "request-1")
+    assert "loop.sample.count" not in lost and "has no model" in lost["loop.sample.evidence"]
 
 
 def test_a_question_that_the_engine_does_not_take_keeps_no_other_waiting(tmp_path: Path) -> None:
@@ -116,7 +119,23 @@ def test_a_question_that_the_engine_does_not_take_keeps_no_other_waiting(tmp_pat
         tmp_path, [logged(1), logged(2)], (400, "too long"), (400, "too long"), "11 am.", k=2
     )
     assert found.unclear == 1 and found.values == (1.0,) and len(server.asked) == 4
-    assert [event["loop.request.id"] for event in events_in(tmp_path)] == ["request-2"]
+    refused, asked = events_in(tmp_path)
+    assert (refused["loop.request.id"], asked["loop.request.id"]) == ("request-1", "request-2")
+    assert "loop.sample.count" not in refused and "loop.sample.value" not in refused
+
+
+def test_a_question_that_takes_too_long_keeps_no_other_waiting(tmp_path: Path) -> None:
+    found, _ = against(tmp_path, [logged(1), logged(2)], HANG, HANG, "11 am.", k=2, whole=0.3)
+    assert found.unclear == 1 and found.values == (1.0,) and found.left == 0
+    late, _ = events_in(tmp_path)
+    assert late["loop.request.id"] == "request-1" and "not done within" in late["loop.sample.evidence"]
+
+
+def test_an_answer_that_comes_to_no_value_is_given_up_after_two_attempts(tmp_path: Path) -> None:
+    for attempt in range(ATTEMPTS):
+        assert to_examine([logged(1)], events_in(tmp_path), Detector.SELF_CONSISTENCY, 1.0) == [logged(1)]
+        against(tmp_path, [logged(1)], (400, f"too long, as ever {attempt}"))
+    assert to_examine([logged(1)], events_in(tmp_path), Detector.SELF_CONSISTENCY, 1.0) == []
 
 
 @settings(max_examples=40, deadline=None)
@@ -168,7 +187,8 @@ def test_an_engine_that_stops_answering_is_transient_and_only_what_was_paid_for_
     assert whole["loop.sample.value"] == 1.0 and whole["loop.sample.count"] == 5
     assert "loop.sample.value" not in broken and "loop.sample.count" not in broken
     assert broken["gen_ai.usage.input_tokens"] == 20 and broken["loop.request.id"] == "request-2"
-    assert examined([whole, broken], Detector.SELF_CONSISTENCY) == {"request-1"}
+    left = to_examine([logged(1), logged(2)], [whole, broken], Detector.SELF_CONSISTENCY, 1.0)
+    assert [each.request_id for each in left] == ["request-2"]
 
 
 def test_an_engine_that_never_answered_leaves_nothing_behind(tmp_path: Path) -> None:

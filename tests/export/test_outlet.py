@@ -12,14 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.export import otlp
-from runner.export.outlet import LATE_US, Cursor, Outlet
+from runner.export.outlet import LATE_US, Cursor, Outlet, close_all
 from runner.export.receiver import Answer, Message, Receiver, Signal
-from tests.doubles.event_files import START_US
+from tests.doubles.event_files import DAY_US, START_US
 from tests.export.requests import streamed
 from tests.export.sink import Sink, receiving
 from tests.reconcile.real_parts import free_addresses
 
 SOON = (0.01, 0.02)
+NOW_US = START_US + DAY_US
 PATIENCE_S = 30.0
 
 
@@ -40,7 +41,7 @@ def export(outlet: Outlet, log: list[dict[str, Any]], cursor: Cursor, size: int 
     fresh = cursor.fresh(log)
     for start in range(0, len(fresh), size):
         batch = fresh[start : start + size]
-        after = cursor.after(batch)
+        after = cursor.after(batch, NOW_US)
         if not outlet.offer(otlp.spans(batch, {}), after):
             break
         cursor = after
@@ -205,12 +206,45 @@ def test_a_cursor_gives_each_event_once_however_late_it_was_written(
         position = min(len(written), position + size)
         fresh = cursor.fresh(written[:position])
         given_ += [event["event.id"] for event in fresh]
-        cursor = cursor.after(fresh)
+        cursor = cursor.after(fresh, NOW_US)
     assert sorted(given_) == sorted(event["event.id"] for event in written)
 
 
 def test_a_cursor_forgets_what_can_not_come_again() -> None:
     old, new = streamed(1), streamed(2, event__time=START_US + 2 * LATE_US)
-    cursor = Cursor(0).after([old]).after([new])
+    cursor = Cursor(0).after([old], NOW_US).after([new], NOW_US)
     assert set(cursor.seen) == {new["event.id"]}
     assert cursor.fresh([old, new]) == []
+
+
+def test_an_event_from_the_future_is_exported_once_and_hides_nothing_that_comes_before_it() -> None:
+    ahead = streamed(1, event__time=NOW_US + DAY_US)
+    cursor = Cursor(START_US).after([ahead], NOW_US)
+    usual = [streamed(number, event__time=NOW_US + number * SECOND_US) for number in range(2, 5)]
+    assert cursor.fresh([ahead, *usual]) == usual
+    cursor = cursor.after(usual, NOW_US + 10 * SECOND_US)
+    assert cursor.since_us == usual[-1]["event.time"] - LATE_US
+    assert cursor.fresh([ahead, *usual]) == []
+
+
+class Counted(Outlet):
+    """An outlet that remembers how long it was given, and takes it all."""
+
+    def close(self, seconds: float = 5.0) -> bool:
+        clock.append(seconds)
+        return super().close(seconds)
+
+
+clock: list[float] = []
+
+
+def test_outlets_share_one_time_to_close_in() -> None:
+    clock.clear()
+    stuck = [Stuck() for _ in range(3)]
+    outlets = [Counted(each, Signal.TRACES) for each in stuck]
+    for outlet in outlets:
+        assert outlet.offer(otlp.spans([streamed(1)], {}))
+    assert not close_all(outlets, 0.05)
+    assert clock[0] > 0.0 and clock[1:] == [0.0, 0.0]
+    for each in stuck:
+        each.let.set()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
@@ -10,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from runner.errors import TerminalError, TransientError
 from runner.export import otlp
-from runner.export.receiver import Answer, Receiver, Signal
+from runner.export.receiver import MOST, Answer, Receiver, Signal
 from tests.export.requests import streamed
 from tests.export.sink import receiving
 from tests.reconcile.real_parts import free_addresses
@@ -142,3 +147,57 @@ def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
         receiver("http://user:s3cret@collector:4318")
     assert "s3cret" not in str(error.value)
     assert "OTEL_EXPORTER_OTLP_HEADERS" in str(error.value)
+
+
+@contextmanager
+def serving(say: Callable[[socket.socket, threading.Event], None]) -> Iterator[str]:
+    """Run a server that says what it likes to one message; `say` is told when nobody needs it any more."""
+    done = threading.Event()
+
+    def answer() -> None:
+        with suppress(OSError):
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                say(connection, done)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            done.set()
+            thread.join()
+
+
+def drip(begin: bytes) -> Callable[[socket.socket, threading.Event], None]:
+    """Return what says a byte at a time, each soon enough for any timeout that begins anew with every byte."""
+
+    def say(connection: socket.socket, done: threading.Event) -> None:
+        connection.sendall(begin)
+        while not done.wait(0.02):
+            connection.sendall(b"x")
+
+    return say
+
+
+@pytest.mark.parametrize(
+    "begin", [b"", b"HTTP/1.1 200 OK\r\nX-", b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"]
+)
+def test_an_answer_that_drips_ends_with_the_time_it_was_given(begin: bytes) -> None:
+    with serving(drip(begin)) as url, pytest.raises(TransientError):
+        receiver(url, OTEL_EXPORTER_OTLP_TIMEOUT="300").send(Signal.TRACES, TWO)
+
+
+def test_of_an_answer_without_end_only_the_beginning_is_read() -> None:
+    sent: list[int] = []
+
+    def flood(connection: socket.socket, done: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not done.is_set():
+            sent.append(connection.send(bytes(MOST)))
+
+    with serving(flood) as url:
+        assert receiver(url).send(Signal.TRACES, TWO) == Answer()
+    assert sum(sent) < 1000 * MOST

@@ -108,10 +108,28 @@ def test_every_alert_says_what_is_wrong_and_where_to_read_on(policy: SignalPolic
             assert rule["annotations"]["runbook_url"] == "https://wiki.example/oncall"
 
 
+def test_a_path_within_the_repository_is_told_in_words_and_never_as_a_link(policy: SignalPolicy) -> None:
+    for group in yaml.safe_load(alerts.render(policy))["groups"]:
+        for rule in group["rules"]:
+            assert set(rule["annotations"]) == {"summary", "description", "runbook"}
+            assert rule["annotations"]["runbook"] == alerts.RUNBOOK
+
+
+def test_every_threshold_must_hold_for_a_while(policy: SignalPolicy) -> None:
+    found = {
+        one["alert"]: one
+        for group in yaml.safe_load(alerts.render(policy))["groups"]
+        for one in group["rules"]
+    }
+    for rule in alerts.rules(policy):
+        assert rule.hold_s == alerts.HOLD_S or not rule.metric or rule.name == "LoopQualityUnknown"
+        assert found[rule.name].get("for") == (f"{rule.hold_s:.0f}s" if rule.hold_s else None)
+
+
 def test_an_alert_quotes_the_condition_as_the_policy_has_it(policy: SignalPolicy) -> None:
     said = {rule.name: rule.description for rule in alerts.rules(policy)}
-    assert "`refusal_rate > 15% OR refusal_rate > baseline * 1.5`" in said["LoopRefusalRateWarn"]
-    assert "`proxy_reward > baseline AND satisfaction < baseline`" in said["LoopProxyRewardHold"]
+    assert f"`{policy.signals['refusal_rate'].thresholds.warn}`" in said["LoopRefusalRateWarn"]
+    assert f"`{policy.signals['proxy_reward'].thresholds.hold}`" in said["LoopProxyRewardHold"]
 
 
 @needs_prometheus
@@ -139,6 +157,23 @@ def test_each_rule_of_a_signal_fires_for_its_own_condition_alone(
         expected[rule.name] = [labels(rule, arm="candidate", version="v2")]
         tests.append(world(readings, expected))
     run(tmp_path, alerts.render(policy), tests)
+
+
+@needs_prometheus
+def test_one_cause_in_many_segments_is_one_alert_and_only_once_it_lasted(
+    policy: SignalPolicy, tmp_path: Path
+) -> None:
+    (rule,) = (one for one in alerts.rules(policy) if one.name == "LoopRefusalRateWarn")
+    yes = (("warn", Holds.YES),)
+    everywhere = [
+        snapshots.reading(rule.metric, 1.0, segment=segment, conditions=yes)
+        for segment in ("", "beta", "staff", "visitors")
+    ]
+    early = {"eval_time": "1m", "alertname": rule.name, "exp_alerts": []}
+    found = world(everywhere, {rule.name: [labels(rule)]})
+    found["alert_rule_test"].append(early)
+    only_a_segment = world(everywhere[1:], {rule.name: []})
+    run(tmp_path, alerts.render(policy), [found, only_a_segment])
 
 
 @needs_prometheus

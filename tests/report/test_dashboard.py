@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+import yaml
 
 from runner.report import alerts, dashboard, exposition, grafana
 from runner.report.usage import Usage
@@ -71,11 +72,20 @@ def prometheus(policy: SignalPolicy, tmp_path_factory: pytest.TempPathFactory) -
     }
     with (
         serving(pages) as target,
-        running(tmp_path_factory.mktemp("prometheus"), target, tuple(pages), alerts.render(policy)) as server,
+        running(tmp_path_factory.mktemp("prometheus"), target, tuple(pages), at_once(policy)) as server,
     ):
         server.wait(lambda: server.scraped(3), "three scrapes of each page")
         server.wait(lambda: bool(server.series('ALERTS{alertstate="firing"}')), "an alert")
         yield server
+
+
+def at_once(policy: SignalPolicy) -> str:
+    """Return the rules without the time that they wait: that promtool tests, which need not wait for it."""
+    document = yaml.safe_load(alerts.render(policy))
+    for group in document["groups"]:
+        for rule in group["rules"]:
+            rule.pop("for", None)
+    return yaml.safe_dump(document)
 
 
 def panels(policy: SignalPolicy) -> list[dict[str, Any]]:
@@ -140,7 +150,7 @@ def test_exactly_the_conditions_that_certainly_hold_fire(
         (each.metric, name, each.arm)
         for each in measured(policy).readings
         for name, holds in each.conditions
-        if holds is Holds.YES
+        if holds is Holds.YES and not each.segment
     }
     fired = {
         (one["labels"]["metric"], one["labels"]["condition"], one["labels"].get("arm", ""))
@@ -151,7 +161,9 @@ def test_exactly_the_conditions_that_certainly_hold_fire(
 
 
 @needs_prometheus
-def test_an_alert_tells_the_value_its_interval_the_threshold_and_the_runbook(prometheus: Prometheus) -> None:
+def test_an_alert_tells_the_value_its_interval_the_threshold_and_the_runbook(
+    policy: SignalPolicy, prometheus: Prometheus
+) -> None:
     said = {
         (one["labels"]["alertname"], one["labels"].get("arm")): one["annotations"]
         for one in prometheus.ask("alerts")["alerts"]
@@ -159,8 +171,8 @@ def test_an_alert_tells_the_value_its_interval_the_threshold_and_the_runbook(pro
     refusal = said["LoopRefusalRateWarn", "candidate"]
     assert refusal["summary"] == "refusal_rate of candidate (chat-v1.1) in production: 19.8%"
     assert "19.8% [16.6% to 23.3%]" in refusal["description"]
-    assert "`refusal_rate > 15% OR refusal_rate > baseline * 1.5`" in refusal["description"]
-    assert refusal["runbook_url"] == alerts.RUNBOOK
+    assert f"`{policy.signals['refusal_rate'].thresholds.warn}`" in refusal["description"]
+    assert refusal["runbook"] == alerts.RUNBOOK
     assert said["LoopLatencyP99Warn", None]["summary"] == "latency_p99 of all arms in production: 2.61s"
     assert said["LoopInputDriftHold", None]["description"].count("[0.118 to ") == 1
 
@@ -175,7 +187,8 @@ def test_percentiles_over_arms_are_those_of_the_histograms_together(prometheus: 
 
 def test_the_four_quality_signals_come_first(policy: SignalPolicy) -> None:
     titles = [panel["title"] for panel in panels(policy)]
-    assert titles[:5] == ["refusal_rate", "reask_rate", "consistency", "factuality", "satisfaction"]
+    first = ["refusal_rate", "over_refusal_rate", "reask_rate", "consistency", "factuality", "satisfaction"]
+    assert titles[:6] == first
 
 
 def test_every_signal_of_the_policy_has_exactly_one_panel_with_its_thresholds(policy: SignalPolicy) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from runner.report import weekly
 from runner.report.weekly import Material, Raters, Tails
-from runner.signals.reading import Topic
+from runner.signals.reading import Holds, Level, Topic
 from runner.spec.files import DirectoryFiles
 from runner.spec.load import Spec, load_or_raise
-from tests.report.snapshots import busy, quiet
+from tests.report.snapshots import busy, quiet, reading
 
 WEEK = 7 * 86_400.0
 HOSTILE = "<script>alert(1)</script> | [x](javascript:alert(1)) `\n# not a title"
@@ -59,7 +59,72 @@ def test_both_forms_tell_the_same(material: Material) -> None:
 
 def test_what_passed_a_threshold_stands_first_with_the_threshold(material: Material) -> None:
     first = weekly.to_markdown(material).partition("## Quality")[0]
-    assert "refusal_rate of candidate chat-v1.1: 19.8%; warn refusal_rate > 15%" in first
+    assert re.search(
+        r"^- refusal_rate: warn \(refusal_rate > 15%.*\) for candidate chat-v1\.1 19\.8%$", first, re.M
+    )
+
+
+def test_a_cause_that_all_arms_and_groups_show_is_one_line_and_counted_once(
+    material: Material, spec: Spec
+) -> None:
+    warn = (("warn", Holds.YES),)
+    places = (
+        {"arm": "baseline", "version": "v1"},
+        {"arm": "candidate", "version": "v2"},
+        {"segment": "beta"},
+        {"segment": "staff"},
+    )
+    readings = (
+        reading("latency_p99", 3.0, 2.5, 3.5, 90, level=Level.WARN, conditions=warn),
+        *(
+            reading("latency_p99", 3.0, 2.5, 3.5, 90, level=Level.WARN, conditions=warn, **at)
+            for at in places
+        ),
+        reading("error_rate", 0.0, 0.0, 0.3, 9, level=Level.UNSURE),
+        reading("error_rate", 0.0, 0.0, 0.3, 9, level=Level.UNSURE, arm="candidate"),
+        reading(
+            "over_refusal_rate",
+            0.3,
+            0.2,
+            0.4,
+            90,
+            level=Level.RETRAIN,
+            conditions=(("warn", Holds.YES), ("retrain", Holds.YES)),
+        ),
+    )
+    found = replace(material, snapshot=replace(quiet(), readings=readings))
+    short, *_, follows = weekly.sections(found)
+    assert "2 signals passed a threshold, 1 cannot be decided yet." in short.lines[0]
+    assert "9 requests were to be answered" in short.lines[0]
+    assert [item.partition(":")[0] for item in short.items] == ["over_refusal_rate", "latency_p99"]
+    written = spec.policies.signals.signals["latency_p99"].thresholds.warn
+    assert short.items[1] == (
+        f"latency_p99: warn ({written}) for all 3000 ms, baseline v1 3000 ms, candidate v2 3000 ms, "
+        "groups beta 3000 ms, staff 3000 ms"
+    )
+    assert [item.partition(" ")[0] for item in follows.items] == ["retrain:", "warn:", "warn:"]
+    assert follows.items[2] == "warn: latency_p99 wants a look (all, baseline v1, candidate v2, 2 groups)."
+
+
+def test_lists_are_lists_and_a_verdict_is_a_word_with_a_colour(material: Material) -> None:
+    page = weekly.to_html(material)
+    assert page.count("<li>") == sum(len(section.items) for section in weekly.sections(material)) > 0
+    assert '<p class="level is-retrain">retrain</p>' in page
+    assert '<span class="word is-inconclusive">inconclusive</span>' in page
+
+
+def test_a_plot_has_both_arms_a_scale_in_the_unit_and_its_thresholds(material: Material) -> None:
+    quality = next(section for section in weekly.sections(material) if section.title == "Quality")
+    drawing = dict(quality.plots)["refusal_rate"]
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawing)
+    assert {"baseline chat-v1.0", "candidate chat-v1.1", "warn 15%", "retrain 25%", "0%", "10%"} <= set(texts)
+    assert "all of it: 19.8%, 16.6% to 23.3%" in drawing
+    alone = dict(quality.plots)["consistency"]
+    assert "baseline" not in alone and "warn 60%" in alone
+
+
+def test_one_user_is_one_user(material: Material) -> None:
+    assert "Feedback came from 1 user." in weekly.to_markdown(replace(material, raters=Raters(1, 1.0)))
 
 
 def test_each_goal_says_whether_it_is_reached(material: Material, spec: Spec) -> None:

@@ -49,6 +49,14 @@ def test_questions_of_another_kind_raise_one_with_topics_and_examples(bookshop):
     assert found.weeks[-1].n == drift.n == 520
 
 
+def test_a_conversation_is_one_piece_of_evidence_however_long_it_is(bookshop):
+    for number, question in enumerate(of_the_shop(120)):
+        bookshop.asked([question] * 4, 3500 - 20 * number, user=f"talker-{number}")
+    drift = bookshop.take().drift
+    assert drift.alarmed_at is None
+    assert drift.n == 480, "the window counts every question"
+
+
 def test_an_alarm_is_latched_and_survives_a_restart_and_a_return_to_normal(bookshop):
     bookshop.asked(KITCHEN, 3500)
     first = bookshop.take(NOW - 3000).drift

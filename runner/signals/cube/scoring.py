@@ -38,9 +38,7 @@ class Scoring:
     annotator: Annotator
     within_us: int
 
-    def score(
-        self, said: ir.Table, state: State, span: Span, numbers: Sequence[int]
-    ) -> tuple[State, int]:
+    def score(self, said: ir.Table, state: State, span: Span, numbers: Sequence[int]) -> tuple[State, int]:
         """Return the state with all of `pairs.conversations` of a span scored, and how many answers that were.
 
         `said` reach `within_us` beyond the span; `numbers` are the hours of it that have events.

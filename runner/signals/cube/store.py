@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runner import digest
-from runner.errors import transient
+from runner.errors import terminal, transient
 from runner.events.manifest import sync_directory, write_durably
 from runner.signals.cube.census import Print
 
 NAME: Final = "manifest.json"
+LOCK: Final = ".lock"
 FORMAT: Final = 1
 FILES: Final = "files"
 
@@ -59,6 +62,8 @@ class State:
     hours: Mapping[int, Hour] = field(default_factory=dict)
     parts: Mapping[str, Mapping[int, Print]] = field(default_factory=dict)
     """Counts of the lake's Parquet parts, by file."""
+    waiting: int | None = None
+    """The first hour that has events and lies so far ahead that it was not counted."""
 
     def hour(self, number: int) -> Hour:
         """Return what is known of an hour."""
@@ -73,20 +78,39 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[State]:
-        """Keep others from writing; removes what a killed writer left. Raises TransientError where one is at it."""
-        (self.directory / FILES).mkdir(parents=True, exist_ok=True)
-        with (self.directory / ".lock").open("w") as lock:
+        """Keep others from writing, and move aside what is in the way of it and cannot be what was written here.
+
+        Raises TransientError where another writes, TerminalError where the lock is no file, OSError.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with _opened(self.directory / LOCK) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise transient(
                     "signals are being measured by somebody else", f"in {self.directory}"
                 ) from None
-            yield self._whole(self.load())
+            self._put_aside(FILES, lambda path: path.is_dir() and not path.is_symlink())
+            self._put_aside(f"{NAME}.tmp", _is_file)
+            (self.directory / FILES).mkdir(exist_ok=True)
+            state = self._read()
+            if state is None:
+                self._put_aside(NAME)
+            yield self._whole(state or State())
+
+    def _put_aside(self, name: str, is_good: Callable[[Path], bool] = lambda _: False) -> None:
+        """Rename what has a name that is needed and is not what belongs there; nothing is deleted."""
+        path = self.directory / name
+        if os.path.lexists(path) and not is_good(path):
+            names = (f"{path.name}.damaged{number or ''}" for number in count())
+            path.rename(
+                next(free for free in map(self.directory.joinpath, names) if not os.path.lexists(free))
+            )
 
     def _whole(self, state: State) -> State:
         """Return the state without the hours of which a file has gone: they are measured again."""
-        there = {path.name for path in (self.directory / FILES).iterdir()}
+        with os.scandir(self.directory / FILES) as entries:
+            there = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
         hours = {number: hour for number, hour in state.hours.items() if there.issuperset(hour.files)}
         return state if len(hours) == len(state.hours) else replace(state, signature="", hours=hours)
 
@@ -95,17 +119,33 @@ class Store:
         found = 0
         with self.writing():
             for path in (self.directory / FILES).glob("*.parquet"):
-                if _name(path.read_bytes()) != path.name:
-                    path.unlink()
+                if not _is_intact(path):
+                    self._remove(path)
                     found += 1
         return found
 
+    def _remove(self, path: Path) -> None:
+        """Remove a file that is not wanted; what is none was not put there by this program, and is moved aside."""
+        if _is_file(path) or path.is_symlink():
+            path.unlink(missing_ok=True)
+        else:
+            self._put_aside(f"{FILES}/{path.name}")
+
     def load(self) -> State:
-        """Return the state. One that cannot be read counts as none: all of it can be computed again."""
+        """Return the state. One that cannot be read counts as none: all of it can be computed again.
+
+        It stays where it is until somebody writes: of those that only read, none may move what a writer just put there.
+        """
+        return self._read() or State()
+
+    def _read(self) -> State | None:
+        """Return the state, an empty one where there is none, None where what is there is no state."""
         try:
             return _state(json.loads((self.directory / NAME).read_bytes()))
-        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        except FileNotFoundError:
             return State()
+        except (OSError, ValueError, OverflowError, LookupError, TypeError, AttributeError, RecursionError):
+            return None
 
     def put(self, table: pa.Table) -> str:
         """Write a table and return its name; it counts once a saved state names it. Raises OSError."""
@@ -114,7 +154,7 @@ class Store:
         data = sink.getvalue().to_pybytes()
         name = _name(data)
         path = self.directory / FILES / name
-        if not path.exists():
+        if not _is_file(path):
             temporary = path.with_suffix(".tmp")
             write_durably(temporary, data)
             temporary.replace(path)
@@ -133,7 +173,7 @@ class Store:
         wanted = {name for state in states for hour in state.hours.values() for name in hour.files}
         for path in (self.directory / FILES).iterdir():
             if path.name not in wanted:
-                path.unlink(missing_ok=True)
+                self._remove(path)
 
     def path(self, name: str) -> Path:
         """Return where a file lies."""
@@ -144,6 +184,31 @@ class Store:
         return pq.read_table(self.path(name), partitioning=None)
 
 
+def _opened(path: Path) -> IO[str]:
+    """Open a lock without touching what it holds. Raises TerminalError where a link or a directory has its name."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.fdopen(os.open(path, flags, 0o644), "a")
+    except OSError as error:
+        if not os.path.lexists(path) or _is_file(path):
+            raise
+        raise terminal(
+            "signals cannot be measured", f"{path} is no file: {error.strerror}", fix=f"remove {path}"
+        ) from error
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _is_intact(path: Path) -> bool:
+    """Return whether a file is what was written under its name."""
+    try:
+        return _is_file(path) and _name(path.read_bytes()) == path.name
+    except OSError:
+        return False
+
+
 def _name(data: bytes) -> str:
     return f"{digest.of_bytes(data)[:32]}.parquet"
 
@@ -152,6 +217,7 @@ def _plain(state: State) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "signature": state.signature,
+        "waiting": state.waiting,
         "hours": {str(number): asdict(hour) for number, hour in sorted(state.hours.items())},
         "parts": {
             file: {str(hour): list(found) for hour, found in sorted(counts.items())}
@@ -165,12 +231,18 @@ def _state(value: Any) -> State:
         raise ValueError(f"format {value['format']!r} is not {FORMAT}")
     return State(
         signature=str(value["signature"]),
-        hours={
-            int(number): Hour(**{**hour, "annotations": tuple(hour["annotations"])})
-            for number, hour in value["hours"].items()
-        },
+        waiting=None if value.get("waiting") is None else int(value["waiting"]),
+        hours={int(number): _hour(hour) for number, hour in value["hours"].items()},
         parts={
             file: {int(hour): (int(a), int(b), int(c), int(d)) for hour, (a, b, c, d) in counts.items()}
             for file, counts in value["parts"].items()
         },
     )
+
+
+def _hour(value: Any) -> Hour:
+    hour = Hour(**{**value, "annotations": tuple(value["annotations"])})
+    texts = (hour.cube, hour.pairs, hour.annotator, hour.likeness, *hour.annotations, *hour.basis.values())
+    if not all(isinstance(text, str) for text in texts) or type(hour.open_from_us) not in (int, type(None)):
+        raise ValueError("an hour is not what was written")
+    return hour

@@ -2,9 +2,10 @@
 
 The examples (`examples.jsonl`, and `questions.jsonl` beside it) were made up for this project from general knowledge
 of how assistants decline and answer: several hundred wordings in English and Korean, joined with each other and filled
-with everyday subjects, among them hard cases: policies with a "cannot", plain negative facts, warnings that help, stories
-and titles in which somebody refuses, an apology before an answer. No row is taken from a data set or a log. Answers come without questions, as the
-detector reads none. The file is the source: edit it, then write `model.json` anew with `fitting.fit()`.
+with everyday subjects, among them hard cases: policies with a "cannot", plain negative facts, warnings that help,
+stories and titles in which somebody refuses, an apology before an answer. No row is taken from a data set or a log.
+Answers come without questions, as the detector reads none. The file is the source: edit it, then write `model.json`
+anew with `fitting.fit()`.
 
 Everything wrong with a file is told at once, by line. Reads files, writes none.
 """

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.signals.consistency.support import examine
+from runner.signals.consistency.words import MOST
 
 SHORT = [
     "11 am.",
@@ -85,3 +86,10 @@ def test_an_answer_without_words_is_judged_by_its_samples_alone() -> None:
 def test_one_sample_cannot_agree() -> None:
     with pytest.raises(ValueError, match="two samples"):
         examine("11 am.", ["11 am."])
+
+
+@pytest.mark.parametrize("unit", ["I. ", "Ab. ", "Bob x1. "])
+def test_an_answer_and_samples_of_a_megabyte_come_to_an_end(unit: str) -> None:
+    text = unit * (1_000_000 // len(unit))
+    found = examine(text, [text, f"{text}x"])
+    assert 1 <= len(found.sentences) <= MOST

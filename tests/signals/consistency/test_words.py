@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.signals.consistency.words import Sort, sentences, words
+from runner.signals.consistency.words import LONGEST, MOST, Sort, sentences, words
 
 
 def keys(text: str, *sorts: Sort) -> list[str]:
@@ -64,3 +64,15 @@ def test_function_words_are_told_apart_in_both_languages() -> None:
     assert keys("it is on the shelf", Sort.FUNCTION) == ["it", "is", "on", "the"]
     assert keys("네, 2권 있습니다.", Sort.NUMBER) == ["2"]
     assert "있습니다" in keys("네, 2권 있습니다.", Sort.FUNCTION)
+
+
+@pytest.mark.parametrize("unit", ["I. ", "Ab. ", ".", "\n", "a", "1", "1.", '."', "Ab ", "1a", "가1"])
+def test_a_megabyte_of_anything_is_read_so_far_and_no_further(unit: str) -> None:
+    text = unit * (1_000_000 // len(unit))
+    assert sentences(text) == sentences(text[:LONGEST])
+    assert len(sentences(text)) <= MOST and sum(map(len, sentences(text))) <= LONGEST
+    assert words(text) == words(text[:LONGEST])
+
+
+def test_a_text_of_many_initials_is_one_sentence() -> None:
+    assert sentences("I. " * 1000) == (("I. " * 1000).strip(),)

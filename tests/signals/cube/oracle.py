@@ -28,12 +28,11 @@ class Tally:
         self.cells: dict[Key, list[Any]] = defaultdict(lambda: [0, 0.0, 0.0, None])
 
     def add(self, place: tuple[int, str, str, str], measure: str, n: int, value: float, **more: Any) -> None:
-        """Count one value; `weight` times where given, in a `bucket`, `silent` where only n counts."""
-        weight = more.get("weight", 1)
+        """Count one value, in a `bucket` where given."""
         cell = self.cells[(*place, measure, more.get("bucket"))]
-        cell[0] += n * weight
-        cell[1] += value * weight
-        cell[2] += value * value * weight
+        cell[0] += n
+        cell[1] += value
+        cell[2] += value * value
         if "peak" in more:
             cell[3] = more["peak"] if cell[3] is None else max(cell[3], more["peak"])
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.signals.facts.values import Kind, Value, values, without_values
+from runner.signals.facts.values import _READERS, LONGEST, Kind, Value, values, without_values
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,30 @@ def test_where_no_value_stands_none_is_read(text: str) -> None:
 def test_a_text_without_its_values_keeps_everything_else_in_its_place() -> None:
     rest = without_values("The Lantern costs $23.25 on shelf E2.")
     assert rest.split() == ["The", "Lantern", "costs", "on", "shelf", "."]
+
+
+def test_no_reader_repeats_anything_without_end() -> None:
+    """A repetition that has no bound would make the work on a text grow faster than the text."""
+    for pattern, _ in _READERS:
+        assert not re.search(r"[*+]", pattern.pattern), pattern.pattern
+
+
+@pytest.mark.parametrize("unit", ["1", "٣", "1,", "1.", "1:", "12 ", "$", "1 a", "a1", "a", "1st ", "\ufdfa"])
+def test_a_megabyte_of_anything_is_read_so_far_and_no_further(unit: str) -> None:
+    text = unit * (1_000_000 // len(unit))
+    assert values(text) == values(text[:LONGEST])
+    assert len(without_values(text)) <= LONGEST
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 16, "1" * 400, "1" * 16 + " dollars", "1" * 16 + ".5%", "٣", "٣٣ days"]
+)
+def test_what_is_no_number_that_anybody_means_is_no_value(text: str) -> None:
+    assert values(text) == frozenset()
+
+
+def test_fullwidth_digits_are_digits() -> None:
+    assert values("１２．５０ dollars") == {Value(Kind.MONEY, "12.5")}
 
 
 @settings(max_examples=200, deadline=None)
