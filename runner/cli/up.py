@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.repository import environment_option, find_root, pick_environment, working_tree_option
+from runner.errors import LoopError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -58,7 +59,7 @@ def command(
     signal.signal(
         signal.SIGTERM, signal.default_int_handler
     )  # until asyncio has its own: ends as Ctrl-C does
-    _fetch_base(wish)
+    _fetch(wish)
     return asyncio.run(_up(wish))
 
 
@@ -156,19 +157,26 @@ async def _stop(wish: Wish, duties: list[asyncio.Task[Any]], processes: Stack, h
     wish.tell("stopped; nothing that was started is left")
 
 
-def _fetch_base(wish: Wish) -> None:
-    """Fetch the base model where DVC tracks it and its bytes are not here yet; adapters the reconciler fetches."""
-    path = wish.spec.loop.base_model.path
-    if (
-        (wish.work.root / f"{path}").exists()
-        or not wish.environment.engine.managed
-        or not path.startswith("models/")
-    ):
-        return
-    from runner.data.pull import pull
+def _fetch(wish: Wish) -> None:
+    """Fetch from the DVC store what starting needs and is not here yet; adapters the reconciler fetches.
 
-    wish.tell(f"fetching {path} from the DVC store")
-    pull(wish.work.root, [path], wish.tell)
+    What the monitor compares with is fetched, too; without it, some signals say why they have no value.
+    """
+    from runner.data.pull import pull
+    from runner.watch.references import paths
+
+    root = wish.work.root
+    base = str(wish.spec.loop.base_model.path)
+    if wish.environment.engine.managed and base.startswith("models/") and not (root / base).exists():
+        wish.tell(f"fetching {base} from the DVC store")
+        pull(root, [base], wish.tell)
+    wanted = [path for path in paths(wish.spec) if not (root / path).exists()]
+    if wish.environment.monitor is not None and wanted:
+        wish.tell(f"fetching {', '.join(wanted)} from the DVC store")
+        try:
+            pull(root, wanted, wish.tell)
+        except LoopError as error:
+            wish.tell(f"not fetched: {error.diagnostics[0].summary}")
 
 
 def _processes(wish: Wish, session: aiohttp.ClientSession) -> Stack:

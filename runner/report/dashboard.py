@@ -11,10 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from runner.report import exposition, grafana
+from runner.report import exposition, grafana, limits
 from runner.report.exposition import bound_family, distribution_family, family, unit
 from runner.report.grafana import Format, Kind, Panel, Query, Row
-from runner.spec.expression import Baseline, Comparison, Constant, Operator
 from runner.spec.metric import METRICS
 from runner.spec.signals import SignalPolicy, Thresholds
 
@@ -103,12 +102,8 @@ def _steps(thresholds: Thresholds, metric: str) -> tuple[tuple[float | None, str
     found: list[tuple[float, str, bool]] = []
     for name, colour in _COLOURS.items():
         condition = getattr(thresholds, name)
-        for each in condition.comparisons() if condition is not None else ():
-            match each:
-                case Comparison(of, operator, Constant(value)) if of == metric:
-                    found.append((value, colour, operator in (Operator.LESS, Operator.AT_MOST)))
-                case Comparison(_, _, Baseline()) | Comparison():
-                    pass
+        marks = () if condition is None else limits.marks(condition.expression, metric)
+        found += [(value, colour, limits.downward(condition.expression, metric)) for value in marks]
     downwards = [(value, colour) for value, colour, low in found if low]
     upwards = {value: colour for value, colour, low in found if not low}
     if not downwards:

@@ -39,7 +39,7 @@ def of_policy(policy: SignalPolicy) -> dict[str, tuple[Limit, ...]]:
     """Return the limits of every signal that has any, the mildest consequence first."""
     found = {
         metric: tuple(
-            Limit(name, say(condition.expression, metric), _marks(condition.expression, metric))
+            Limit(name, say(condition.expression, metric), marks(condition.expression, metric))
             for name in Thresholds.model_fields
             if (condition := getattr(signal.thresholds, name)) is not None
         )
@@ -79,6 +79,26 @@ def number(metric: str, value: float) -> str:
     return quantity.show(float(f"{value:.6g}"), dimension)
 
 
+def marks(expression: Expression, metric: str) -> tuple[float, ...]:
+    """Return the constants that decide alone; one that only narrows a comparison with the baseline does not."""
+    parts = expression.parts if isinstance(expression, Or) else (expression,)
+    alone = [part for part in parts if isinstance(part, Comparison | Not)]
+    found = [
+        each.bound.value
+        for part in alone
+        for each in leaves(part)
+        if each.metric == metric and isinstance(each.bound, Constant)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def downward(expression: Expression, metric: str) -> bool:
+    """Return whether it is low values of the metric that a condition finds, as far as it compares with constants."""
+    low = (Operator.LESS, Operator.AT_MOST)
+    own = [one for one in leaves(expression) if one.metric == metric and isinstance(one.bound, Constant)]
+    return any(one.operator in low for one in own)
+
+
 _WORDS = {
     Operator.GREATER: "above",
     Operator.AT_LEAST: "from",
@@ -102,16 +122,3 @@ def _compared(comparison: Comparison, metric: str) -> str:
             assert_never(comparison.bound)
     whose = "" if comparison.metric == metric else f"{comparison.metric} "
     return f"{whose}{_WORDS[comparison.operator]} {written}"
-
-
-def _marks(expression: Expression, metric: str) -> tuple[float, ...]:
-    """Return the constants that decide alone; one that only narrows a comparison with the baseline does not."""
-    parts = expression.parts if isinstance(expression, Or) else (expression,)
-    alone = [part for part in parts if isinstance(part, Comparison | Not)]
-    found = [
-        each.bound.value
-        for part in alone
-        for each in leaves(part)
-        if each.metric == metric and isinstance(each.bound, Constant)
-    ]
-    return tuple(dict.fromkeys(found))

@@ -14,6 +14,8 @@ from typing import Any
 
 from runner import digest
 from runner.spec.dataset import DatasetFile
+from runner.spec.load import Spec
+from runner.spec.signals import Drift, EmbeddingShift, Factual
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,13 @@ class Missing:
     """Why a reference set cannot be used, in words, with what to do."""
 
     reason: str
+
+
+def paths(spec: Spec) -> tuple[str, ...]:
+    """Return where the reference sets of the policy's detectors lie, relative to the repository, each once."""
+    detectors = (signal.detector for signal in spec.policies.signals.signals.values())
+    names = (each.reference for each in detectors if isinstance(each, Drift | EmbeddingShift | Factual))
+    return tuple(dict.fromkeys(str(spec.datasets[name].path) for name in names if name in spec.datasets))
 
 
 def read(root: Path, datasets: Mapping[str, DatasetFile], name: str) -> Reference | Missing:

@@ -18,7 +18,6 @@ from typing import Any
 from runner.events.lake import Lake
 from runner.events.reader import EventReader
 from runner.events.schema import Kind
-from runner.export import otlp
 from runner.export.outlet import BATCH, Cursor, Outlet, close_all
 from runner.export.receiver import Receiver, Signal
 from runner.report.usage import Usage
@@ -133,6 +132,8 @@ class Exports:
 
     def _offer_readings(self, snapshot: Snapshot) -> None:
         """Offer the readings; they are of a moment, so that those that find no room are left out."""
+        from runner.export import otlp
+
         if (logs := self._outlets.get(Signal.LOGS)) is not None:
             logs.offer(otlp.evaluations(snapshot, self.environ))
         if (metrics := self._outlets.get(Signal.METRICS)) is not None:
@@ -163,6 +164,8 @@ class Exports:
 
 
 def _message(signal: Signal, events: list[Event], environ: Mapping[str, str]) -> Any:
+    from runner.export import otlp  # its protocol buffers are needed only where something is exported
+
     return otlp.spans(events, environ) if signal is Signal.TRACES else otlp.judgements(events, environ)
 
 

@@ -188,7 +188,7 @@ def _opened(path: Path) -> IO[str]:
     """Open a lock without touching what it holds. Raises TerminalError where a link or a directory has its name."""
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        return os.fdopen(os.open(path, flags, 0o644), "a")
+        return os.fdopen(os.open(path, flags, 0o666), "a")
     except OSError as error:
         if not os.path.lexists(path) or _is_file(path):
             raise

@@ -39,7 +39,7 @@ _CLASSES: dict[str, str] = {
     " knowledge",
     "<serve>": "help assist answer respond comply fulfil fulfill oblige cooperate assisting helping answering complying"
     " responding fulfilling",
-    "<give>": "provide share give offer tell disclose reveal supply list describe explain discuss explore elaborate"
+    "<give>": "provide share give offer tell say disclose reveal supply list describe explain discuss explore elaborate"
     " advise suggest recommend comment speculate weigh weighing guess predict providing sharing giving offering telling"
     " disclosing discussing commenting speculating advising explaining",
     "<make>": "write create generate produce compose draft translate make do perform execute complete process carry"

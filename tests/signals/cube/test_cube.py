@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -186,6 +187,198 @@ def test_feedback_on_an_answer_of_an_earlier_hour_changes_the_hour_of_the_feedba
     assert (done.hours, done.events_read) == ((HOUR + 2,), 1)
 
 
+def thumb(response: str, at_s: int, **changes: Any) -> dict[str, Any]:
+    """Return a thumb down on an answer of the example."""
+    event = {
+        "event.time": at_s * 1_000_000,
+        "gen_ai.response.id": response,
+        "loop.user": "ann",
+        "loop.group": "public",
+        "loop.thumbs": -1,
+    }
+    return worlds.whole(f"{response}-{at_s}", event | changes)
+
+
+FEEDBACK = ("response", "thumbs_down", "stars")
+
+
+def opinions(found: Measurer, hours: int) -> dict[tuple[int, str], tuple[int, float]]:
+    """Return n and total by hour and measure of what was said of answers, hours counted from the first."""
+    cells = rows(found.cube(HOUR, HOUR + hours))
+    return {
+        (key[0] - HOUR, key[4]): (cell[0], cell[1])
+        for key, cell in cells.items()
+        if key[4] in FEEDBACK and (key[4] != "response" or cell[1])
+    }
+
+
+def test_who_says_the_same_of_an_answer_every_hour_counts_once_in_the_first(tmp_path: Path) -> None:
+    worlds.write(tmp_path / "events", EXAMPLE)
+    hourly = [thumb("r0", 3600 * hour + 900) for hour in range(1, 25)]
+    worlds.write(tmp_path / "events", {Kind.FEEDBACK: hourly})
+    found = measurer(tmp_path)
+    found.run(END_S + 86_400.0)
+    once = {"response": (6, 1.0), "thumbs_down": (1, 1.0), "stars": (1, 1.0)}
+    assert opinions(found, 30) == {(1, measure): cell for measure, cell in once.items()}
+
+
+def test_an_opinion_said_every_hour_counts_once_when_each_pass_sees_only_the_next_hour(
+    tmp_path: Path,
+) -> None:
+    worlds.write(tmp_path / "events", EXAMPLE)
+    found = measurer(tmp_path)
+    for hour in range(1, 5):
+        worlds.write(tmp_path / "events", {Kind.FEEDBACK: [thumb("r0", 3600 * hour + 900)]}, opened=hour)
+        found.run(HOUR * 3600.0 + 3600.0 * hour + 1000.0)
+    assert sorted(opinions(found, 9)) == [(1, measure) for measure in sorted(FEEDBACK)]
+
+
+def test_an_earlier_opinion_that_comes_late_takes_the_place_of_the_later_one(tmp_path: Path) -> None:
+    worlds.write(tmp_path / "events", EXAMPLE)
+    worlds.write(tmp_path / "events", {Kind.FEEDBACK: [thumb("r0", 8000)]})
+    found = measurer(tmp_path)
+    found.run(END_S)
+    assert {hour for hour, _ in opinions(found, 9)} == {2}
+    worlds.write(tmp_path / "events", {Kind.FEEDBACK: [thumb("r0", 900, **{"loop.thumbs": 1})]}, opened=1)
+    found.run(END_S)
+    assert {key: cell[1] for key, cell in opinions(found, 9).items()} == {
+        (0, "response"): 1.0,
+        (0, "thumbs_down"): 0.0,
+        (0, "stars"): 5.0,
+    }
+
+
+def test_a_rating_and_a_thumb_of_one_person_count_once_in_each_measure(tmp_path: Path) -> None:
+    worlds.write(tmp_path / "events", EXAMPLE)
+    rated = thumb("r0", 900, **{"loop.thumbs": None, "loop.rating": 4})
+    worlds.write(tmp_path / "events", {Kind.FEEDBACK: [rated, thumb("r0", 4000)]})
+    found = measurer(tmp_path)
+    found.run(END_S)
+    assert {key: cell[1] for key, cell in opinions(found, 9).items()} == {
+        (0, "response"): 1.0,
+        (0, "stars"): 4.0,
+        (1, "thumbs_down"): 1.0,
+    }
+
+
+def test_what_is_dated_in_the_future_is_left_alone_until_its_time_has_come(tmp_path: Path) -> None:
+    worlds.write(tmp_path / "events", EXAMPLE)
+    now = (HOUR + 2) * 3600.0 + 1800.0
+    ahead = {"loop.request.id": "q-late", "gen_ai.response.id": "r-late", "loop.user": "bob"}
+    soon = late(0, **ahead, **{"event.time": (HOUR + 9) * worlds.HOUR_US})
+    worlds.write(tmp_path / "events", soon, opened=1)
+    found = measurer(tmp_path)
+    assert found.run(now).hours == (HOUR, HOUR + 1, HOUR + 2)
+    assert set(found._store.load().hours) == {HOUR, HOUR + 1, HOUR + 2}
+    again = found.run(now + 60.0)
+    assert again.hours == ()
+    assert found.run((HOUR + 8) * 3600.0).hours == (HOUR + 9,)
+    assert (
+        rows(found.cube(HOUR + 9, HOUR + 10))[(HOUR + 9, "baseline", "v1", "public", "error", None)][0] == 1
+    )
+
+
+YEAR_2099 = 1_131_000
+"""An hour in it."""
+
+
+@pytest.mark.parametrize("hour", [YEAR_2099, 3], ids=["2099", "1970"])
+def test_no_pass_walks_the_hours_between_a_wrong_clock_and_now(tmp_path: Path, hour: int) -> None:
+    worlds.write(tmp_path / "events", EXAMPLE)
+    wrong = late(0, **{"event.time": hour * worlds.HOUR_US, "loop.user": "bob"})
+    worlds.write(tmp_path / "events", wrong | {Kind.FEEDBACK: [thumb("r0", 900)]}, opened=1)
+    found = measurer(tmp_path, keep_hours=10**9)
+    found.run(END_S)
+    wanted = {HOUR, HOUR + 1, HOUR + 2} | ({hour} if hour < HOUR else set())
+    assert set(found._store.load().hours) == wanted
+    assert set(found.cube(0, 10**9)["hour"].to_pylist()) == wanted
+    found.run(hour * 3600.0 + 60.0 if hour > HOUR else END_S)
+    assert set(found._store.load().hours) == wanted | {hour}
+
+
+def test_an_answer_of_many_statements_weighs_no_more_than_another(tmp_path: Path) -> None:
+    common = {"event.time": 5, "loop.request.id": "q0", "loop.version": "v1", "loop.detector": "factual"}
+    samples = [
+        worlds.whole("long", common | {"loop.sample.value": 0.0, "loop.sample.count": 60}),
+        worlds.whole("short", common | {"loop.sample.value": 1.0, "loop.sample.count": 1}),
+        worlds.whole("none", common | {"loop.sample.count": 0}),
+    ]
+    worlds.write(tmp_path / "events", {Kind.SAMPLE: samples})
+    ((key, cell),) = counted(tmp_path).items()
+    assert (key[4], cell[:3]) == ("factuality", (2, 1.0, 1.0))
+
+
+def of_a_directory(path: Path) -> None:
+    (path / "something").mkdir(parents=True)
+
+
+def of_nested_lists(path: Path) -> None:
+    path.write_bytes(b"[" * 100_000)
+
+
+def of_numbers_without_end(path: Path) -> None:
+    path.write_bytes(
+        b'{"format": 1, "signature": "", "hours": {}, "parts": {"x": {"1": [Infinity, 1, 1, 1]}}}'
+    )
+
+
+def of_hours_that_are_none(path: Path) -> None:
+    path.write_bytes(
+        b'{"format": 1, "signature": "", "parts": {}, "hours": {"1": {"cube": 5, "annotations": []}}}'
+    )
+
+
+@pytest.mark.parametrize(
+    "made", [of_a_directory, of_nested_lists, of_numbers_without_end, of_hours_that_are_none]
+)
+def test_a_manifest_of_another_kind_is_moved_aside_and_measured_again(
+    tmp_path: Path, made: Callable[[Path], None]
+) -> None:
+    worlds.write(tmp_path / "events", EXAMPLE)
+    wanted = counted(tmp_path)
+    manifest = tmp_path / "signals" / "manifest.json"
+    for _ in range(2):
+        manifest.unlink()
+        made(manifest)
+        assert rows(measurer(tmp_path).cube(HOUR, HOUR + 9)) == {}, "who reads moves nothing"
+        assert os.path.lexists(manifest)
+        assert_same(counted(tmp_path), wanted)
+    aside = sorted(path.name for path in manifest.parent.glob("*.damaged*"))
+    assert aside == ["manifest.json.damaged", "manifest.json.damaged1"]
+
+
+def test_directories_where_files_belong_are_moved_aside(tmp_path: Path) -> None:
+    worlds.write(tmp_path / "events", EXAMPLE)
+    wanted = counted(tmp_path)
+    kept = tmp_path / "signals" / "files"
+    first = sorted(kept.iterdir())[0]
+    first.unlink()
+    of_a_directory(first)
+    of_a_directory(kept.parent / "manifest.json.tmp")
+    assert_same(counted(tmp_path), wanted)
+    shutil.rmtree(kept)
+    kept.write_text("no directory")
+    assert_same(counted(tmp_path), wanted)
+    assert (kept.parent / "files.damaged").read_text() == "no directory"
+
+
+def test_a_lock_is_opened_as_it_is_and_only_a_file_is_one(tmp_path: Path) -> None:
+    from runner.errors import TerminalError
+
+    worlds.write(tmp_path / "events", EXAMPLE)
+    lock, other = tmp_path / "signals" / ".lock", tmp_path / "other"
+    lock.parent.mkdir()
+    lock.write_text("kept")
+    counted(tmp_path)
+    assert lock.read_text() == "kept"
+    for made in (lambda: lock.symlink_to(other), lambda: lock.mkdir()):
+        lock.unlink()
+        made()
+        with pytest.raises(TerminalError, match="is no file"):
+            measurer(tmp_path).run(END_S)
+    assert not other.exists()
+
+
 def test_a_window_for_asking_again_that_closes_later_is_counted_then(tmp_path: Path) -> None:
     worlds.write(tmp_path / "events", EXAMPLE)
     last = (worlds.START_US + 17 * 600_000_000) / 1e6
@@ -326,10 +519,9 @@ def test_errors_and_crashes_are_counted_as_rollouts_count_them(
 
 def test_new_questions_tails_and_raters_can_be_asked_for(tmp_path: Path) -> None:
     worlds.write(tmp_path / "events", EXAMPLE)
-    said = {"gen_ai.response.id": "r0", "loop.group": "public", "loop.thumbs": 1}
-    votes = [
-        worlds.whole(f"f{n}", said | {"event.time": n, "loop.user": "ann" if n else "bob"}) for n in range(4)
-    ]
+    worlds.write(tmp_path / "events", late(9, **{"loop.user": "bob", "gen_ai.response.id": "rb"}), opened=1)
+    votes = [thumb("r0", 1), thumb("r0", 2), thumb("r1", 3), thumb("r2", 4)]
+    votes += [thumb("rb", 5, **{"loop.user": "bob"}), thumb("r0", 6, **{"loop.user": "a stranger"})]
     worlds.write(tmp_path / "events", {Kind.FEEDBACK: votes})
     found = measurer(tmp_path)
     found.run(END_S)

@@ -73,7 +73,7 @@ requests = st.fixed_dictionaries(
 feedback = st.fixed_dictionaries(
     {
         "event.time": _minutes,
-        "of": st.integers(0, 9),
+        "of": st.integers(0, 4),
         "loop.user": st.sampled_from(["ann", "bob"]),
         "loop.thumbs": st.sampled_from([None, 1, -1]),
         "loop.rating": st.sampled_from([None, 1, 3, 5]),
@@ -117,7 +117,7 @@ evaluations = st.fixed_dictionaries(
 worlds = st.builds(
     lambda **drawn: _world(**drawn),
     asked=st.lists(requests, max_size=10),
-    said=st.lists(feedback, max_size=5),
+    said=st.lists(feedback, max_size=8),
     compared=st.lists(votes, max_size=3),
     examined=st.lists(samples, max_size=3),
     probed=st.lists(probes, max_size=2),
