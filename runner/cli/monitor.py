@@ -18,6 +18,7 @@ from runner.errors import LoopError
 
 if TYPE_CHECKING:
     from runner.cli.deployment import Deployment
+    from runner.report.limits import Limit
     from runner.signals.reading import Snapshot
     from runner.spec.environment import Monitor
     from runner.watch.resident import Situation
@@ -86,7 +87,8 @@ async def _run(work: Deployment, settings: Monitor, sample: bool, tell: Callable
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    ports = Ports(Taking(work), lambda: _situation(work), _exports(work, settings), tell)
+    taking = Taking(work)
+    ports = Ports(taking, lambda: _situation(work), _exports(work, settings), tell, limits=taking.limits)
     resident = Resident(work.environment, settings.listen, settings.every, ports)
     sampling = asyncio.create_task(_sample_on(work, tell)) if sample else None
     try:
@@ -121,6 +123,12 @@ class Taking:
         found: Snapshot = self._watch.take(now)
         self._watch.tell_runner(found)
         return found
+
+    def limits(self) -> dict[str, tuple[Limit, ...]]:
+        """Return the thresholds of the policies that were measured with; none before the first snapshot."""
+        from runner.report.limits import of_policy
+
+        return of_policy(self._watch.policy) if self._watch is not None else {}
 
 
 def _situation(work: Deployment) -> Situation:

@@ -82,7 +82,9 @@ _ALL = (
         "reask_rate", _LOW, "share of answers after which the same user asks alike again within the window"
     ),
     _ratio("consistency", _HIGH, "mean pairwise similarity of several sampled answers to one question"),
-    _ratio("factuality", _HIGH, "share of checked statements that the reference facts support"),
+    _ratio(
+        "factuality", _HIGH, "mean support of checked answers by the reference facts, each answer one value"
+    ),
     Metric(
         "satisfaction",
         Dimension.SCORE,

@@ -17,6 +17,7 @@ from runner.console.monitor.app import serve
 from runner.console.monitor.feed import Decision, Feed, Page
 from runner.errors import LoopError
 from runner.report import exposition
+from runner.report.limits import Limit
 from runner.signals.reading import Snapshot
 
 Tell = Callable[[str], None]
@@ -58,6 +59,8 @@ class Ports:
     telemetry: Telemetry
     tell: Tell
     now: Callable[[], float] = time.time
+    limits: Callable[[], dict[str, tuple[Limit, ...]]] = dict
+    """The thresholds of the policy that was measured with."""
 
 
 @dataclass(slots=True)
@@ -141,7 +144,15 @@ class Resident:
             stale = stale or f"the runner's status cannot be read: {_words(error)}"
             rollout, runner, journal = None, pages.Runner(None, None, ""), ()
         decided = sorted((*journal, *self._changes), key=lambda one: one.at, reverse=True)
-        return Page(self.environment, snapshot, rollout, tuple(decided[:DECISIONS]), runner, stale)
+        return Page(
+            self.environment,
+            snapshot,
+            rollout,
+            tuple(decided[:DECISIONS]),
+            runner,
+            stale,
+            self.ports.limits(),
+        )
 
 
 def _words(error: Exception) -> str:

@@ -71,6 +71,11 @@ class Watch:
         self._places, self._spec, self._name, self._embedder = places, spec, name, embedder
         self._environment = spec.loop.environments[name]
 
+    @property
+    def policy(self) -> SignalPolicy:
+        """The policy that is measured with."""
+        return self._spec.policies.signals
+
     @cached_property
     def detectors(self) -> Detectors:
         """What reads texts; fitted to the reference sets when first asked for."""

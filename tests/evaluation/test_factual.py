@@ -57,12 +57,13 @@ def test_facts_that_are_missing_or_no_facts_are_told(tmp_path: Path) -> None:
         load(tmp_path / "bad.jsonl")
 
 
-def test_an_answer_without_end_is_checked_so_far(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", ["1", "Aa x1. "])
+def test_an_answer_without_end_is_checked_so_far(tmp_path: Path, unit: str) -> None:
     (tmp_path / "f.jsonl").write_text(json.dumps({"text": FACT}))
-    endless = "1" * 1_000_000
+    endless = unit * (1_000_000 // len(unit))
     asked = ({"role": "user", "content": f"When do you open on day 1? {endless}"},)
     with SampleLog(tmp_path / "events", "production", lambda: 5) as log:
         found = verify(
             [logged(1, messages=asked, answer=f"11 am. {endless}")], load(tmp_path / "f.jsonl"), log
         )
-    assert found.examined == 1 and found.supported == 1
+    assert found.examined == 1 and found.covered <= 200

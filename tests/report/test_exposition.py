@@ -158,7 +158,7 @@ def test_requests_are_counted_under_the_names_of_the_conventions() -> None:
     usage = Usage(0.0)
     usage.add(
         [
-            request(1, loop__latency_ms=1500.0),
+            request(1, loop__latency_ms=1500.0, gen_ai__request__stream=True),
             request(2, loop__outcome="error", loop__latency_ms=90.0, error__type="timeout"),
             request(3, loop__outcome="refused"),
         ]

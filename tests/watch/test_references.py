@@ -26,7 +26,12 @@ def test_the_policy_names_every_set_that_its_detectors_compare_with_once(spec: S
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "dvc pull"), ("", "holds no rows"), ("{not json", "not JSON lines"), ("[1, 2]\n", "holds no rows")],
+    [
+        (None, "dvc pull"),
+        ("", "holds no rows"),
+        ("{not json", "not JSON lines"),
+        ("[1, 2]\n", "holds no rows"),
+    ],
 )
 def test_a_set_that_cannot_be_used_says_why(
     spec: Spec, tmp_path: Path, content: str | None, reason: str

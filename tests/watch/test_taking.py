@@ -46,7 +46,7 @@ def test_every_quality_signal_is_what_counting_by_hand_gives(logged):
         "refusal_rate": (4 / 32, 32),
         "reask_rate": (1 / 32, 32),
         "consistency": (0.7, 2),
-        "factuality": (0.75, 4),
+        "factuality": (0.5, 2),
         "satisfaction": ((6 * 5 + 2 * 1) / 8, 8),
         "thumbs_down_rate": (2 / 8, 8),
         "response_rate": (8 / 32, 32),

@@ -68,7 +68,7 @@ LONGEST = 8_000
 MOST = 200
 """Sentences of a text that are read: each is compared with every sentence of the samples."""
 REMEMBERED = 500
-"""Characters of the longest sentence whose words are remembered."""
+"""Characters of the longest sentence that is remembered among many; of longer ones only the last few are."""
 
 
 def sentences(text: str) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ def sentences(text: str) -> tuple[str, ...]:
 
 def words(sentence: str) -> tuple[Word, ...]:
     """Return the words of one sentence, in order; a capital makes a name unless the sentence begins with it."""
-    return _remembered(sentence) if len(sentence) <= REMEMBERED else _read(sentence[:LONGEST])
+    return _remembered(sentence) if len(sentence) <= REMEMBERED else _remembered_long(sentence[:LONGEST])
 
 
 def _read(sentence: str) -> tuple[Word, ...]:
@@ -97,6 +97,7 @@ def _read(sentence: str) -> tuple[Word, ...]:
 
 
 _remembered = lru_cache(maxsize=1024)(_read)  # the sentences of samples are looked at from several sides
+_remembered_long = lru_cache(maxsize=16)(_read)
 
 
 def _words(sentence: str) -> Iterable[Word]:

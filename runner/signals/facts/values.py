@@ -57,7 +57,7 @@ NUMERIC = frozenset(
 LONGEST = 8_000
 """Characters of a text that are read; what follows holds no values."""
 REMEMBERED = 500
-"""Characters of the longest text whose values are remembered: memory is for sentences, which come again."""
+"""Characters of the longest text that is remembered among many; of longer ones only the last few are."""
 _BEGIN = r"(?<![0-9])(?<![0-9][.,])"
 """Where a number may begin: not inside another one."""
 _N = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})(?:\.[0-9]{1,15})?(?![0-9])"
@@ -129,7 +129,7 @@ def without_values(text: str) -> str:
 
 
 def _found(text: str) -> tuple[frozenset[Value], str]:
-    return _remembered(text) if len(text) <= REMEMBERED else _read(text[:LONGEST])
+    return _remembered(text) if len(text) <= REMEMBERED else _remembered_long(text[:LONGEST])
 
 
 def _read(text: str) -> tuple[frozenset[Value], str]:
@@ -152,6 +152,7 @@ def _read(text: str) -> tuple[frozenset[Value], str]:
 
 
 _remembered = lru_cache(maxsize=1024)(_read)
+_remembered_long = lru_cache(maxsize=16)(_read)  # a question is read again for each sentence of its answer
 
 
 def _plain(number: str) -> str:

@@ -263,14 +263,14 @@ def test_a_rating_and_a_thumb_of_one_person_count_once_in_each_measure(tmp_path:
 
 def test_what_is_dated_in_the_future_is_left_alone_until_its_time_has_come(tmp_path: Path) -> None:
     worlds.write(tmp_path / "events", EXAMPLE)
-    now = (HOUR + 2) * 3600.0 + 1800.0
+    now = (HOUR + 3) * 3600.0 + 60.0
     ahead = {"loop.request.id": "q-late", "gen_ai.response.id": "r-late", "loop.user": "bob"}
     soon = late(0, **ahead, **{"event.time": (HOUR + 9) * worlds.HOUR_US})
     worlds.write(tmp_path / "events", soon, opened=1)
     found = measurer(tmp_path)
     assert found.run(now).hours == (HOUR, HOUR + 1, HOUR + 2)
     assert set(found._store.load().hours) == {HOUR, HOUR + 1, HOUR + 2}
-    again = found.run(now + 60.0)
+    again = found.run(now + 600.0)
     assert again.hours == ()
     assert found.run((HOUR + 8) * 3600.0).hours == (HOUR + 9,)
     assert (
