@@ -1,7 +1,7 @@
 """Refusals on XSTest completions: the detector that is shipped, one fitted to labels, rules, and keyword lists.
 
 Called by `benchmarks.signals.run`. A full or a partial refusal counts, as people judged it. Nothing shipped was fitted
-to these rows; while it was written, the two models of `UNSEEN` gave no example and no wording. "Fitted" is cross-validated by
+to these rows; the two models of `UNSEEN` gave no example and no wording. "Fitted" is cross-validated by
 prompt and model at once, without embeddings and with MiniLM (`refusal_f1_fitted`); which features and how strong a
 penalty it has was chosen on these rows of all five models, so it may do a little worse elsewhere. Over-refusal is read
 off the prompts. Data: Röttger et al., XSTest, NAACL 2024.
