@@ -36,7 +36,7 @@ TEXTS = 20_000
 
 
 def measure(events: int = EVENTS) -> dict[str, Any]:
-    """Generate a day and measure it; a figure that could not be measured is None."""
+    """Generate a day and measure it; what was not measured is None."""
     with tempfile.TemporaryDirectory(prefix="loop-bench-") as name:
         home = Path(name)
         _say(f"generating {events} events")
