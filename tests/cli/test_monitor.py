@@ -104,7 +104,7 @@ def test_an_address_that_is_taken_is_an_error_in_words(running):
     second = start(running.bench, port)
     _, said = second.communicate(timeout=60)
     assert second.returncode == 1
-    assert f"error: the monitor cannot listen on '127.0.0.1:{port}'" in said
+    assert f"error: cannot listen on '127.0.0.1:{port}'" in said
     assert "Traceback" not in said
 
 

@@ -24,6 +24,7 @@ from runner.signals.reading import (
     Topic,
     Trend,
 )
+from tests.report import snapshots
 
 AT = 1_795_249_800.0
 HOUR, DAY = 3600.0, 86_400.0
@@ -172,33 +173,19 @@ def decisions(at: float) -> tuple[Decision, ...]:
 
 def drift(at: float, alarm: str = "") -> Drift:
     """A week of questions, like the reference's or with more about parcels."""
-    away = bool(alarm)
-    return Drift(
-        at=at,
-        window=7 * DAY,
-        n=1840,
-        needed=380,
-        divergence=0.163 if away else 0.021,
-        low=0.118 if away else 0.004,
-        fine_divergence=0.21 if away else 0.05,
-        e_value=4210.0 if away else 1.7,
-        since=at - 9 * DAY,
-        alarm=alarm,
-        alarmed_at=at - DAY if away else None,
-        shift=0.062 if away else 0.011,
-        shift_p=0.001 if away else 0.44,
+    found = replace(snapshots.drift(at, alarm), grown=(), shrunk=())
+    if not alarm:
+        return found
+    return replace(
+        found,
         grown=(
             Topic(7, 0.21, 0.10, ("Where is my parcel? It was due on Monday.", "Has my order left yet?")),
             Topic(11, 0.09, 0.05, ("Can I send the gift card to another address?",)),
-        )
-        if away
-        else (),
+        ),
         shrunk=(
             Topic(2, 0.03, 0.09, ("Do you have a reading list for children of eight?",)),
             Topic(15, 0.04, 0.07, ("Which translation of the Odyssey is easiest to read?",)),
-        )
-        if away
-        else (),
+        ),
     )
 
 

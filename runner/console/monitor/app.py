@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import sys
 import time
 import traceback
@@ -22,7 +21,7 @@ import uvicorn
 
 from runner.console.monitor import page
 from runner.console.monitor.feed import Feed, to_json
-from runner.errors import terminal
+from runner.listening import listening, url
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -187,7 +186,7 @@ async def serve(
     `hosts` are further names by which browsers reach it, through a proxy for example. Raises TerminalError where
     the address is not to be had.
     """
-    with contextlib.closing(_listening(listen)) as listener:
+    with contextlib.closing(listening(listen, BACKLOG)) as listener:
         own = listen.rpartition(":")[0].strip("[]").lower()
         application = Monitor(state, {own, *hosts}, stop)
         server = _Server(
@@ -204,7 +203,7 @@ async def serve(
                 timeout_graceful_shutdown=2,
             )
         )
-        ready(_url(listener))
+        ready(url(listener))
         running = asyncio.ensure_future(server.serve(sockets=[listener]))
         ending = asyncio.ensure_future(stop.wait())
         await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -220,29 +219,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
-
-
-def _listening(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host.strip("[]"), int(port)))
-        made.listen(BACKLOG)
-        made.setblocking(False)
-    except (OSError, ValueError, OverflowError) as error:
-        made.close()
-        raise terminal(
-            f"the monitor cannot listen on '{address}'",
-            str(error),
-            fix="choose a free HOST:PORT, or stop what listens there",
-        ) from error
-    return made
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _host(scope: Scope) -> str:

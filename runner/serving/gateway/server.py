@@ -12,7 +12,6 @@ import functools
 import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ import uvicorn
 
 from runner.errors import terminal
 from runner.events.writer import OS_DISK, Disk, LogUnwritable, Rotation
+from runner.listening import listening, url
 from runner.serving.gateway import applications
 from runner.serving.gateway.book import RouteBook
 from runner.serving.gateway.callers import Callers, KeyedHash, RateLimit, read_secret
@@ -201,7 +201,7 @@ async def serve(config: GatewayConfig, ready: Ready, sources: Sources, disk: Dis
                 _Server(_uvicorn(parts.admin, doors.admin, config, share.backlog)),
             ]
             tasks = _background(parts, config)
-            ready(_url(public), _url(admin), lambda: _stop(servers))
+            ready(url(public), url(admin), lambda: _stop(servers))
             try:
                 await asyncio.gather(servers[0].serve(sockets=[public]), servers[1].serve(sockets=[admin]))
             finally:
@@ -270,27 +270,3 @@ def _uvicorn(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(config.limits.total_timeout_s) + 1,
     )
-
-
-def listening(address: str, backlog: int) -> socket.socket:
-    """Return a socket that listens on `HOST:PORT`. Raises TerminalError."""
-    host, _, port = address.rpartition(":")
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        made = socket.socket(family, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host.strip("[]"), int(port)))
-        made.listen(backlog)
-        made.setblocking(False)
-    except (OSError, ValueError, OverflowError) as error:
-        raise terminal(
-            f"cannot listen on '{address}'",
-            str(error),
-            fix="choose a free HOST:PORT, or stop what listens there",
-        ) from error
-    return made
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
