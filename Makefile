@@ -13,7 +13,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 setup: ## build .venv from the locked requirement files, and fetch the shipped model
-	@bash requirements/install.sh .venv core serve-cpu train data signals spark dev
+	@bash requirements/install.sh .venv core serve-cpu train data signals spark console privacy dev
 	@$(PY) -m dvc pull --quiet
 
 up: ## start engine, gateway and reconciler, bring them to what loop.yaml says, ask a question; Ctrl-C stops all

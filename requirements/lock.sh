@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Locks every requirement group by name, version and hash, without any index address (`make lock`).
-# Groups that share .venv are resolved together first, so that any mix of them installs.
+# Groups that share .venv are resolved together first, so that any mix of them installs. What is locked already keeps
+# its version; `UPGRADE=1 make lock` takes the newest of everything.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . requirements/find-links.sh
@@ -13,8 +14,11 @@ compile() {
 report() { echo "locked $1 ($(grep -c '==' "$1") packages)"; }
 whole=$(mktemp)
 trap 'rm -f "$whole"' EXIT
-shared=(core serve-cpu train data signals spark console dev)
+shared=(core serve-cpu train data signals spark console privacy dev)
 inputs=("${shared[@]/#/requirements/}")
+[ -n "${UPGRADE:-}" ] || for group in "${shared[@]}"; do
+  if [ -f "requirements/$group.txt" ]; then grep -hoE '^[A-Za-z0-9._-]+(\[[^]]*\])?==[^ \\]+' "requirements/$group.txt"; fi
+done | sort -u > "$whole"
 compile "${backend[@]}" "${inputs[@]/%/.in}" --output-file "$whole"
 for group in "${shared[@]}"; do
   compile "${backend[@]}" "requirements/$group.in" --constraint "$whole" --output-file "requirements/$group.txt"

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     SHADOW = "shadow"
     PROBE = "probe"
     VOTE = "vote"
+    LABEL = "label"
     SAMPLE = "sample"
     EVALUATION = "evaluation"
 
@@ -187,6 +188,47 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("loop.right.digest", Type.TEXT, "digest of that adapter"),
         Field("loop.vote.choice", Type.TEXT, "left, right, tie or neither", required=True),
         Field("loop.vote.question", Type.TEXT, "id of the comparison, the same for all who judge it"),
+        Field(
+            "loop.vote.counted",
+            Type.BOOL,
+            "false where an answer gave its own model's name away; such a vote is kept and not counted",
+        ),
+        Field(
+            "loop.vote.shown",
+            Type.WHOLE,
+            "answers that stood side by side; a vote on more makes several events",
+        ),
+        Field("loop.vote.taken_ms", Type.REAL, "from the last answer's end to the vote, milliseconds"),
+        Field("loop.vote.category", Type.TEXT, "category of `policies/collection.yaml`"),
+        Field("loop.vote.language", Type.TEXT, "language of the question: en, ko, ..."),
+        Field("loop.vote.prompt", Type.TEXT, "the messages that both answered, JSON, personal data masked"),
+        Field("loop.left.response", Type.TEXT, "the left answer's `gen_ai.response.id`"),
+        Field("loop.right.response", Type.TEXT, "the right answer's `gen_ai.response.id`"),
+        Field("loop.left.answer", Type.TEXT, "the left answer, personal data masked"),
+        Field("loop.right.answer", Type.TEXT, "the right answer, personal data masked"),
+        Field(
+            "loop.left.sampling", Type.TEXT, "how the left answer was sampled, JSON: temperature, seed, ..."
+        ),
+        Field("loop.right.sampling", Type.TEXT, "how the right answer was sampled, JSON"),
+        Field("loop.vote.reason", Type.TEXT, "why, in the person's words, personal data masked"),
+        Field("loop.vote.correction", Type.TEXT, "an answer better than both, personal data masked"),
+    ),
+    Kind.LABEL: (
+        *_COMMON,
+        Field("loop.user", Type.TEXT, "keyed hash of the person who judged", required=True),
+        Field("loop.group", Type.TEXT, "group of the API key", required=True),
+        Field("loop.item", Type.TEXT, "id of the record or comparison that was judged", required=True),
+        Field(
+            "loop.label.task",
+            Type.TEXT,
+            "what was asked of it: answer, correction or preference",
+            required=True,
+        ),
+        Field("loop.label.value", Type.TEXT, "what was said, one of the task's words", required=True),
+        Field("loop.label.final", Type.BOOL, "whether it settles what others disagreed about"),
+        Field("loop.label.taken_ms", Type.REAL, "from the item's being shown to its label, milliseconds"),
+        Field("loop.label.correction", Type.TEXT, "a better answer, personal data masked"),
+        Field("loop.label.comment", Type.TEXT, "free text, personal data masked"),
     ),
     Kind.SAMPLE: (
         *_COMMON,

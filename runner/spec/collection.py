@@ -9,7 +9,7 @@ from pydantic import Field
 
 from runner.spec.base import Name, Section, Text
 from runner.spec.cadence import Frequency
-from runner.spec.quantity import Ratio
+from runner.spec.quantity import Duration, Ratio
 
 
 class Improvement(StrEnum):
@@ -98,6 +98,8 @@ class SetQuality(Section):
     """Largest share of pairs whose longer answer was chosen."""
     near_duplicate: Ratio
     """Similarity from which a question counts as asked before."""
+    max_length_gain: Annotated[float, Field(ge=1)] = 2.0
+    """Chosen answers are at most so many times as long as rejected ones, by the geometric mean over the set."""
 
 
 class Agreement(Section):
@@ -125,6 +127,10 @@ class Extraction(Section):
     """Share at both ends of the token distribution from which samples are taken."""
     near_duplicate: Ratio = 0.9
     """Similarity from which two records count as one."""
+    window: Duration = 30 * 86400.0
+    """How far back the log is read."""
+    per_reason: Annotated[int, Field(ge=1)] = 500
+    """Most records of one reason; of more, those are kept whose questions differ most, or a fixed draw."""
 
 
 class CollectionPolicy(Section):

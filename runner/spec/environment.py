@@ -163,6 +163,13 @@ class Monitor(Section):
     """Address of an OpenTelemetry receiver that gets requests and signals; none where absent."""
 
 
+class Console(Section):
+    """The pages for people: arena, playground and review queue."""
+
+    listen: Address = "127.0.0.1:8089"
+    """Where the pages are; people sign in with the gateway's keys."""
+
+
 class Environment(Section):
     """One place where the model serves."""
 
@@ -172,6 +179,8 @@ class Environment(Section):
     """What users call."""
     monitor: Monitor | None = None
     """What measures the signals beside it, all the time; where absent, `loop signals` measures when asked."""
+    console: Console | None = None
+    """Pages on which people compare, try and judge answers; none where absent."""
     baseline: Name
     """The version now trusted."""
     standby: Name | None = None

@@ -1,7 +1,4 @@
-"""`policies/privacy.yaml`: what counts as personal data, what reaches the disk, and how long it stays.
-
-Only `content` is in force in this version; each other field says so.
-"""
+"""`policies/privacy.yaml`: what counts as personal data, what reaches the disk, and how long it stays."""
 
 from __future__ import annotations
 
@@ -51,7 +48,7 @@ class Replacement(StrEnum):
 
 
 class Retention(Section):
-    """How long what is kept. Not in force yet: nothing is deleted."""
+    """How long what is kept; `loop forget --expired` deletes what is older, and `loop up` does so once a day."""
 
     facts: Duration = 365 * 86400.0
     """Facts about requests: times, counts, versions."""
@@ -62,16 +59,22 @@ class Retention(Section):
 
 
 class PrivacyPolicy(Section):
-    """What is done before anything reaches the disk."""
+    """What is kept of what people write, where it is masked how far, and for how long it is kept.
+
+    The gateway masks before anything reaches the disk, by recognisers that need no model; what goes into data sets is
+    searched again, more slowly, for names, places, dates and addresses too.
+    """
 
     content: Content = Content.MASKED
     """What is kept of questions and answers."""
     entities: tuple[Entity, ...] = tuple(Entity)
-    """What is to be masked. Not obeyed yet: always masked are `email`, `phone`, `card`, `iban`, `ip`, `url` with
-    credentials, and `national_number` of Korea and the US; never `name`, `place`, `date`, `address`."""
+    """What is masked in data sets. On the way to the log the gateway always masks `email`, `phone`, `card`, `iban`,
+    `ip`, `url` with credentials and `national_number`."""
     replacement: Replacement = Replacement.PSEUDONYM
-    """What stands in its place. Not obeyed yet: it is always `pseudonym`."""
+    """What stands in its place in data sets; in the log it is always a pseudonym."""
     exclude_groups: tuple[Name, ...] = ()
-    """Groups of callers whose text is not to be kept. Not in force yet: it is kept as `content` says."""
+    """Groups of callers of whose conversations no text is kept at all."""
+    exclude_with: tuple[Entity, ...] = ()
+    """A conversation in which one of these is found goes into no data set, not even masked."""
     retention: Retention = Field(default_factory=Retention)
-    """How long what is kept. Not in force yet: nothing is deleted."""
+    """How long what is kept."""
