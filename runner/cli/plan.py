@@ -132,18 +132,29 @@ def _live(root: Path, environment: str, working_tree: bool) -> tuple[Plan, tuple
             *(f"{name}: {unknown.reason}" for name, unknown in observed.unknowns()),
             fix=_start(environment, declared),
         )
-    return planned, (*review(spec, environment), *_data(root, work.paths))
+    return planned, (*review(spec, environment), *_data(root, work.paths, spec))
 
 
-def _data(root: Path, paths: StatePaths) -> tuple[Section, ...]:
-    """Return what DVC tracks at the commit that is checked out and the working tree lacks or has otherwise."""
+def _data(root: Path, paths: StatePaths, spec: Spec) -> tuple[Section, ...]:
+    """Return how data differs: what DVC tracks from the working tree, what Git declares from both."""
+    from runner.data.declared import compare, look
     from runner.data.hashes import HashCache
     from runner.data.tracking import State, read_tracking, survey
+    from runner.feedback.expectations.checked import kept
     from runner.git.repository import Repository
+    from runner.spec.dataset import DatasetFile
 
-    repository = Repository(root)
+    def checks(dataset: DatasetFile, found: str) -> tuple[str, ...] | None:
+        checked = kept(root, dataset, found)
+        return (
+            None
+            if checked is None
+            else tuple(f"{each.column} {each.says}".strip() for each in checked.failed)
+        )
+
+    repository, cache = Repository(root), HashCache(paths.hashes)
     tracking = read_tracking(repository.files_at(repository.head()))
-    states = survey(tracking, root, HashCache(paths.hashes))
+    states = survey(tracking, root, cache)
     fixes = {
         State.MISSING: "fetch it: `dvc pull`",
         State.MODIFIED: "keep it: `dvc commit`, or undo: `dvc checkout`",
@@ -151,7 +162,10 @@ def _data(root: Path, paths: StatePaths) -> tuple[Section, ...]:
     lines = [
         f"{path}: {state.value}; {fixes[state]}" for path, state in sorted(states.items()) if state in fixes
     ]
-    return (("data", [*lines, *map(str, tracking.diagnostics)]),) if lines or tracking.diagnostics else ()
+    declared = compare(spec.datasets, look(root, spec.datasets, cache, checks))
+    lines += [f"{each.name}: {each.state.value}: {each.evidence}; {each.fix}" for each in declared]
+    lines += map(str, tracking.diagnostics)
+    return (("data", lines),) if lines else ()
 
 
 def _start(name: str, declared: Environment) -> str:

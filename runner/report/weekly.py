@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from runner.report import figures, limits, plots
+from runner.report import document, figures, limits, plots
+from runner.report.document import Document, Rows, Section
 from runner.report.signals import ARROWS, QUALITY, gravest, interval, value, whose, why
 from runner.signals.reading import Drift, Holds, Level, Reading, Snapshot
 from runner.signals.readings.collapse import Sign
 from runner.signals.readings.estimates import NO_DATA, Estimate
 from runner.signals.readings.holds import holds
 from runner.spec.signals import Kpi, SignalPolicy, Trend
-
-Rows = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +49,6 @@ class Material:
     tails: tuple[Tails, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the report: text, a list, a table whose first row is its head, and plots (SVG) with captions."""
-
-    title: str
-    lines: tuple[str, ...] = ()
-    items: tuple[str, ...] = ()
-    table: Rows = ()
-    plots: tuple[tuple[str, str], ...] = ()
-
-
 def sections(material: Material) -> tuple[Section, ...]:
     """Return the whole report."""
     return (
@@ -78,31 +66,17 @@ def sections(material: Material) -> tuple[Section, ...]:
 
 def to_markdown(material: Material) -> str:
     """Return the report as Markdown, without plots."""
-    lines = [f"# {_title(material)}", ""]
-    for section in sections(material):
-        lines += [f"## {section.title}", "", *(line for text in section.lines for line in (_safe(text), ""))]
-        if section.items:
-            lines += [*(f"- {_safe(item)}" for item in section.items), ""]
-        if section.table:
-            lines += [*_markdown(section.table), ""]
-    return "\n".join(lines).rstrip() + "\n"
+    return document.to_markdown(_document(material))
 
 
 def to_html(material: Material) -> str:
     """Return the report as one HTML file that loads nothing."""
-    from importlib.resources import files
+    return document.to_html(_document(material))
 
-    from jinja2 import Environment
 
-    source = files("runner.report").joinpath("templates/weekly.html.j2").read_text(encoding="utf-8")
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
-    return page.render(
-        title=_title(material),
-        sections=sections(material),
-        level=gravest(material.snapshot.readings).value,
-        words=[*(level.value for level in Level), "slight", "drift"],
-        style=plots.STYLE,
-    )
+def _document(material: Material) -> Document:
+    words = (*(level.value for level in Level), "slight", "drift")
+    return Document(_title(material), gravest(material.snapshot.readings).value, sections(material), words)
 
 
 def _title(material: Material) -> str:
@@ -416,16 +390,3 @@ def _over_time(metric: str, readings: Sequence[Reading], marks: Sequence[tuple[f
 
 def _moment(at: float) -> str:
     return figures.moment(at)[5:16]
-
-
-def _safe(text: str) -> str:
-    """Keep what users wrote from being read as HTML, links or pictures."""
-    plain = text.replace("&", "&amp;").replace("<", "&lt;")
-    return plain.replace("[", "\\[").replace("`", "\\`").replace("\n", " ")
-
-
-def _markdown(rows: Rows) -> list[str]:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(_safe(cell).replace("|", "\\|") for cell in cells) + " |"
-
-    return [line(rows[0]), "|" + " --- |" * len(rows[0]), *(line(row) for row in rows[1:])]
