@@ -7,24 +7,16 @@ user can act on.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
+from runner.data.command import dvc
 from runner.errors import LoopError, terminal, transient
 
 PULL_SECONDS = 3600.0
 _CHANGED = "some files may have been fetched; nothing that was there was overwritten"
 _KEPT_LINES = 20
-_BAR = re.compile(r"\[\d+:\d\d.*\]$|^!$")
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 # What DVC says, and what that means for the user; anything else may pass by itself.
 _PERMANENT = (
@@ -52,71 +44,11 @@ def pull(
     """
     if not paths:
         raise ValueError("no paths to fetch")
-    process = _start(root, paths, environ)
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        _end(process)
-
-    late = threading.Timer(seconds, expire)
-    late.start()
-    try:
-        said = list(_follow(process, progress))
-        status = process.wait()
-    finally:
-        late.cancel()
-        _end(process)
-    if expired.is_set():
+    ended = dvc(root, ["pull", "--", *paths], progress, seconds, environ)
+    if ended.expired:
         raise transient(f"`dvc pull` did not end within {seconds:g} s", *_shown(paths), changed=_CHANGED)
-    if status:
-        raise _failure(paths, said)
-
-
-def is_progress(line: str) -> bool:
-    """Return whether a line is one state of a bar, which is of use only to somebody who is watching."""
-    return bool(_BAR.search(line))
-
-
-def _start(root: Path, paths: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    # Git's variables, set inside hooks, would lead DVC to another repository.
-    kept = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "dvc", "pull", "--", *paths],
-        cwd=root,
-        env=kept | {"DVC_NO_ANALYTICS": "1", "DVC_IGNORE_ISATTY": "1", "LC_ALL": "C.UTF-8"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-
-
-def _follow(process: subprocess.Popen[bytes], progress: Callable[[str], None]) -> Iterator[str]:
-    """Hand on what is said, a line at a time; a progress bar ends its lines with carriage returns."""
-    assert process.stdout is not None  # noqa: S101 - it is a pipe
-    with process.stdout as stream:
-        for line in _lines(stream):
-            text = _CONTROL.sub("", line.decode(errors="replace")).strip()
-            if text:
-                progress(text)
-                yield text
-
-
-def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    rest = b""
-    while chunk := os.read(stream.fileno(), 65536):
-        *whole, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
-        yield from whole
-    yield rest
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End DVC and what it started; after a normal end there is nothing left to end."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    if ended.status:
+        raise _failure(paths, ended.said)
 
 
 def _failure(paths: Sequence[str], said: Sequence[str]) -> LoopError:

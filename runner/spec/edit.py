@@ -39,6 +39,22 @@ def set_scalar(text: str, path: KeyPath, value: str) -> str:
     raise _refusal(path, f"the value {value!r} cannot be written there on one line")
 
 
+def put_scalar(text: str, key: str, value: str, after: str) -> str:
+    """Return `text` with the scalar at the top-level `key` set to `value`; a key that is not there comes below `after`.
+
+    Raises TerminalError as `set_scalar` does.
+    """
+    document, problems = read(_PATH, text.removeprefix(_MARK).encode())
+    if document is None or problems:
+        raise TerminalError(*problems)
+    if (key,) in document.places:
+        return set_scalar(text, (key,), value)
+    start = len(text) - len(text.removeprefix(_MARK)) + _span(text, (after,))[1]
+    end = text.find("\n", start)
+    line_end = len(text) if end < 0 else end
+    return set_scalar(f"{text[:line_end]}\n{key}:{text[line_end:]}", (key,), value)
+
+
 def _fits(before: str, after: str, path: KeyPath, value: str) -> bool:
     """Whether the scalar at `path` now is `value`, and everything else means what it meant."""
     old, _ = read(_PATH, before.encode())

@@ -213,7 +213,7 @@ def test_a_rollout_added_shows_its_stages_its_routes_and_what_would_be_done(offl
 def test_a_threshold_changed_is_a_change_although_nothing_is_done_to_the_engine(offline: Bench) -> None:
     offline.files.set("policies/rollout.yaml", "always", "slow", to="latency_p99 > 1500ms")
     offline.commit("stricter")
-    said = offline.loop("plan", "--against", "HEAD^", "--json")
+    said = offline.loop("plan", "--against", "HEAD^", "-e", "staging", "--json")
     assert said.code == 2
     for plan in json.loads(said.out):
         assert plan["actions"] == []

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runner.data.command import is_progress
 from runner.data.hashes import HashCache
-from runner.data.pull import is_progress, pull
+from runner.data.pull import pull
 from runner.data.tracking import State, read_tracking, state_of
 from runner.errors import TerminalError, TransientError
 

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from runner.errors import TerminalError
-from runner.spec.edit import set_scalar
+from runner.spec.edit import put_scalar, set_scalar
 from runner.spec.source import read
 
 TEXT = """\
@@ -101,3 +101,23 @@ def test_an_edit_changes_one_line_and_reads_back_as_the_value(drawn, value):
     document, _ = read("f.yaml", edited.encode())
     found = document.value[path[0]][path[1]]
     assert found == value or str(found).lower() in (value.lower(), "none") or float(found) == float(value)
+
+
+def test_a_key_that_is_not_there_comes_below_the_one_named_and_nothing_else_changes():
+    text = "name: x  # its name\npath: a/b.jsonl   # where\nrole: sft\n"
+    assert put_scalar(text, "hash", "a1", after="path") == text.replace("# where\n", "# where\nhash: a1\n")
+    assert put_scalar("path: a", "hash", "a1", after="path") == "path: a\nhash: a1"
+
+
+@pytest.mark.parametrize("line", ["hash: old", "hash:", "hash: 'old'  # why"])
+def test_a_key_that_is_there_keeps_its_place_and_its_comment(line):
+    text = f"{line}\npath: a\n"
+    edited = put_scalar(text, "hash", "0123", after="path")
+    assert edited.splitlines()[1] == "path: a"
+    assert read("f.yaml", edited.encode())[0].value["hash"] == "0123"
+    assert ("# why" in edited) == ("# why" in text)
+
+
+def test_where_the_key_to_stand_below_is_missing_nothing_is_written():
+    with pytest.raises(TerminalError, match="nothing here"):
+        put_scalar("name: x\n", "hash", "a1", after="path")

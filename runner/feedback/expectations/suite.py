@@ -48,10 +48,10 @@ def _of_table(dataset: DatasetFile) -> Iterator[Expected]:
         check = gxe.ExpectColumnDistinctValuesToContainSet(
             column="category", value_set=list(dataset.categories)
         )
-        yield Expected("category", f"all of {names} occur", check)
+        yield Expected("", f"categories {names} all occur", check)
     if fewest := dataset.minimum.per_category:
         check_ = gxe.ExpectColumnValuesToBeBetween(column=table.OF_CATEGORY, min_value=fewest)
-        yield Expected("category", f"every category has at least {fewest} rows", check_)
+        yield Expected("", f"every category has at least {fewest} rows", check_)
 
 
 def _of_types(dataset: DatasetFile) -> Iterator[Expected]:

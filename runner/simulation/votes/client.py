@@ -1,0 +1,153 @@
+"""Puts questions to two versions and sends the votes of simulated people, over the gateway's API as the console does.
+
+Called by `loop arena simulate`. With one version it compares two samples of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import aiohttp
+
+from runner.errors import terminal, transient
+from runner.simulation.bookshop.questions import Question
+from runner.simulation.votes.voter import opinion, questions
+
+AT_ONCE = 4
+SECONDS = 60.0
+MAX_TOKENS = 64
+SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Arena:
+    """Where votes go: the gateway's base URL and the console's secret; `versions` to compare, all where empty."""
+
+    url: str
+    secret: str
+    versions: tuple[str, ...] = ()
+    people: int = 12
+    temperature: float = 1.0
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """How many votes were taken, by choice."""
+
+    votes: int
+    choices: Mapping[str, int]
+
+
+async def vote(arena: Arena, votes: int, progress: Callable[[int, int], None]) -> Cast:
+    """Have so many comparisons made and voted on. Raises LoopError where the gateway does not play along."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session:
+        polls = _Polls(arena, session)
+        versions, choices = arena.versions or await polls.versions(), list[str]()
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(planned: _Comparison) -> None:
+            async with gate:
+                choices.append(await polls.compare(planned))
+                progress(len(choices), votes)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for planned in _plan(arena, versions, votes):
+                    group.create_task(one(planned))
+        except ExceptionGroup as failed:  # one error says what the others would say, too
+            raise failed.exceptions[0] from None
+    return Cast(len(choices), {choice: choices.count(choice) for choice in sorted(set(choices))})
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """One comparison to be made: by whom, of what, and the seeds of the two samples."""
+
+    person: str
+    question: Question
+    versions: tuple[str, str]
+    seeds: tuple[int, int]
+
+    @property
+    def prompt(self) -> list[dict[str, str]]:
+        """The question as messages."""
+        return [{"role": "user", "content": self.question.question}]
+
+
+def _plan(arena: Arena, versions: Sequence[str], votes: int) -> Iterator[_Comparison]:
+    rng, asked = Random(f"arena/{arena.seed}"), questions(arena.seed)
+    for _ in range(votes):
+        pair = rng.sample(versions, 2) if len(versions) > 1 else [versions[0], versions[0]]
+        person = f"voter-{rng.randrange(arena.people):02d}"
+        seeds = (rng.randrange(2**31), rng.randrange(2**31))
+        yield _Comparison(person, next(asked), (pair[0], pair[1]), seeds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Polls:
+    """The gateway as simulated people use it through a console."""
+
+    arena: Arena
+    session: aiohttp.ClientSession
+
+    async def versions(self) -> tuple[str, ...]:
+        """Return the versions that the gateway serves by name."""
+        value, _ = await self._call("GET", "/v1/models")
+        names = tuple(card["id"] for card in value["data"] if "--" in card["id"])
+        if not names:
+            raise terminal(
+                "the gateway serves no version to compare", fix="wait until `loop status` says in sync"
+            )
+        return names
+
+    async def compare(self, planned: _Comparison) -> str:
+        """Ask both, vote, and return the choice in words."""
+        both = zip(planned.versions, planned.seeds, strict=True)
+        answers = [await self._ask(planned, version, seed) for version, seed in both]
+        said = opinion(planned.person, planned.question, [answer["text"] for answer in answers])
+        body = {
+            "comparison": f"cmp-{secrets.token_hex(8)}",
+            "prompt": planned.prompt,
+            "answers": answers,
+            "choice": said.choice,
+            "category": planned.question.category,
+            "language": planned.question.language.value,
+            "taken_ms": said.taken_ms,
+            "correction": said.correction,
+        }
+        kept = {name: value for name, value in body.items() if value is not None}
+        await self._call("POST", "/votes", planned.person, kept)
+        return said.choice if isinstance(said.choice, str) else ("left", "right")[said.choice]
+
+    async def _ask(self, planned: _Comparison, version: str, seed: int) -> dict[str, Any]:
+        sampling = {"temperature": self.arena.temperature, "max_tokens": MAX_TOKENS, "seed": seed}
+        body = {"model": version, "messages": planned.prompt, **sampling}
+        value, headers = await self._call("POST", "/v1/chat/completions", planned.person, body)
+        answer = {
+            "response_id": value["id"],
+            "version": headers.get("x-loop-version", version),
+            "text": value["choices"][0]["message"]["content"],
+            "sampling": sampling,
+        }
+        found = headers.get("x-loop-digest")
+        return answer | {"digest": found} if found else answer
+
+    async def _call(
+        self, method: str, path: str, person: str = "", body: Any = None
+    ) -> tuple[Any, Mapping[str, str]]:
+        url = f"{self.arena.url}{path}"
+        headers = {"x-loop-console": self.arena.secret} | ({"x-loop-user": person} if person else {})
+        try:
+            async with self.session.request(method, url, json=body, headers=headers) as answer:
+                if answer.status != 200:
+                    said = await answer.text(errors="replace")
+                    raise terminal(f"the gateway refused {path} with status {answer.status}", said[:SHOWN])
+                return await answer.json(), answer.headers
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise transient(f"{url} does not answer", str(error), fix="start it: `loop up`") from error
