@@ -7,7 +7,7 @@ PY := .venv/bin/python
 LOOP := .venv/bin/loop
 QUESTION ?= What time do you open on Sunday?
 
-.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals
+.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-curate
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -17,7 +17,7 @@ setup: ## build .venv from the locked requirement files, and fetch the shipped m
 	@$(PY) -m dvc pull --quiet
 
 up: ## start engine, gateway and reconciler, bring them to what loop.yaml says, ask a question; Ctrl-C stops all
-	@bash requirements/install.sh .venv core serve-cpu data
+	@bash requirements/install.sh .venv core serve-cpu data console
 	@exec $(LOOP) up --ask "$(QUESTION)"
 
 test: setup ## run every test: two processes for those that stand alone, then one for those with the real vLLM
@@ -43,7 +43,7 @@ check: lint test ## what continuous integration runs
 docs: setup ## regenerate schemas and the reference from types and commands
 	@$(LOOP) schema --write
 
-bench: bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals ## every benchmark
+bench: bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-curate ## every benchmark
 
 bench-gateway: setup ## the gateway and LiteLLM's proxy side by side before the same upstream
 	@bash requirements/install.sh .venv-bench bench
@@ -63,6 +63,9 @@ bench-faults: setup ## every fault of a rollback: what was lost, and how long un
 
 bench-signals: setup ## every detector on labelled data beside its baseline, and ten million events in one pass
 	@$(PY) -m benchmarks.signals.run
+
+bench-curate: setup ## a million events to a checked snapshot: seconds and memory by step, beside pandas
+	@$(PY) -m benchmarks.curate.run
 
 lock: ## resolve requirements/*.in again into locked files
 	@bash requirements/lock.sh

@@ -45,6 +45,7 @@ def command(ctx: click.Context, environment: str, window: str | None, as_json: b
     from runner.cli.deployment import stopwatch
     from runner.cli.watching import seconds
     from runner.data import pipeline
+    from runner.feedback import snapshot as snapshots
     from runner.report import expectations, snapshot
 
     root = find_root(ctx)
@@ -57,7 +58,7 @@ def command(ctx: click.Context, environment: str, window: str | None, as_json: b
     made = _made(spec)
     checked, absent = check(root, made)
     changed = declare(root, made, checked)
-    found = snapshot.read(root)
+    found = snapshots.read(root / snapshots.FOLDER)
     passed = found.passed and all(each.passed for each in checked)
     if as_json:
         value: dict[str, Any] = {

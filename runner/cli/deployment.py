@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 import click
 
-from runner.data.pull import is_progress
+from runner.data.command import is_progress
 from runner.git.follow import Follower
 from runner.git.repository import Repository
 from runner.reconcile import status

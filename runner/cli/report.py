@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -36,12 +37,14 @@ def command(
     ctx: click.Context, environment: str, window: str, html: Path | None, tails: Path | None, as_json: bool
 ) -> None:
     """Tell what users and the model did: quality, goals, drift, latency, cost, and what follows from it."""
+    from runner.cli.data_progress import measure
     from runner.cli.watching import measured_window, watch
-    from runner.report import signals, weekly
+    from runner.report import progress, signals, weekly
 
     root = find_root(ctx)
+    spec = read_spec(root)
     measuring, over, now = (
-        watch(root, read_spec(root), environment),
+        watch(root, spec, environment),
         measured_window(ctx, window) or WEEK_S,
         time.time(),
     )
@@ -50,7 +53,8 @@ def command(
             raise click.UsageError(
                 f"there is no folder '{path.absolute().parent}' to write {path.name} into", ctx
             )
-    material = measuring.material(now, over)
+    collected = progress.section(measure(root, spec, environment, now))
+    material = replace(measuring.material(now, over), collection=collected)
     if as_json:
         click.echo(json.dumps(signals.to_json(material.snapshot), indent=2, ensure_ascii=False))
     else:

@@ -23,7 +23,7 @@ def command(ctx: click.Context, environment: str, working_tree: bool) -> None:
     """Keep the live system as Git says, until stopped. Starts and stops no engine and no gateway."""
     from runner.cli.deployment import deployment, stopwatch, warn_uncommitted
     from runner.cli.narrate import Narrator
-    from runner.cli.upkeep import compact_forever
+    from runner.cli.upkeep import compact_forever, expire_forever
 
     root = find_root(ctx)
     work = deployment(root, environment, working_tree=working_tree, follow=True)
@@ -38,11 +38,16 @@ def command(ctx: click.Context, environment: str, working_tree: bool) -> None:
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, wake.set)
         async with work.reconciler(tell, Narrator(tell)) as reconciler:
-            upkeep = asyncio.create_task(compact_forever(work.paths, tell))
+            upkeep = [
+                asyncio.create_task(compact_forever(work.paths, tell)),
+                asyncio.create_task(expire_forever(work.paths, tell, working_tree=working_tree)),
+            ]
             try:
                 await reconciler.run(stop, wake)
             finally:
-                upkeep.cancel()
+                for duty in upkeep:
+                    duty.cancel()
+                await asyncio.gather(*upkeep, return_exceptions=True)
         tell("stopped; engine and gateway go on as they are")
 
     asyncio.run(resident())

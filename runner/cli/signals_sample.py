@@ -215,8 +215,8 @@ async def _asked(plan: _Plan, log: EvaluationLog) -> Outcome | None:
     if found is None or not found.askings:
         return None
     async with aiohttp.ClientSession() as session:
-        client = _clients(plan, session, await _serving(plan, session))
-        told = _progress(f"asked of suite {found.name}:")
+        client = _clients(plan, session, await serving(plan.environment, plan.name, session))
+        told = progress(f"asked of suite {found.name}:")
         return await ask(found, client, declines(plan.root, plan.spec), log, told)
 
 
@@ -235,7 +235,7 @@ def _verified(plan: _Plan, log: SampleLog) -> Verified | None:
     if plan.factual is None or not plan.to_check:
         return None
     path = plan.root / plan.spec.datasets[plan.factual.reference].path
-    return verify(plan.to_check, load(path), log, _progress("checked against facts:"))
+    return verify(plan.to_check, load(path), log, progress("checked against facts:"))
 
 
 async def _sampled(plan: _Plan, log: SampleLog) -> Sampled | None:
@@ -244,26 +244,25 @@ async def _sampled(plan: _Plan, log: SampleLog) -> Sampled | None:
     if plan.consistency is None or not plan.to_ask:
         return None
     async with aiohttp.ClientSession() as session:
-        url = await _serving(plan, session)
+        url = await serving(plan.environment, plan.name, session)
         sampler = _sampler(plan, plan.consistency, session, url, log)
         return await sampler.run(plan.to_ask, plan.budget)
 
 
-async def _serving(plan: _Plan, session: aiohttp.ClientSession) -> str:
-    """Return the first replica that answers. Raises TransientError where none does."""
+async def serving(environment: Environment, name: str, session: aiohttp.ClientSession) -> str:
+    """Return the first replica of an environment that answers. Raises TransientError where none does."""
     from runner.serving.discovery import replicas
     from runner.serving.engine import EngineClient
 
-    engine = plan.environment.engine
     said: list[str] = []
-    for url in await replicas(engine):
+    for url in await replicas(environment.engine):
         try:
             await EngineClient(url, session, 5.0).health()
         except TransientError as error:
             said.append(error.diagnostics[0].summary)
         else:
             return url
-    raise transient(f"no engine of '{plan.name}' answers", *said, fix="start it: `loop up`")
+    raise transient(f"no engine of '{name}' answers", *said, fix="start it: `loop up`")
 
 
 def _sampler(
@@ -276,7 +275,7 @@ def _sampler(
         Sampling(policy.k, policy.temperature),
         _comparison(plan, policy, session),
         log,
-        _progress("asked again:"),
+        progress("asked again:"),
         CALL_SECONDS * policy.k,
     )
 
@@ -387,7 +386,7 @@ def _samples_line(found: dict[str, Any] | None) -> str:
     return "; ".join(parts)
 
 
-def _progress(text: str) -> Callable[[int, int], None]:
+def progress(text: str) -> Callable[[int, int], None]:
     """Return what tells how far a pass is, in one line that is rewritten; where nobody watches, at its end."""
     watched = sys.stderr.isatty()
 

@@ -1,8 +1,9 @@
-"""`loop up`: engine, gateway and reconciler of one environment together on this machine."""
+"""`loop up`: engine, gateway, pages and reconciler of one environment together on this machine."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import signal
@@ -80,7 +81,7 @@ async def _up(wish: Wish) -> int:
     import aiohttp
 
     from runner.cli.narrate import Narrator
-    from runner.cli.upkeep import compact_forever
+    from runner.cli.upkeep import compact_forever, expire_forever
 
     stop, wake, agreed = asyncio.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -108,6 +109,9 @@ async def _up(wish: Wish) -> int:
             asyncio.create_task(processes.keep(wish.tell, wake.set)),
             asyncio.create_task(reconciler.run(stop, wake)),
             asyncio.create_task(compact_forever(wish.work.paths, wish.tell)),
+            asyncio.create_task(
+                expire_forever(wish.work.paths, wish.tell, working_tree=_of_working_tree(wish))
+            ),
             asyncio.create_task(_greet(wish, session, agreed, stop)),
         ]
         try:
@@ -118,7 +122,7 @@ async def _up(wish: Wish) -> int:
 
 @dataclass(slots=True)
 class Settings:
-    """What engine and gateway were started with; says once when Git says something else by now."""
+    """What engine, gateway and console were started with; says once when Git says something else by now."""
 
     wish: Wish
     told: bool = False
@@ -128,10 +132,10 @@ class Settings:
         if reconciler.declared is None:
             return
         now, started = reconciler.declared.environment, self.wish.environment
-        differs = (now.engine, now.gateway) != (started.engine, started.gateway)
+        differs = (now.engine, now.gateway, now.console) != (started.engine, started.gateway, started.console)
         if differs and not self.told:
             self.wish.tell(
-                "loop.yaml says other things of engine or gateway now: restart `loop up` to take them"
+                "loop.yaml says other things of engine, gateway or console now: restart `loop up` to take them"
             )
         self.told = differs
 
@@ -180,21 +184,36 @@ def _fetch(wish: Wish) -> None:
 
 
 def _processes(wish: Wish, session: aiohttp.ClientSession) -> Stack:
-    from runner.reconcile.source import WorkingTreeSource
     from runner.serving.gateway.config import Content
     from runner.serving.stack import Local, stack
 
+    privacy = wish.spec.policies.privacy
+    if wish.environment.console is not None and not _has_gradio():
+        wish.tell("the console is not started: run `bash requirements/install.sh .venv console` first")
     local = Local(
-        working_tree=isinstance(wish.work.source, WorkingTreeSource),
+        working_tree=_of_working_tree(wish),
         name=wish.work.environment,
         environment=wish.environment,
         base=wish.spec.loop.base_model,
-        content=Content(wish.spec.policies.privacy.content.value),
+        content=Content(privacy.content.value),
+        exclude_groups=privacy.exclude_groups,
+        has_gradio=_has_gradio(),
         root=wish.work.root,
         state=wish.work.paths.directory,
         environ=os.environ,
     )
     return stack(local, session)
+
+
+def _of_working_tree(wish: Wish) -> bool:
+    from runner.reconcile.source import WorkingTreeSource
+
+    return isinstance(wish.work.source, WorkingTreeSource)
+
+
+def _has_gradio() -> bool:
+    """Return whether the console's pages can be served by this Python."""
+    return importlib.util.find_spec("gradio") is not None
 
 
 async def _greet(
@@ -209,6 +228,8 @@ async def _greet(
     )
     if wish.environment.monitor is not None:
         click.echo(f"monitor: http://{wish.environment.monitor.listen}/")
+    if wish.environment.console is not None and _has_gradio():
+        click.echo(f"console: http://{wish.environment.console.listen}/")
     answered = wish.ask is None or await _ask(session, url, gateway.alias, wish.ask)
     if wish.until_ready:
         stop.set()

@@ -26,8 +26,9 @@ import pyarrow.parquet as pq
 
 from runner import digest
 from runner.errors import terminal, transient
-from runner.events import columns, manifest
+from runner.events import columns, forgotten, manifest
 from runner.events.disk import is_held
+from runner.events.forgotten import Forgotten
 from runner.events.manifest import Covered, Manifest, Part
 from runner.events.reader import Chunk, Damage, Segment, list_segments, read_chunk
 from runner.events.schema import Kind
@@ -37,6 +38,8 @@ PASS_BYTES = 256 * 2**20
 DAY_US = 86_400_000_000
 SMALL_ROWS = 50_000
 """Parts with fewer rows are merged once there are enough of them in a day."""
+Change = Callable[[Kind, pa.Table], pa.Table]
+"""What becomes of the events of one part: the table itself where nothing does."""
 DAMAGED = "damaged"
 """Folder of the lake that keeps the bytes of lines that are no events."""
 
@@ -85,13 +88,40 @@ class Compactor:
         with _locked(self.lake):
             before_us = self.now_us() - self.grace_us
             state = _sweep(self.lake, _opened(self.lake), before_us)
-            done = Compaction()
+            done, gone = Compaction(), forgotten.load(self.lake.parent)
             while chunks := self._due(state):
-                state, step = _absorb(self.lake, state, chunks, self.now_us())
+                state, step = _absorb(self.lake, state, chunks, self.now_us(), gone)
                 done = _sum(done, step)
             state = _merge(self.lake, state, self.merge_at, self.now_us())
             removed = self._remove(state, before_us)
             return replace(done, removed=removed)
+
+    def rewrite(self, change: Change, touches: Callable[[Part], bool] = lambda _: True) -> int:
+        """Put the parts that `touches` names through `change`, all by one manifest; return how many became others.
+
+        The parts before stay for the grace, for their readers; the first `run` after it removes them. Raises as `run`.
+        """
+        self.lake.mkdir(parents=True, exist_ok=True)
+        with _locked(self.lake):
+            state = _opened(self.lake)
+            now = self.now_us()
+            found = [(part, self._changed(part, change) if touches(part) else part) for part in state.parts]
+            kept = tuple(after for _, after in found if after is not None)
+            files = {part.file for part in kept}
+            retired = {part.file: now for part, _ in found if part.file not in files}
+            if retired:
+                _commit(self.lake, state, parts=kept, retired={**state.retired, **retired})
+            return len(retired)
+
+    def _changed(self, part: Part, change: Change) -> Part | None:
+        """Return the part that stands for one after a change: itself where nothing became of it, None for no rows."""
+        before = pq.read_table(self.lake / part.file, partitioning=None)
+        after = change(part.kind, before)
+        if after is before:
+            return part
+        if not after.num_rows:
+            return None
+        return _part(self.lake, part.kind, _write_part((self.lake / part.file).parent, after), after)
 
     def _due(self, state: Manifest) -> tuple[Chunk, ...]:
         """Return finished segments, or their rest, that Parquet does not hold yet, oldest first."""
@@ -169,8 +199,10 @@ def _sweep(lake: Path, state: Manifest, before_us: int) -> Manifest:
     return replace(state, retired=retired)
 
 
-def _absorb(lake: Path, state: Manifest, chunks: Sequence[Chunk], now: int) -> tuple[Manifest, Compaction]:
-    """Write the parts of some chunks and then the manifest that names them."""
+def _absorb(
+    lake: Path, state: Manifest, chunks: Sequence[Chunk], now: int, gone: Forgotten
+) -> tuple[Manifest, Compaction]:
+    """Write the parts of some chunks, less what is to be forgotten, and then the manifest that names them."""
     by_kind: dict[Kind, list[Chunk]] = defaultdict(list)
     for chunk in chunks:
         by_kind[chunk.segment.kind].append(chunk)
@@ -180,9 +212,9 @@ def _absorb(lake: Path, state: Manifest, chunks: Sequence[Chunk], now: int) -> t
     for kind, group in sorted(by_kind.items()):
         found = [columns.read(chunk) for chunk in group]
         for chunk, each in zip(group, found, strict=True):
-            _keep_damaged(lake, chunk, each.damaged)
+            _keep_damaged(lake, chunk, each.damaged, gone)
             damaged += each.damaged
-        table = pa.concat_tables([each.table for each in found])
+        table = gone.kept(kind, pa.concat_tables([each.table for each in found]))
         read += table.num_rows
         parts += _write_parts(lake, kind, _unknown(lake, state, kind, table))
     covered = {chunk.segment.name: Covered(chunk.end, now) for chunk in chunks}
@@ -265,13 +297,17 @@ def _write_part(folder: Path, rows: pa.Table) -> Path:
     return path
 
 
-def _keep_damaged(lake: Path, chunk: Chunk, damaged: Sequence[Damage]) -> None:
+def _keep_damaged(lake: Path, chunk: Chunk, damaged: Sequence[Damage], gone: Forgotten) -> None:
     """Keep the bytes of lines that are no events: the segment they stand in will be removed."""
     if not damaged:
         return
+    found = [chunk.data[d.offset - chunk.start :][: d.length] for d in damaged]
+    is_about = gone.naming()
+    lines = [each for each in found if not is_about(each)]
+    if not lines:
+        return
     folder = lake / DAMAGED
     folder.mkdir(exist_ok=True)
-    lines = [chunk.data[d.offset - chunk.start :][: d.length] for d in damaged]
     manifest.write_durably(folder / f"{chunk.segment.name}-{chunk.start}.lines", b"".join(lines))
     manifest.sync_directory(folder)
 

@@ -19,7 +19,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from runner.errors import transient
-from runner.events import columns, manifest
+from runner.events import columns, forgotten, manifest
+from runner.events.forgotten import Forgotten
 from runner.events.manifest import Manifest, Part
 from runner.events.reader import Damage, list_segments, read_chunk
 from runner.events.schema import Kind
@@ -76,7 +77,7 @@ class Lake:
         Raises TerminalError for a damaged lake, TransientError for a restless one.
         """
         self._lake = lake
-        self._manifest, self._live, self.damaged = _snapshot(lake, events)
+        self._manifest, self._live, self.damaged, self.repeated = _snapshot(lake, events)
         self._engine: Engine = DuckDB() if engine is None else engine
         self._is_ours = engine is None
 
@@ -174,18 +175,22 @@ def _overlaps(part: Part, since_us: int | None, until_us: int | None) -> bool:
     return (since_us is None or part.last_us >= since_us) and (until_us is None or part.first_us < until_us)
 
 
-def _snapshot(lake: Path, events: Path) -> tuple[Manifest, dict[Kind, pa.Table], tuple[Damage, ...]]:
+Found = tuple[dict[Kind, pa.Table], tuple[Damage, ...], dict[Kind, int]]
+"""What segments hold beyond Parquet: events, lines that are none, and how many events stand there again."""
+
+
+def _snapshot(lake: Path, events: Path) -> tuple[Manifest, *Found]:
     """Read the manifest and what it does not cover; again where a compaction came between."""
     for _ in range(_ATTEMPTS):
         before = manifest.load(lake)
-        live, damaged = _read_live(events, before or Manifest())
+        live = _read_live(events, before or Manifest(), forgotten.load(lake.parent))
         after = manifest.load(lake)
         if after == before:
-            return before or Manifest(), live, damaged
+            return before or Manifest(), *live
     raise transient("the event lake changes faster than it can be read", f"{_ATTEMPTS} attempts at {lake}")
 
 
-def _read_live(events: Path, state: Manifest) -> tuple[dict[Kind, pa.Table], tuple[Damage, ...]]:
+def _read_live(events: Path, state: Manifest, gone: Forgotten) -> Found:
     tables: dict[Kind, list[pa.Table]] = {kind: [columns.empty(kind)] for kind in Kind}
     damaged: list[Damage] = []
     for segment in list_segments(events):
@@ -193,7 +198,9 @@ def _read_live(events: Path, state: Manifest) -> tuple[dict[Kind, pa.Table], tup
         if chunk is None:
             continue
         found = columns.read(chunk)
-        tables[segment.kind].append(found.table)
+        tables[segment.kind].append(gone.kept(segment.kind, found.table))
         damaged += found.damaged
-    live = {kind: columns.without_duplicates(pa.concat_tables(each)) for kind, each in tables.items()}
-    return live, tuple(damaged)
+    lines = {kind: pa.concat_tables(each) for kind, each in tables.items()}
+    live = {kind: columns.without_duplicates(each) for kind, each in lines.items()}
+    repeated = {kind: lines[kind].num_rows - live[kind].num_rows for kind in Kind}
+    return live, tuple(damaged), repeated

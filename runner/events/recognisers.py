@@ -62,6 +62,11 @@ def iban_checksum(iban: str) -> bool:
     return int("".join(map(_IBAN_DIGITS.__getitem__, iban[4:] + iban[:4]))) % 97 == 1
 
 
+def iban_length(country: str) -> int:
+    """Return how many characters the IBANs of a country have (its two letters), 0 where it has none."""
+    return _IBAN_LENGTH.get(country.upper(), 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Recogniser:
     """One kind of personal data; `check` gives the span that a match really is, or refuses the match."""
@@ -153,7 +158,7 @@ def _iban(match: re.Match[str]) -> Span | None:
 @lru_cache(maxsize=64)
 def _iban_size(window: str) -> int:
     """Return how many characters an IBAN takes at the start of a piece of text, 0 where it is none."""
-    wanted = _IBAN_LENGTH.get(window[:2].upper(), 0)
+    wanted = iban_length(window[:2])
     compact = window.encode("ascii", "replace").translate(None, b" \t\r\n._/-")[:wanted].upper()
     if not wanted or len(compact) < wanted or not compact.isalnum() or not iban_checksum(compact.decode()):
         return 0

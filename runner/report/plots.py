@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from runner.report import svg
+
 Number = float | None
 Words = Callable[[float], str]
 
@@ -21,10 +23,6 @@ STYLE = """
 .plot text{font-size:12px;fill:currentColor;opacity:.72;font-variant-numeric:tabular-nums}
 .plot .end{font-size:11px}
 """
-
-_INK = ("#5b7ea6", "#c4682f", "#7a8b3c", "#9a6bb5", "#5d8f88", "#a85c6e", "#8c7a52", "#6f7480")
-"""Series in order; each has a contrast of at least 3 to #ffffff and to #15181b."""
-_MARK = "#85888e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +92,15 @@ def sparkline(
     """Return a word-sized line of values in order; a gap where one is None, a dot where the line ends."""
     known = [value for value in values if value is not None]
     if not known:
-        return _svg(title, "no data", 120, 28, _rule(0, 120, 14))
+        return svg.element(title, "no data", 120, 28, svg.rule(0, 120, 14))
     low, high = min(known), max(known)
-    across = _scale(0, max(len(values) - 1, 1), 3, 117)
-    up = _scale(low, high, 24, 4) if high > low else (lambda _value: 14.0)
+    across = svg.scale(0, max(len(values) - 1, 1), 3, 117)
+    up = svg.scale(low, high, 24, 4) if high > low else (lambda _value: 14.0)
     dots = [None if value is None else (across(step), up(value)) for step, value in enumerate(values)]
     last = next(dot for dot in reversed(dots) if dot is not None)
     told = f"from {words(known[0])} to {words(known[-1])}; lowest {words(low)}, highest {words(high)}"
-    body = _line(dots, _ink(series), "1.4") + _dot(*last, "2.4", _ink(series))
-    return _svg(title, told, 120, 28, body)
+    body = _line(dots, svg.ink(series), "1.4") + svg.dot(*last, "2.4", svg.ink(series))
+    return svg.element(title, told, 120, 28, body)
 
 
 def interval(
@@ -112,28 +110,28 @@ def interval(
     left, right = 4.0, 236.0
     ticks = scale.ticks
     height = 18 if ticks is None else 34
-    across = _scale(scale.low, scale.high, left, right)
-    body = _rule(left - 2, right + 2, 9)
+    across = svg.scale(scale.low, scale.high, left, right)
+    body = svg.rule(left - 2, right + 2, 9)
     for mark in scale.marks:
-        at = _n(across(mark))
-        body += f'<path d="M{at} 1V17" stroke="{_MARK}" stroke-width="1.2" stroke-dasharray="2 2"/>'
+        at = svg.n(across(mark))
+        body += f'<path d="M{at} 1V17" stroke="{svg.MARK}" stroke-width="1.2" stroke-dasharray="2 2"/>'
     if ticks is not None:
         body += _below(scale, across, ticks)
     limits = ""
     if ticks is not None and scale.marks:
         limits = f"; {'limit' if len(scale.marks) == 1 else 'limits'} at {', '.join(map(ticks, scale.marks))}"
     if span.value is None:
-        return _svg(title, f"no data{limits}", 240, height, body)
+        return svg.element(title, f"no data{limits}", 240, height, body)
     told = words(span.value)
     if span.low is not None and span.high is not None:
         begin, end = across(span.low), across(span.high)
         told = f"{told}, between {words(span.low)} and {words(span.high)}"
         body += (
-            f'<rect x="{_n(begin)}" y="5" width="{_n(max(end - begin, 1.5))}" height="8" rx="4" '
-            f'fill="{_ink(series)}" fill-opacity=".32"/>'
+            f'<rect x="{svg.n(begin)}" y="5" width="{svg.n(max(end - begin, 1.5))}" height="8" rx="4" '
+            f'fill="{svg.ink(series)}" fill-opacity=".32"/>'
         )
-    body += _dot(across(span.value), 9, "4.5", _ink(series))
-    return _svg(title, told + limits, 240, height, body)
+    body += svg.dot(across(span.value), 9, "4.5", svg.ink(series))
+    return svg.element(title, told + limits, 240, height, body)
 
 
 def _below(scale: Scale, across: Callable[[float], float], ticks: Words) -> str:
@@ -146,7 +144,7 @@ def _below(scale: Scale, across: Callable[[float], float], ticks: Words) -> str:
         at, text = across(mark), ticks(mark)
         half = 3.25 * len(text)
         if at - half >= free and at + half <= until:
-            body += f'<text class="end" x="{_n(at)}" y="30" text-anchor="middle">{escape(text)}</text>'
+            body += f'<text class="end" x="{svg.n(at)}" y="30" text-anchor="middle">{escape(text)}</text>'
             free = at + half + 5
     return body
 
@@ -158,10 +156,10 @@ def histogram(series: Sequence[Bars], title: str, words: Words = lambda value: f
     """
     full = [bars for bars in series if sum(bars.counts) and any(edge > 0 for edge in bars.edges)]
     if not full:
-        return _svg(title, "no data", 400, 150, _rule(8, 392, 124))
+        return svg.element(title, "no data", 400, 150, svg.rule(8, 392, 124))
     lowest = min(_first(bars) for bars in full)
     highest = max(_last(bars) for bars in full)
-    across = _scale(math.log(lowest), math.log(highest), 8, 392)
+    across = svg.scale(math.log(lowest), math.log(highest), 8, 392)
     shapes = [_density(bars, across) for bars in full]
     peak = max(height for shape in shapes for _, _, height in shape)
     body = ""
@@ -171,7 +169,7 @@ def histogram(series: Sequence[Bars], title: str, words: Words = lambda value: f
     told = "; ".join(
         f"{bars.name}: {sum(bars.counts)} values, most of them near {words(_mode(bars))}" for bars in full
     )
-    return _svg(title, told, 400, 150, body)
+    return svg.element(title, told, 400, 150, body)
 
 
 def line(
@@ -199,22 +197,22 @@ def lines(tracks: Sequence[Track], title: str, axis: Axis, when: Words = lambda 
     """
     drawn = [track for track in tracks if any(dot.value is not None for dot in track.dots)]
     if not drawn:
-        return _svg(title, "no data", 400, 186, _rule(LEFT, 392, BOTTOM))
+        return svg.element(title, "no data", 400, 186, svg.rule(LEFT, 392, BOTTOM))
     bottom, top = _range(drawn, [level for level, _ in axis.marks])
-    up = _scale(bottom, top, BOTTOM, TOP)
+    up = svg.scale(bottom, top, BOTTOM, TOP)
     moments = [dot.at for track in drawn for dot in track.dots]
     first, last = min(moments), max(moments)
-    across = _scale(first, max(last, first + 1e-9), LEFT + 6, RIGHT - 10)
+    across = svg.scale(first, max(last, first + 1e-9), LEFT + 6, RIGHT - 10)
     body = _values_axis(bottom, top, up, axis.ticks or axis.words)
     for number, track in enumerate(drawn):
         body += _track(track, across, up) + _whole(track, RIGHT + 4 + 9 * number, up)
     body += _levels(axis.marks, up) + _legend(drawn)
-    body += f'<text x="{_n(LEFT)}" y="180">{escape(when(first))}</text>'
+    body += f'<text x="{svg.n(LEFT)}" y="180">{escape(when(first))}</text>'
     if last > first:
         body += f'<text x="392" y="180" text-anchor="end">{escape(when(last))}</text>'
     told = "; ".join(_told(track, axis.words, when) for track in drawn)
     levels = "".join(f"; {name} at {axis.words(level)}" for level, name in axis.marks)
-    return _svg(title, told + levels, 400, 186, body)
+    return svg.element(title, told + levels, 400, 186, body)
 
 
 def _range(tracks: Sequence[Track], levels: Sequence[float]) -> tuple[float, float]:
@@ -234,8 +232,10 @@ def _values_axis(bottom: float, top: float, up: Callable[[float], float], ticks:
     body = ""
     for tick in _round_values(bottom, top):
         y = up(tick)
-        body += _rule(LEFT, RIGHT, y)
-        body += f'<text x="{_n(LEFT - 6)}" y="{_n(y + 4)}" text-anchor="end">{escape(ticks(tick))}</text>'
+        body += svg.rule(LEFT, RIGHT, y)
+        body += (
+            f'<text x="{svg.n(LEFT - 6)}" y="{svg.n(y + 4)}" text-anchor="end">{escape(ticks(tick))}</text>'
+        )
     return body
 
 
@@ -265,18 +265,21 @@ def _levels(marks: Sequence[tuple[float, str]], up: Callable[[float], float]) ->
         text = y - 4 if y - 15 > taken else y + 12
         taken = max(y, text)
         body += (
-            f'<path d="M{_n(LEFT)} {_n(y)}H392" stroke="{_MARK}" stroke-width="1.3" stroke-dasharray="5 4"/>'
+            f'<path d="M{svg.n(LEFT)} {svg.n(y)}H392" stroke="{svg.MARK}" stroke-width="1.3" '
+            'stroke-dasharray="5 4"/>'
         )
-        body += f'<text x="{_n(LEFT + 3)}" y="{_n(text)}">{escape(name)}</text>'
+        body += f'<text x="{svg.n(LEFT + 3)}" y="{svg.n(text)}">{escape(name)}</text>'
     return body
 
 
 def _track(track: Track, across: Callable[[float], float], up: Callable[[float], float]) -> str:
     points = [None if dot.value is None else (across(dot.at), up(dot.value)) for dot in track.dots]
     few = len(track.dots) <= 31
-    dots = "".join(_dot(*point, "2.6", _ink(track.series)) for point in points if point is not None and few)
+    dots = "".join(
+        svg.dot(*point, "2.6", svg.ink(track.series)) for point in points if point is not None and few
+    )
     band = _band(track.dots, across, up)
-    return band + _line(points, _ink(track.series), "2", dashed=track.series > 0) + dots
+    return band + _line(points, svg.ink(track.series), "2", dashed=track.series > 0) + dots
 
 
 def _whole(track: Track, x: float, up: Callable[[float], float]) -> str:
@@ -288,10 +291,10 @@ def _whole(track: Track, x: float, up: Callable[[float], float]) -> str:
     if span.low is not None and span.high is not None:
         high, low = up(span.high), up(span.low)
         body = (
-            f'<rect x="{_n(x - 3)}" y="{_n(high)}" width="6" height="{_n(max(low - high, 1.5))}" rx="3" '
-            f'fill="{_ink(track.series)}" fill-opacity=".35"/>'
+            f'<rect x="{svg.n(x - 3)}" y="{svg.n(high)}" width="6" height="{svg.n(max(low - high, 1.5))}" rx="3" '
+            f'fill="{svg.ink(track.series)}" fill-opacity=".35"/>'
         )
-    return body + _dot(x, up(span.value), "3.2", _ink(track.series))
+    return body + svg.dot(x, up(span.value), "3.2", svg.ink(track.series))
 
 
 def _legend(tracks: Sequence[Track]) -> str:
@@ -300,8 +303,8 @@ def _legend(tracks: Sequence[Track]) -> str:
         if not track.name:
             continue
         dash = ' stroke-dasharray="5 3"' if track.series > 0 else ""
-        body += f'<path d="M{_n(x)} 8H{_n(x + 18)}" stroke="{_ink(track.series)}" stroke-width="2"{dash}/>'
-        body += f'<text x="{_n(x + 23)}" y="12">{escape(track.name)}</text>'
+        body += f'<path d="M{svg.n(x)} 8H{svg.n(x + 18)}" stroke="{svg.ink(track.series)}" stroke-width="2"{dash}/>'
+        body += f'<text x="{svg.n(x + 23)}" y="12">{escape(track.name)}</text>'
         x += 35 + 6.6 * len(track.name)
     return body
 
@@ -328,45 +331,20 @@ def stacked(parts: Sequence[tuple[str, float]], title: str) -> str:
     """
     total = sum(size for _, size in parts)
     if total <= 0:
-        return _svg(title, "no data", 400, 26, _rule(0, 400, 13))
+        return svg.element(title, "no data", 400, 26, svg.rule(0, 400, 13))
     body, begin, strongest = "", 0.0, 0.5  # stronger ones would hide the names
     for number, (name, size) in enumerate(parts):
         width = 400 * size / total
         if width > 0:
             body += (
-                f'<rect x="{_n(begin)}" y="2" width="{_n(max(width - 1.5, 0.5))}" height="22" rx="2" '
-                f'fill="{_INK[0]}" fill-opacity="{_n(strongest * (number + 1) / len(parts), 2)}"/>'
+                f'<rect x="{svg.n(begin)}" y="2" width="{svg.n(max(width - 1.5, 0.5))}" height="22" rx="2" '
+                f'fill="{svg.INK[0]}" fill-opacity="{svg.n(strongest * (number + 1) / len(parts), 2)}"/>'
             )
         if width > 8 + 7 * len(name):
-            body += f'<text x="{_n(begin + 6)}" y="17">{escape(name)}</text>'
+            body += f'<text x="{svg.n(begin + 6)}" y="17">{escape(name)}</text>'
         begin += width
     told = ", ".join(f"{name} {100 * size / total:.3g}%" for name, size in parts)
-    return _svg(title, told, 400, 26, body)
-
-
-def _svg(title: str, told: str, width: int, height: int, body: str) -> str:
-    return (
-        f'<svg class="plot" role="img" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">'
-        f"<title>{escape(title)}</title><desc>{escape(told)}</desc>{body}</svg>"
-    )
-
-
-def _scale(low: float, high: float, begin: float, end: float) -> Callable[[float], float]:
-    """Return the map of [low, high] to [begin, end]; outside values go to the nearer end."""
-    size = high - low if high > low else 1.0
-
-    def place(value: float) -> float:
-        return begin + min(max((value - low) / size, 0.0), 1.0) * (end - begin)
-
-    return place
-
-
-def _rule(begin: float, end: float, y: float) -> str:
-    return f'<path d="M{_n(begin)} {_n(y)}H{_n(end)}" stroke="currentColor" stroke-opacity=".18"/>'
-
-
-def _dot(x: float, y: float, radius: str, colour: str) -> str:
-    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{radius}" fill="{colour}"/>'
+    return svg.element(title, told, 400, 26, body)
 
 
 def _line(points: Iterable[tuple[float, float] | None], colour: str, width: str, dashed: bool = False) -> str:
@@ -376,7 +354,7 @@ def _line(points: Iterable[tuple[float, float] | None], colour: str, width: str,
         if point is None:
             pen = "M"
             continue
-        path += f"{pen}{_n(point[0])} {_n(point[1])}"
+        path += f"{pen}{svg.n(point[0])} {svg.n(point[1])}"
         pen = "L"
     dash = ' stroke-dasharray="6 4"' if dashed else ""
     return (
@@ -393,9 +371,9 @@ def _band(dots: Sequence[Dot], across: Callable[[float], float], up: Callable[[f
             run.append(dot)
             continue
         if len(run) > 1:
-            there = [f"{_n(across(each.at))} {_n(up(each.high or 0.0))}" for each in run]
-            back = [f"{_n(across(each.at))} {_n(up(each.low or 0.0))}" for each in reversed(run)]
-            body += f'<path d="M{"L".join([*there, *back])}Z" fill="{_INK[0]}" fill-opacity=".18"/>'
+            there = [f"{svg.n(across(each.at))} {svg.n(up(each.high or 0.0))}" for each in run]
+            back = [f"{svg.n(across(each.at))} {svg.n(up(each.low or 0.0))}" for each in reversed(run)]
+            body += f'<path d="M{"L".join([*there, *back])}Z" fill="{svg.INK[0]}" fill-opacity=".18"/>'
         run = []
     return body
 
@@ -444,19 +422,19 @@ def _steps(shape: Shape, peak: float, number: int) -> str:
     """Return one outline; heights are relative to the highest step of all."""
     if not shape:
         return ""
-    path = f"M{_n(shape[0][0])} 124"
+    path = f"M{svg.n(shape[0][0])} 124"
     for begin, end, height in shape:
-        y = _n(124 - 108 * height / peak)
-        path += f"L{_n(begin)} {y}H{_n(end)}"
+        y = svg.n(124 - 108 * height / peak)
+        path += f"L{svg.n(begin)} {y}H{svg.n(end)}"
     path += "V124"
-    colour = _ink(number)
+    colour = svg.ink(number)
     fill = f'fill="{colour}" fill-opacity=".26"' if number == 0 else 'fill="none"'
     dash = "" if number == 0 else f' stroke-dasharray="{5 if number == 1 else 2} 3"'
     return f'<path d="{path}" {fill} stroke="{colour}" stroke-width="{1 if number == 0 else 2}"{dash}/>'
 
 
 def _axis(ticks: Iterable[float], across: Callable[[float], float], words: Words) -> str:
-    body, free = _rule(8, 392, 124), -math.inf
+    body, free = svg.rule(8, 392, 124), -math.inf
     for tick in ticks:
         at, text = across(math.log(tick)), words(tick)
         half = 3.5 * len(text)
@@ -464,8 +442,8 @@ def _axis(ticks: Iterable[float], across: Callable[[float], float], words: Words
             continue
         free = at + half + 6
         anchor = "start" if at - half < 4 else "end" if at + half > 396 else "middle"
-        body += f'<path d="M{_n(at)} 124V128" stroke="currentColor" stroke-opacity=".4"/>'
-        body += f'<text x="{_n(at)}" y="142" text-anchor="{anchor}">{escape(text)}</text>'
+        body += f'<path d="M{svg.n(at)} 124V128" stroke="currentColor" stroke-opacity=".4"/>'
+        body += f'<text x="{svg.n(at)}" y="142" text-anchor="{anchor}">{escape(text)}</text>'
     return body
 
 
@@ -474,12 +452,3 @@ def _ticks(low: float, high: float) -> list[float]:
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     every = [part * 10.0**power for power in range(first, last + 1) for part in (1, 2, 5)]
     return [tick for tick in every if low <= tick <= high]
-
-
-def _ink(series: int) -> str:
-    return _INK[series % len(_INK)]
-
-
-def _n(value: float, digits: int = 1) -> str:
-    """Return a coordinate without digits that nobody sees."""
-    return f"{value:.{digits}f}".rstrip("0").rstrip(".") or "0"

@@ -47,6 +47,8 @@ class Material:
     signs: tuple[Sign, ...] = ()
     raters: Raters = Raters(0, None)
     tails: tuple[Tails, ...] = ()
+    collection: Section | None = None
+    """How collecting feedback goes."""
 
 
 def sections(material: Material) -> tuple[Section, ...]:
@@ -60,6 +62,7 @@ def sections(material: Material) -> tuple[Section, ...]:
         _collapse(material),
         _times(material),
         _rest(material),
+        *((material.collection,) if material.collection is not None else ()),
         _next(material),
     )
 

@@ -1,4 +1,4 @@
-"""The processes of one environment on this machine: the embedded engine and the gateways.
+"""The processes of one environment on this machine: the embedded engine, the gateways, the pages for people.
 
 Called by `loop up`. It turns what loop.yaml says of them into programs, keeps them serving, and ends them; it decides
 nothing about adapters or routes. All outlive a runner that was killed and are adopted by the next one. The gateways
@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ import aiohttp
 import yaml
 
 from runner import digest
-from runner.errors import Diagnostic, Location, LoopError, TerminalError
+from runner.errors import Diagnostic, Location, LoopError, TerminalError, terminal
 from runner.serving import launcher
 from runner.serving.engine import EngineClient
+from runner.serving.gateway.callers import CONSOLE_KEY, console_secret
 from runner.serving.gateway.config import Content, GatewayConfig, from_json, to_json
 from runner.serving.gateway_client import GatewayClient
 from runner.serving.processes import ManagedProcess, Program, Progress, Ready, keep
@@ -30,8 +31,8 @@ from runner.spec.environment import BaseModelRef, Environment, Gateway, GatewayA
 
 HEALTH_SECONDS = 2.0
 GATEWAY_START_SECONDS = 30.0
-MONITOR_START_SECONDS = 60.0
-GATEWAY, ENGINE, MONITOR = "gateway", "engine", "monitor"
+PAGES_START_SECONDS = 60.0
+GATEWAY, ENGINE, MONITOR, CONSOLE = "gateway", "engine", "monitor", "console"
 GATEWAY_GRACE_S, ENGINE_GRACE_S = 10.0, 3.0
 """A gateway ends what it has under way; vLLM has nothing left to end then, and is deaf while it starts."""
 _GATEWAY_NAME = re.compile(rf"{GATEWAY}(-[0-9]+)?")
@@ -49,7 +50,7 @@ class Member:
 class Stack:
     """The members of one environment; the gateways come first, so that users get an answer that says `not yet`.
 
-    `left` are gateways that a killed runner started and that loop.yaml does not name any more.
+    `left` is what a killed runner started and loop.yaml does not name any more.
     """
 
     def __init__(self, members: tuple[Member, ...], left: tuple[ManagedProcess, ...] = ()) -> None:
@@ -102,7 +103,8 @@ class Local:
     """What stands behind a stack: the environment `name` as declared, and where it lives on this machine.
 
     `root` is the checkout, `state` the environment's state directory, `environ` what its processes inherit. With
-    `working_tree` the files as they are count, not the commit.
+    `working_tree` the files as they are count, not the commit. Of callers in `exclude_groups` no text is kept.
+    `has_gradio` says whether the console can be started by this Python.
     """
 
     name: str
@@ -113,6 +115,8 @@ class Local:
     state: Path
     environ: Mapping[str, str]
     working_tree: bool = False
+    exclude_groups: tuple[str, ...] = ()
+    has_gradio: bool = True
 
 
 def stack(local: Local, session: aiohttp.ClientSession) -> Stack:
@@ -122,11 +126,23 @@ def stack(local: Local, session: aiohttp.ClientSession) -> Stack:
     read, an unsafe environment.
     """
     members = [_gateway(local, session, number) for number in range(1, len(addresses(local)) + 1)]
-    kept = {one.process.program.name for one in members}
-    left = tuple(_recorded(local.state, name) for name in _recorded_gateways(local.state) if name not in kept)
-    engine, monitor = local.environment.engine, local.environment.monitor
+    engine, monitor, console = (
+        local.environment.engine,
+        local.environment.monitor,
+        local.environment.console,
+    )
     if monitor is not None:
-        members.append(_monitor(local, session, monitor.listen))
+        options = ("--working-tree",) if local.working_tree else ()
+        members.append(_pages(local, session, _Pages(MONITOR, monitor.listen, options)))
+    if console is not None and local.has_gradio:
+        members.append(_pages(local, session, _console(local, console.listen)))
+    kept = {one.process.program.name for one in members}
+    names = (*_recorded_gateways(local.state), MONITOR, CONSOLE)
+    left = tuple(
+        one
+        for name in names
+        if name not in kept and (one := _recorded(local.state, name)).record_path.exists()
+    )
     if engine.managed:
         program = launcher.vllm(engine, local.base, local.root, launcher.installed(), local.environ)
         client = EngineClient(f"http://{engine.listen}", session, HEALTH_SECONDS)
@@ -141,7 +157,7 @@ async def stop_left(state: Path, progress: Progress) -> tuple[str, ...]:
     Raises TransientError where something cannot be ended.
     """
     stopped = []
-    for name in (*_recorded_gateways(state), MONITOR, ENGINE):
+    for name in (*_recorded_gateways(state), CONSOLE, MONITOR, ENGINE):
         process = _recorded(state, name)
         if process.record_path.exists():
             progress(f"stopping {name}")
@@ -200,10 +216,26 @@ def gateway_config(local: Local, number: int = 1) -> GatewayConfig:
         "keys": _keys(gateway, local.root),
         "anonymous_group": gateway.anonymous,
         "pinning_groups": gateway.pinning_groups,
+        "console_sha256": _console_sha256(local),
+        "exclude_groups": local.exclude_groups,
         "upstream_key_env": environment.engine.api_key_env,
         "content": local.content.value,
     }
     return from_json(value, gateway.keys_file or "loop.yaml")
+
+
+def _console_sha256(local: Local) -> str | None:
+    """Return the digest of the secret by which a declared console proves itself."""
+    if local.environment.console is None:
+        return None
+    try:
+        return digest.of_bytes(console_secret(local.state.absolute()).encode())
+    except (OSError, ValueError) as error:
+        raise terminal(
+            "the console's secret cannot be used",
+            str(error),
+            fix=f"remove {local.state / CONSOLE_KEY}; the next start makes another one",
+        ) from error
 
 
 def _keys(gateway: Gateway, root: Path) -> list[Any]:
@@ -255,30 +287,48 @@ def _gateway(local: Local, session: aiohttp.ClientSession, number: int) -> Membe
     )
 
 
-def _monitor(local: Local, session: aiohttp.ClientSession, listen: str) -> Member:
-    """Return the process that measures: of its own, so that measuring never holds up a rollback."""
-    host, _, port = listen.rpartition(":")
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """A command that serves pages for people, where, and what makes it another program."""
+
+    name: str
+    listen: str
+    options: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def _console(local: Local, listen: str) -> _Pages:
+    """Return the console; one that was told something else is another program: it is replaced, not adopted."""
+    environment = local.environment
+    told = [each.model_dump(mode="json") for each in (environment.gateway, environment.console) if each]
+    value = digest.short(digest.of_value([told, _console_sha256(local)]))
+    return _Pages(CONSOLE, listen, settings={"LOOP_CONSOLE_CONFIG": value})
+
+
+def _pages(local: Local, session: aiohttp.ClientSession, pages: _Pages) -> Member:
+    """Return a process that serves pages: of its own, so that measuring and judging never hold up a rollback."""
+    host, _, port = pages.listen.rpartition(":")
     program = Program(
-        name=MONITOR,
+        name=pages.name,
         argv=(
             *(sys.executable, "-m", "runner.cli.main", "--root", str(local.root.absolute())),
-            *("monitor", "--environment", local.name, *(("--working-tree",) if local.working_tree else ())),
+            *(pages.name, "--environment", local.name, *pages.options),
         ),
         host=host.strip("[]"),
         port=int(port),
-        settings={"OMP_NUM_THREADS": "1"},
+        settings={"OMP_NUM_THREADS": "1", **pages.settings},
     )
 
     async def ready() -> bool:
         try:
             async with session.get(
-                f"http://{listen}/healthz", timeout=aiohttp.ClientTimeout(HEALTH_SECONDS)
+                f"http://{pages.listen}/healthz", timeout=aiohttp.ClientTimeout(HEALTH_SECONDS)
             ) as answer:
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
 
-    return Member(ManagedProcess(program, local.state, local.environ), ready, MONITOR_START_SECONDS)
+    return Member(ManagedProcess(program, local.state, local.environ), ready, PAGES_START_SECONDS)
 
 
 def _answers(client: GatewayClient) -> Ready:

@@ -81,6 +81,8 @@ class PairQuality(Section):
     """Both answers are longer than this."""
     more_detailed: Detail = Detail.REQUIRED
     """Whether the chosen answer has to have more sentences."""
+    majority: Annotated[Ratio, Field(gt=0.5)] = 0.66
+    """Least share of those who judged two answers that has to take the same one, or they contradict each other."""
 
 
 class SetQuality(Section):
@@ -100,6 +102,24 @@ class SetQuality(Section):
     """Similarity from which a question counts as asked before."""
     max_length_gain: Annotated[float, Field(ge=1)] = 2.0
     """Chosen answers are at most so many times as long as rejected ones, by the geometric mean over the set."""
+    question_share: Annotated[Ratio, Field(gt=0)] = 0.2
+    """Largest share of pairs that one question has, counting those nearly the same as it."""
+
+
+class Corrections(Section):
+    """Which better answers that people wrote are used."""
+
+    trusted_groups: tuple[Name, ...] = ()
+    """Groups of callers whose corrections need no review; those of all others wait until reviewers call them good."""
+    as_pairs: bool = True
+    """Whether a correction also makes a pair with the answer that it corrects."""
+
+
+class Cases(Section):
+    """New regression cases."""
+
+    share: Annotated[Ratio, Field(le=0.5)] = 0.1
+    """Share of all questions, drawn by their hash, that never go into training: with a correction they become cases."""
 
 
 class Agreement(Section):
@@ -148,5 +168,9 @@ class CollectionPolicy(Section):
     """How labels have to agree."""
     augmentation: Augmentation = Field(default_factory=Augmentation)
     """How much may be synthetic."""
+    corrections: Corrections = Field(default_factory=Corrections)
+    """Which better answers that people wrote are used."""
+    cases: Cases = Field(default_factory=Cases)
+    """What is kept from training for new regression cases."""
     extraction: Extraction = Field(default_factory=Extraction)
     """What is taken from the logs."""

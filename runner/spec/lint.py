@@ -14,7 +14,6 @@ from runner.spec.checks import (
     engines,
     learning,
     measures,
-    privacy,
     quarantine,
     repository,
     rollouts,
@@ -31,7 +30,6 @@ _CHECKS = (
     rollouts.check,
     measures.check,
     learning.check,
-    privacy.check,
     repository.check,
     quarantine.check,
 )

@@ -14,6 +14,7 @@ from runner.stats.boundaries import normal_bound, normal_rho
 from runner.stats.grid import Floats
 
 _ROUNDS = 100  # of Newton's method, which needs about 10; far more only in theory
+_MOST_LOG = 700.0  # its exponential is still a number
 _PRIOR = 0.5
 _LEAST_SUM = 1e-9  # less is nothing: the end would be 0 to any number of digits
 _PRIOR_LOG_BETA = float(betaln(_PRIOR, _PRIOR))
@@ -27,6 +28,11 @@ def mean_interval(k: ArrayLike, n: ArrayLike, alpha: float) -> tuple[Floats, Flo
     """
     some, all_ = np.broadcast_arrays(np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64))
     return _lower_end(some, all_, alpha), np.asarray(1.0 - _lower_end(all_ - some, all_, alpha))
+
+
+def mean_evidence(k: float, n: float, mean: float) -> float:
+    """Return the e-value against `mean`, in (0, 1), that `mean_interval` is made of: 1/alpha at its ends."""
+    return float(np.exp(min(float(_log_e(np.asarray(k, dtype=np.float64), n, mean)), _MOST_LOG)))
 
 
 def quantile_interval(

@@ -71,7 +71,7 @@ class Bench:
         self.files = Repository()
         self.files.remove("loop.yaml", "base_model", "digest")
         # A deployment of whoever runs the tests may live at the shipped addresses.
-        free = iter(free_addresses(8))
+        free = iter(free_addresses(16))
         self.files.texts["loop.yaml"] = ADDRESS.sub(lambda _: next(free), self.files.texts["loop.yaml"])
         for name in MODELS:
             make_adapter(root, name)

@@ -15,6 +15,7 @@ from tests.docs.scratch import ROOT, Clone
 HERE = (
     r"loop (--help|validate|plan|status|explain|experiments|shadow|log|schema)\b.*",
     r"loop (signals|signals (rules|dashboard) .*|signals sample --dry-run|drift|report .*)",
+    r"loop (arena standings|data progress)\b.*",
     r"git (switch|commit|revert|log)\b.*",
     r"sed -i .* loop\.yaml",
 )
@@ -29,6 +30,7 @@ ELSEWHERE = {
         "tests/signals/refusal/test_fit_command.py",
         '["refusal", str(written(tmp_path))',
     ),
+    r"loop forget\b.*": ("tests/cli/test_forget.py", '"forget", *arguments'),
     r"loop lift\b.*": ("tests/cli/test_lift.py", '"lift", "chat-v1.1", "--reason", '),
     r"git push": ("tests/cli/test_lift.py", '"push", "--quiet", "origin", "main"'),
     r"\.venv/bin/python -m pytest tests/git": ("Makefile", "-m pytest"),

@@ -13,13 +13,24 @@ from typing import Any
 import aiohttp
 import pytest
 
+from runner import digest
 from runner.errors import TerminalError
 from runner.serving import stack
 from runner.serving.gateway import config
+from runner.serving.gateway.callers import console_secret
 from runner.serving.gateway.config import Content
 from runner.serving.processes import ManagedProcess
 from runner.serving.stack import Local, Member, Stack, gateway_config
-from runner.spec.environment import BaseModelRef, Engine, Environment, Gateway, GatewayAddress, Limits
+from runner.spec.environment import (
+    BaseModelRef,
+    Console,
+    Engine,
+    Environment,
+    Gateway,
+    GatewayAddress,
+    Limits,
+    Monitor,
+)
 from tests.reconcile.real_parts import free_addresses
 
 KEYS = "keys.yaml"
@@ -103,9 +114,10 @@ def test_defaults_of_the_spec_and_of_the_process_are_the_same(tmp_path: Path) ->
 
 def test_the_rest_of_the_environment_reaches_it_too(tmp_path: Path) -> None:
     engine = Engine(replicas=("http://127.0.0.1:9",), api_key_env="ENGINE_KEY")
-    place = replace(local(tmp_path, engine), content=Content.OFF)
+    place = replace(local(tmp_path, engine), content=Content.OFF, exclude_groups=("beta",))
     value = told(place)
     assert (value["environment"], value["content"]) == ("production", "off")
+    assert value["exclude_groups"] == ["beta"] and told(local(tmp_path))["exclude_groups"] == []
     assert value["upstream_key_env"] == "ENGINE_KEY"
     assert value["state_dir"] == str(tmp_path / ".loop" / "production")
 
@@ -308,3 +320,73 @@ def test_a_state_directory_that_cannot_be_written_is_one_plain_error(tmp_path: P
 def test_what_is_written_is_plain_json(tmp_path: Path) -> None:
     members(local(tmp_path))
     assert json.loads((tmp_path / ".loop" / "production" / "gateway.json").read_text())["aliases"] == ["chat"]
+
+
+# Pages for people
+
+
+def with_pages(place: Local, **pages: Any) -> Local:
+    return replace(place, environment=place.environment.model_copy(update=pages))
+
+
+def test_a_declared_console_is_a_process_of_its_own_whose_secret_the_gateway_knows_by_its_digest(
+    tmp_path: Path,
+) -> None:
+    place = with_pages(local(tmp_path), console=Console(listen="127.0.0.1:7089"), monitor=Monitor())
+    assert [one.process.program.name for one in members(place)] == ["gateway", "monitor", "console"]
+    console = members(place)[2].process.program
+    assert (console.port, console.argv[-3:]) == (7089, ("console", "--environment", "production"))
+    secret = console_secret(place.state)
+    assert told(place)["console_sha256"] == digest.of_bytes(secret.encode())
+    assert secret not in (place.state / "gateway.json").read_text()
+
+
+def test_without_a_console_there_is_no_secret(tmp_path: Path) -> None:
+    place = local(tmp_path)
+    assert told(place)["console_sha256"] is None
+    assert not (place.state / "console.key").exists()
+
+
+def test_a_console_that_is_told_something_else_is_another_program(tmp_path: Path) -> None:
+    plain = with_pages(local(tmp_path), console=Console())
+    digests = {
+        program(with_pages(place, console=console), 1)
+        for place in (local(tmp_path), local(tmp_path, alias="talk"))
+        for console in (Console(), Console(listen="127.0.0.1:7089"))
+    }
+    assert len(digests) == 4
+    before = program(plain, 1)
+    assert program(plain, 1) == before
+    (plain.state / "console.key").unlink()
+    assert program(plain, 1) != before, "a new secret"
+
+
+def test_a_console_that_cannot_be_started_here_is_not_and_the_gateway_knows_it_all_the_same(
+    tmp_path: Path,
+) -> None:
+    place = with_pages(replace(local(tmp_path), has_gradio=False), console=Console())
+    assert [one.process.program.name for one in members(place)] == ["gateway"]
+    assert told(place)["console_sha256"] is not None
+
+
+def test_a_console_whose_secret_is_no_secret_is_an_error_with_its_file(tmp_path: Path) -> None:
+    place = with_pages(local(tmp_path), console=Console())
+    place.state.mkdir(parents=True)
+    (place.state / "console.key").write_text("not hex")
+    with pytest.raises(TerminalError, match="the console's secret cannot be used") as raised:
+        gateway_config(place)
+    assert str(place.state / "console.key") in str(raised.value)
+
+
+def test_pages_that_loop_yaml_names_no_more_are_left_to_be_ended(tmp_path: Path) -> None:
+    place = local(tmp_path)
+    (place.state / "run").mkdir(parents=True)
+    for name in ("monitor", "console"):
+        (place.state / "run" / f"{name}.json").write_text("{}")
+
+    async def left(place: Local) -> list[str]:
+        async with aiohttp.ClientSession() as session:
+            return [one.program.name for one in stack.stack(place, session).left]
+
+    assert asyncio.run(left(place)) == ["monitor", "console"]
+    assert asyncio.run(left(with_pages(place, console=Console()))) == ["monitor"]

@@ -9,7 +9,7 @@ TRAINING, CADENCE = "policies/training.yaml", "policies/cadence.yaml"
 
 
 def test_two_data_sets_have_two_files(repository):
-    repository.set("datasets/bookshop-thumbs.yaml", "path", to="datasets/bookshop/preferences.jsonl")
+    repository.set("datasets/bookshop-thumbs.yaml", "path", to="datasets/snapshot/preferences.jsonl")
     repository.refuses("is the file of 'bookshop-preferences' already", line="path:", fix="its own")
 
 

@@ -10,6 +10,7 @@ import secrets
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,10 +22,11 @@ from runner.serving.gateway import ask as asks
 from runner.serving.gateway import metrics as metrics_
 from runner.serving.gateway.ask import Operation
 from runner.serving.gateway.book import RouteBook, Stale, no_such_model
-from runner.serving.gateway.callers import CALLER, Caller, address
+from runner.serving.gateway.callers import CALLER, Caller, KeyedHash, address, check_wishes
 from runner.serving.gateway.completions import Completions
 from runner.serving.gateway.feedback import Feedback
 from runner.serving.gateway.front import Front, Upstream
+from runner.serving.gateway.labels import Labels
 from runner.serving.gateway.log import EventLog
 from runner.serving.gateway.metrics import Metrics
 from runner.serving.gateway.replicas import Replicas
@@ -41,6 +43,7 @@ from runner.serving.gateway.replies import (
     reply_json,
     request_id,
 )
+from runner.serving.gateway.votes import Votes
 
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 TABLE_BYTES = 64 * 1024 * 1024
@@ -164,9 +167,21 @@ class Entrance:
 
         async def entered(scope: Scope, receive: Receive, send: Send) -> None:
             scope[CALLER] = self._identify(scope)
+            check_wishes(dict(scope["headers"]))
             await endpoint(scope, receive, send)
 
         return entered
+
+    def before_console(self, endpoint: Endpoint) -> Endpoint:
+        """Return an endpoint for the console alone, which passes on what a caller who is known does."""
+
+        async def entered(scope: Scope, receive: Receive, send: Send) -> None:
+            if not scope[CALLER].console:
+                message = "only the console may do this: it sends its secret as 'x-loop-console'"
+                raise ApiError(403, "console_only", message)
+            await endpoint(scope, receive, send)
+
+        return self.before(entered)
 
     def _identify(self, scope: Scope) -> Caller:
         try:
@@ -186,15 +201,22 @@ def _path(scope: Scope) -> bytes:
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """Where people say something of answers."""
+
+    feedback: Feedback
+    votes: Votes
+    labels: Labels
+
+
 class Public:
     """The endpoints for users; `created` is the time that model cards show, in seconds since 1970."""
 
-    def __init__(self, entrance: Entrance, book: RouteBook, created: int) -> None:
-        self._entrance, self._book, self._created = entrance, book, created
+    def __init__(self, entrance: Entrance, book: RouteBook, hashed: KeyedHash, created: int) -> None:
+        self._entrance, self._book, self._hashed, self._created = entrance, book, hashed, created
 
-    def application(
-        self, operations: Operations, completions: Completions, feedback: Feedback
-    ) -> Application:
+    def application(self, operations: Operations, completions: Completions, desks: Desks) -> Application:
         """Return the application."""
 
         async def chat(scope: Scope, receive: Receive, send: Send) -> None:
@@ -203,7 +225,7 @@ class Public:
         async def text(scope: Scope, receive: Receive, send: Send) -> None:
             await completions.serve(scope, receive, send, Operation.COMPLETION)
 
-        known = self._entrance.before
+        known, console = self._entrance.before, self._entrance.before_console
         return Application(
             operations.public_endpoints()
             | {
@@ -211,19 +233,31 @@ class Public:
                 b"/v1/completions": {"POST": known(text)},
                 b"/v1/models": {"GET": known(self._models)},
                 b"/v1/models/": {"GET": known(self._model)},
-                b"/feedback": {"POST": known(feedback.serve)},
+                b"/feedback": {"POST": known(desks.feedback.serve)},
+                b"/whoami": {"GET": console(self._whoami)},
+                b"/votes": {"POST": console(desks.votes.serve)},
+                b"/labels": {"POST": console(desks.labels.serve)},
             }
         )
 
+    async def _whoami(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        caller: Caller = scope[CALLER]
+        user = self._hashed(caller.identity(None))
+        await reply_json(send, 200, {"user": user, "group": caller.group, "key": caller.key})
+
     async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        cards = [self._card(name) for name in self._book.models(scope[CALLER].group)]
+        cards = [self._card(name) for name in self._names(scope)]
         await reply_json(send, 200, {"object": "list", "data": cards})
 
     async def _model(self, scope: Scope, _receive: Receive, send: Send) -> None:
         name = unquote(_path(scope).rpartition(b"/")[2])
-        if name not in self._book.models(scope[CALLER].group):
+        if name not in self._names(scope):
             raise no_such_model(name)
         await reply_json(send, 200, self._card(name))
+
+    def _names(self, scope: Scope) -> list[str]:
+        caller: Caller = scope[CALLER]
+        return self._book.models(caller.group, console=caller.console)
 
     def _card(self, name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self._created, "owned_by": "loop"}

@@ -93,9 +93,14 @@ class RouteBook:
             self._force(table)
             return True
 
-    def resolve(self, model: str, user: str, group: str) -> Resolution:
-        """Return what `model` means for this user. Raises ApiError 403, 404 or 503."""
+    def resolve(self, model: str, user: str, group: str, *, console: bool = False) -> Resolution:
+        """Return what `model` means for this user. Raises ApiError 403, 404 or 503.
+
+        The console may pin every version, and what it asks for by an alias is pinned, too: it counts for no arm.
+        """
         route = self._routes.get(model)
+        if route is not None and console:
+            return self._pin(assignment.assign(route, user, group).version)
         if route is not None:
             return self._by_alias(route, user, group)
         version = self._pinned.get(model)
@@ -103,19 +108,22 @@ class RouteBook:
             if model in self._aliases:
                 raise ApiError(503, "not_ready", f"no version serves '{model}' yet")
             raise no_such_model(model)
-        if group not in self._pinning_groups:
+        if not (console or group in self._pinning_groups):
             raise ApiError(
                 403, "pinning_not_allowed", f"group '{group}' may not ask for a version by its name"
             )
-        return Resolution("", (self._choice(PINNED, version),), self.table.generation)
+        return self._pin(version)
 
     def knows(self, model: str) -> bool:
         """Whether a name is one of ours, so that it says nothing about who asks."""
         return model in self._routes or model in self._pinned or model in self._aliases
 
-    def models(self, group: str) -> list[str]:
-        """Return the names that a group may ask for."""
-        return [*self._routes, *(self._pinned if group in self._pinning_groups else ())]
+    def models(self, group: str, *, console: bool = False) -> list[str]:
+        """Return the names that a group, or the console, may ask for."""
+        return [*self._routes, *(self._pinned if console or group in self._pinning_groups else ())]
+
+    def _pin(self, version: Version) -> Resolution:
+        return Resolution("", (self._choice(PINNED, version),), self.table.generation)
 
     def _by_alias(self, route: Route, user: str, group: str) -> Resolution:
         assigned = assignment.assign(route, user, group)

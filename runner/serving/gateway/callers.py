@@ -1,11 +1,13 @@
 """Who calls: the API key and its group, the user behind it, keyed hashes of both, and how often they may.
 
-Used by the public application. Keeps no name on disk; the secret of the hashes is the only file.
+Used by the public application. Keeps no name on disk; the only files are two secrets, that of the hashes and that by
+which the console proves itself.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import math
 import os
 import secrets
@@ -14,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.serving.gateway.config import GatewayConfig, Key
-from runner.serving.gateway.replies import ApiError, Scope
+from runner.serving.gateway.replies import ApiError, Scope, bad_request
 
 REMEMBERED = 10_000  # rate limits kept at once, so that many addresses cannot fill the memory
 
+KEEP = b"x-loop-keep"
+CONSOLE_KEY = "console.key"
 
 CALLER = "loop.caller"
 """Where the scope of a request that was let in holds its Caller."""
@@ -28,7 +32,7 @@ class Caller:
     """Who calls: by which key, or without one from which address."""
 
     name: str
-    """`key:NAME` or `addr:ADDRESS`, whose rate is limited."""
+    """`key:NAME`, `addr:ADDRESS`, or `console:USER` behind the console: whose rate is limited."""
     key: str | None
     """Name of the API key."""
     group: str
@@ -36,6 +40,10 @@ class Caller:
     """From the header `x-loop-user`."""
     session: str | None
     """From the header `x-loop-session`."""
+    console: bool = False
+    """Whether the console passes this on for its person: the header `x-loop-console` holds its secret."""
+    keeps: bool = True
+    """Whether text may be kept: not of an excluded group, nor where the header `x-loop-keep` says `none`."""
 
     def identity(self, named: str | None) -> str:
         """Return who the user is, where the body may name one: no two different users give the same text.
@@ -56,16 +64,34 @@ class Callers:
     def __init__(self, config: GatewayConfig) -> None:
         self._keys: dict[str, Key] = {key.sha256.lower(): key for key in config.keys}
         self._anonymous = config.anonymous_group
+        self._console = config.console_sha256
+        self._excluded = frozenset(config.exclude_groups)
 
     def identify(self, scope: Scope, headers: dict[bytes, bytes]) -> Caller:
-        """Return who calls. Raises ApiError 401."""
+        """Return who calls. Raises ApiError 401, and 403 for a wrong console secret."""
         key = self._key(headers.get(b"authorization", b"")) if self._keys else None
         group = key.group if key else self._anonymous
         if group is None:
             raise ApiError(401, "invalid_api_key", "an API key is needed: send 'authorization: Bearer KEY'")
-        name = f"key:{key.name}" if key else address(scope)
+        console = self._is_console(headers)
         user, session = _header(headers, b"x-loop-user"), _header(headers, b"x-loop-session")
-        return Caller(name, key.name if key else None, group, user, session)
+        name = address(scope)
+        if key:
+            name = f"key:{key.name}"
+        elif console and user:
+            name = f"console:{user}"  # its people share an address
+        keeps = group not in self._excluded and KEEP not in headers
+        return Caller(name, key.name if key else None, group, user, session, console, keeps)
+
+    def _is_console(self, headers: dict[bytes, bytes]) -> bool:
+        secret = headers.get(b"x-loop-console")
+        if secret is None:
+            return False
+        found = hashlib.sha256(secret.strip()).hexdigest()
+        if self._console is None or not hmac.compare_digest(found, self._console.lower()):
+            message = "'x-loop-console' is not the secret of this gateway's console: restart the console"
+            raise ApiError(403, "invalid_console_secret", message)
+        return True
 
     def _key(self, authorization: bytes) -> Key | None:
         if not authorization:
@@ -82,6 +108,12 @@ def address(scope: Scope) -> str:
     """Return the client's address as a caller's name."""
     client = scope.get("client")
     return f"addr:{client[0]}" if client else "addr:unknown"
+
+
+def check_wishes(headers: dict[bytes, bytes]) -> None:
+    """Raise ApiError 400 where a client asks for something in a header that there is not."""
+    if headers.get(KEEP, b"none").strip().lower() != b"none":
+        raise bad_request("the header 'x-loop-keep' must be 'none', or absent")
 
 
 def _header(headers: dict[bytes, bytes], name: bytes) -> str | None:
@@ -122,6 +154,14 @@ class KeyedHash:
         """Return 32 hex digits."""
         data = text.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, digest_size=16, key=self._secret).hexdigest()
+
+
+def console_secret(state: Path) -> str:
+    """Return what the console sends as `x-loop-console`, 64 hex digits; made in `state` by whoever is first.
+
+    Raises OSError, ValueError.
+    """
+    return read_secret(state / CONSOLE_KEY).hex()
 
 
 def read_secret(path: Path) -> bytes:

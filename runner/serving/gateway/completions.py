@@ -95,7 +95,7 @@ class Completions:
         front = self._front
         front.log.check()
         caller: Caller = scope[CALLER]
-        exchange.group = caller.group
+        exchange.group, exchange.console, exchange.keeps = caller.group, caller.console, caller.keeps
         front.rate.take(caller.name)
         raw = await asks.read_body(scope, receive, self._limits.body_bytes, self._limits.total_timeout_s)
         exchange.started, exchange.arrived_us = self._now(), front.sources.wall_us()
@@ -105,7 +105,8 @@ class Completions:
         user = caller.identity(ask.user)
         exchange.user = front.hashed(user)
         exchange.session = front.hashed(f"session\0{caller.session}") if caller.session else None
-        resolution = exchange.resolution = self._upstream.book.resolve(ask.model, user, caller.group)
+        book = self._upstream.book
+        resolution = exchange.resolution = book.resolve(ask.model, user, caller.group, console=caller.console)
         return ask, resolution
 
     async def _answer_watched(self, turn: _Turn, receive: Receive) -> None:
@@ -247,7 +248,7 @@ class Completions:
             return
         environment, log, privacy = self._front.config.environment, self._front.log, self._front.privacy
         said = conversation(exchange)
-        if said is not None and privacy.keeps_conversations:
+        if said is not None and exchange.keeps and privacy.keeps_conversations:
             kept = await privacy.kept(*said)
             log.write(Kind.CONTENT, content_event(exchange, environment, kept))
         event = request_event(exchange, environment, self._now())

@@ -82,6 +82,10 @@ class GatewayConfig(_Strict):
     anonymous_group: str | None = "public"
     """Group of callers without a key; None refuses them."""
     pinning_groups: tuple[str, ...] = ()
+    console_sha256: str | None = None
+    """SHA-256 of the secret by which the console proves itself, 64 hex digits; None where there is no console."""
+    exclude_groups: tuple[str, ...] = ()
+    """Groups of callers of whom no text is kept, whatever `content` says."""
     upstream_key_env: str | None = None
     """Environment variable that holds the key which the replicas ask for."""
     content: Content = Content.MASKED

@@ -36,6 +36,10 @@ class Exchange:
     """Keyed hash."""
     session: str | None = None
     group: str = "unknown"
+    console: bool = False
+    """Whether the console passed it on."""
+    keeps: bool = True
+    """Whether what is said may be kept, as far as the caller goes."""
     ask: Ask | None = None
     model: str = UNKNOWN_MODEL
     resolution: Resolution | None = None
@@ -89,6 +93,8 @@ class Exchange:
         if self.choice:
             found.append((b"x-loop-arm", self.choice.arm.encode()))
             found.append((b"x-loop-version", self.choice.version.name.encode("ascii", "replace")))
+            if self.console:
+                found.append((b"x-loop-digest", self.choice.version.digest.encode()))
         found.append((b"x-loop-overhead-ms", b"%.3f" % self.overhead_ms(now)))
         return found
 

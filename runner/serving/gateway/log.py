@@ -18,6 +18,7 @@ from runner.serving.gateway.replies import ApiError
 
 PROBE_BYTES = 4096
 PROBE_INTERVAL_S = 1.0
+KINDS = (Kind.REQUEST, Kind.CONTENT, Kind.FEEDBACK, Kind.SHADOW, Kind.VOTE, Kind.LABEL)
 REMEMBERED = 50_000  # answers, about 15 MB: at 100 requests/s those of the last 8 minutes
 
 
@@ -54,10 +55,7 @@ class EventLog:
         self.written: Counter[str] = Counter()
         self.recent = RecentAnswers()
         self._directory, self._disk = directory, disk
-        self._writers = {
-            kind: SegmentWriter(directory, kind, clock, rotation, disk)
-            for kind in (Kind.REQUEST, Kind.CONTENT, Kind.FEEDBACK, Kind.SHADOW)
-        }
+        self._writers = {kind: SegmentWriter(directory, kind, clock, rotation, disk) for kind in KINDS}
         self._commit = GroupCommit(tuple(self._writers.values()), commit_interval_s, self._failed)
 
     @property
@@ -70,14 +68,14 @@ class EventLog:
         if self.trouble is not None:
             raise _unwritable()
 
-    def write(self, kind: Kind, event: Event) -> None:
-        """Hand one event to the operating system. Raises ApiError 503."""
+    def write(self, kind: Kind, *events: Event) -> None:
+        """Hand events to the operating system, all of them or none. Raises ApiError 503."""
         try:
-            self._writers[kind].append(event)
+            self._writers[kind].append(*events)
         except LogUnwritable as error:
             self._failed(error)
             raise _unwritable() from error
-        self.written[kind.value] += 1
+        self.written[kind.value] += len(events)
         self._commit.request()
 
     async def durable(self, kind: Kind) -> None:

@@ -49,6 +49,16 @@ class Privacy:
             return _masked(values)
         return await asyncio.get_running_loop().run_in_executor(self._threads, _masked, values)
 
+    async def texts(self, named: Mapping[str, Any], *, keeps: bool) -> dict[str, Any]:
+        """Return JSON values by name as they may be kept, masked as one conversation in their order.
+
+        None of them where the policy keeps no text, or where their author's may not be kept.
+        """
+        if not (keeps and self.keeps_conversations):
+            return {}
+        kept = await self.kept(*named.values())
+        return dict(zip(named, kept.values, strict=True))
+
     def close(self) -> None:
         """End the threads; what they have not begun is given up."""
         self._threads.shutdown(wait=False, cancel_futures=True)

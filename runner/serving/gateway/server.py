@@ -39,12 +39,14 @@ from runner.serving.gateway.connections import (
 from runner.serving.gateway.engine import READ_BYTES, Engine
 from runner.serving.gateway.feedback import Feedback
 from runner.serving.gateway.front import Front, Sources, Upstream
+from runner.serving.gateway.labels import Labels
 from runner.serving.gateway.log import EventLog
 from runner.serving.gateway.metrics import Live, Metrics
 from runner.serving.gateway.privacy import Privacy
 from runner.serving.gateway.protocol import Protocol
 from runner.serving.gateway.replicas import Replicas, poll_forever
 from runner.serving.gateway.shadow import Shadows
+from runner.serving.gateway.votes import Votes
 
 KEEP_ALIVE_S = 4.0
 """vLLM closes a connection that was idle for 5 s; ours go before that, so that none dies under a request."""
@@ -111,10 +113,12 @@ def assemble(
     operations = applications.Operations(upstream.book, upstream.replicas, front.log, metrics)
     facts = _facts(config, sources)
     entrance = applications.Entrance(front, metrics)
-    users = applications.Public(entrance, upstream.book, facts["started_at"] // 1_000_000)
+    created = facts["started_at"] // 1_000_000
+    users = applications.Public(entrance, upstream.book, front.hashed, created)
+    desks = applications.Desks(Feedback(front), Votes(front), Labels(front))
     runner = applications.Admin(upstream, front.log, facts, follow_table)
     return Parts(
-        public=users.application(operations, completions, Feedback(front)),
+        public=users.application(operations, completions, desks),
         admin=runner.application(operations),
         doors=doors,
         front=front,

@@ -54,6 +54,7 @@ class _Copy:
     version: Version
     ask: Ask
     answer: list[Any]
+    keeps: bool
 
     @property
     def body(self) -> bytes:
@@ -100,6 +101,7 @@ class Shadows:
             shadow.version,
             ask,
             exchange.answer,
+            exchange.keeps,
         )
         try:
             self._waiting.put_nowait(copy)
@@ -168,7 +170,7 @@ class Shadows:
             "gen_ai.usage.output_tokens": usage.get("completion_tokens"),
             "loop.same": [_words(each) for each in messages] == [_words(each) for each in copy.answer],
         }
-        if self._front.privacy.keeps_conversations:
+        if copy.keeps and self._front.privacy.keeps_conversations:
             # with the question before it a value gets the placeholder that it has in the content event
             kept = await self._front.privacy.kept(asked(copy.ask), messages)
             fields["gen_ai.output.messages"] = orjson.dumps(kept.values[1]).decode()

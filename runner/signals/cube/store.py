@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runner import digest
@@ -167,6 +168,44 @@ class Store:
         write_durably(temporary, json.dumps(_plain(state), separators=(",", ":")).encode())
         temporary.replace(self.directory / NAME)
         sync_directory(self.directory)
+
+    def forget(self, events: frozenset[str]) -> int:
+        """Remove what was scored of some requests, by their events' ids; return of how many answers.
+
+        Hours that held some are counted again by the next pass. Raises as `writing` does.
+        """
+        if not self.directory.is_dir():
+            return 0
+        wanted, removed = pa.array(sorted(events), pa.string()), 0
+        with self.writing() as state:
+            hours = dict(state.hours)
+            for number, hour in state.hours.items():
+                annotations, gone = self._without(hour.annotations, wanted)
+                pairs, _ = self._without((hour.pairs,) if hour.pairs else (), wanted)
+                if (annotations, "".join(pairs)) != (hour.annotations, hour.pairs):
+                    hours[number] = replace(
+                        hour, cube="", annotations=annotations, pairs="".join(pairs), basis={}
+                    )
+                    removed += gone
+            if hours != state.hours:
+                after = replace(state, signature="", hours=hours)
+                self.save(after)
+                self.sweep(after)
+        return removed
+
+    def _without(self, names: tuple[str, ...], events: pa.Array) -> tuple[tuple[str, ...], int]:
+        """Return the names of files without some events' rows, and how many rows went."""
+        kept: list[str] = []
+        removed = 0
+        for name in names:
+            table = self.read(name)
+            rest = table.filter(pc.invert(pc.is_in(table["event_id"], value_set=events)))
+            removed += table.num_rows - rest.num_rows
+            if rest.num_rows == table.num_rows:
+                kept.append(name)
+            elif rest.num_rows:
+                kept.append(self.put(rest))
+        return tuple(kept), removed
 
     def sweep(self, *states: State) -> None:
         """Remove files that none of some states names."""

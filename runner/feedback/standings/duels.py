@@ -1,0 +1,106 @@
+"""Each version straight against the baseline: win rate with ties half, overall and by segment of the questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from runner.feedback.records import Ballot, Choice
+from runner.feedback.standings.bouts import Bouts, Floats
+from runner.feedback.standings.figures import Rate, Rules, Verdict, rate
+from runner.stats.multiple import e_bh
+
+SEGMENTED = ("category", "language", "group")
+
+
+@dataclass(frozen=True, slots=True)
+class Duel:
+    """A version against the baseline. The interval holds for this one, however often one looks."""
+
+    version: str
+    wins: Rate
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentDuel:
+    """The same in one segment. The verdict counts in that many segments were looked at, the interval does not."""
+
+    by: str
+    """category, language or group."""
+    segment: str
+    duel: Duel
+
+
+@dataclass(frozen=True, slots=True)
+class Liked:
+    """How a version fared in all of its votes: on how many it won, and on how many both answers were bad."""
+
+    version: str
+    votes: int
+    wins: float
+    """Ties half."""
+    both_bad: Rate
+
+
+def duels(bouts: Bouts, rules: Rules) -> tuple[Duel, ...]:
+    """Return every version that met the baseline, by name."""
+    found = []
+    for version in bouts.versions:
+        scores = scores_against_baseline(bouts, version, rules.baseline)
+        if len(scores):
+            wins = rate(float(scores.sum()), len(scores), rules)
+            found.append(Duel(version, wins, wins.verdict))
+    return tuple(found)
+
+
+def segment_duels(bouts: Bouts, rules: Rules) -> tuple[SegmentDuel, ...]:
+    """Return the duels of every segment.
+
+    Of all verdicts but "not told apart" a share of at most alpha is wrong, on average, whatever the number of
+    segments (Benjamini and Hochberg's procedure for e-values).
+    """
+    found = list(_segments(bouts, rules))
+    certain = set(e_bh([each.duel.wins.evidence for each in found], rules.alpha))
+    return tuple(
+        each if at in certain else replace(each, duel=replace(each.duel, verdict=Verdict.NOT_TOLD_APART))
+        for at, each in enumerate(found)
+    )
+
+
+def liked(bouts: Bouts, rules: Rules) -> tuple[Liked, ...]:
+    """Return every version with votes, by name."""
+    bad = np.array([ballot.choice is Choice.NEITHER for ballot in bouts.ballots], dtype=bool)
+    found = []
+    for at, version in enumerate(bouts.versions):
+        left, right = bouts.left == at, bouts.right == at
+        votes = int(left.sum() + right.sum())
+        wins = float(bouts.score[left].sum() + (1.0 - bouts.score[right]).sum())
+        found.append(Liked(version, votes, wins, rate(float(bad[left | right].sum()), votes, rules)))
+    return tuple(found)
+
+
+def scores_against_baseline(bouts: Bouts, version: str, baseline: str) -> Floats:
+    """Return 1, a half or 0 for each vote on a version and the baseline; empty for the baseline itself."""
+    if baseline not in bouts.versions or version == baseline:
+        return np.zeros(0)
+    one, base = bouts.versions.index(version), bouts.versions.index(baseline)
+    left = (bouts.left == one) & (bouts.right == base)
+    right = (bouts.right == one) & (bouts.left == base)
+    return np.concatenate([bouts.score[left], 1.0 - bouts.score[right]])
+
+
+def _segments(bouts: Bouts, rules: Rules) -> Iterator[SegmentDuel]:
+    for by in SEGMENTED:
+        names = [_segment(ballot, by) for ballot in bouts.ballots]
+        for segment in sorted(set(names) - {""}):
+            inside = np.array([name == segment for name in names])
+            for duel in duels(bouts.only(inside), rules):
+                verdict = Verdict.BETTER if duel.wins.k > duel.wins.n / 2.0 else Verdict.WORSE
+                yield SegmentDuel(by, segment, replace(duel, verdict=verdict))
+
+
+def _segment(ballot: Ballot, by: str) -> str:
+    return str(getattr(ballot, by))
