@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import webbrowser
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.pages import demand_folder, write_page
 from runner.cli.repository import find_root, json_option, read_spec
 from runner.errors import terminal
 
@@ -44,6 +44,7 @@ def command(ctx: click.Context, names: tuple[str, ...], html: Path | None, show:
 
     if show and html is None:
         raise click.UsageError("--open shows the page of --html FILE", ctx)
+    demand_folder(ctx, html)
     root = find_root(ctx)
     chosen = _chosen(read_spec(root).datasets, names)
     checked, absent = check(root, chosen)
@@ -51,15 +52,13 @@ def command(ctx: click.Context, names: tuple[str, ...], html: Path | None, show:
         name, why = absent[0]
         raise terminal(f"data set '{name}' is not here", why, fix="name one that is, or make it first")
     if html is not None:
-        _write(html, report.to_page(checked, absent))
+        write_page(html, report.to_page(checked, absent))
         if show:
             webbrowser.open(html.absolute().as_uri())
     if as_json:
         click.echo(json.dumps(report.to_json(checked, absent), indent=2, ensure_ascii=False))
     else:
         click.echo(report.to_text(checked, absent))
-        if html is not None:
-            click.echo(f"\npage: {html}")
     return 0 if all(each.passed for each in checked) else 2
 
 
@@ -90,13 +89,3 @@ def _chosen(datasets: Mapping[str, DatasetFile], names: Sequence[str]) -> list[D
     if unknown := [name for name in names if name not in datasets]:
         raise terminal(f"there is no data set '{unknown[0]}'", f"known: {', '.join(sorted(datasets))}")
     return [datasets[name] for name in names or sorted(datasets)]
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        fix = "name a file in a folder that exists and can be written"
-        raise terminal(f"the page cannot be written: {path}: {error.strerror}", fix=fix) from error

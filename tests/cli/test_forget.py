@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from runner.cli import forget
+from runner.cli.upkeep import expire_forever
 from runner.events.schema import Kind
 from runner.feedback.records import record_id
+from runner.reconcile.state import StatePaths
 from runner.serving.gateway.callers import KeyedHash, read_secret
 from tests.cli.workbench import Bench, refused
 from tests.doubles.event_files import START_US, line, segment
 from tests.events.forgetting_world import MARKER, event
+from tests.gateway.running import eventually
 
 
 @pytest.fixture
@@ -131,3 +135,23 @@ def test_what_is_no_wish_is_refused(bench: Bench, arguments: tuple[str, ...], pa
 
 def test_where_nothing_was_ever_logged_it_says_where_it_looked(bench: Bench) -> None:
     refused(bench.loop("forget", "kim"), "no user was ever logged here", "user-hash.key")
+
+
+def test_a_resident_runner_has_it_done_now_and_then_and_tells_why_not(bench: Bench) -> None:
+    logged(bench, "anonymous\0kim")
+    told: list[str] = []
+
+    async def resident(environment: str) -> None:
+        paths = StatePaths(bench.root, environment)
+        duty = asyncio.create_task(
+            expire_forever(paths, told.append, working_tree=True, first=0.0, every=3600.0)
+        )
+        done = bench.root / ".loop" / environment / "lake" / "manifest.json"
+        await asyncio.to_thread(eventually, lambda: done.exists() or told, "it is done, or told", 60.0)
+        duty.cancel()
+        await asyncio.gather(duty, return_exceptions=True)
+
+    asyncio.run(resident("production"))
+    assert told == []
+    asyncio.run(resident("nowhere"))
+    assert told == ["what has expired is not deleted yet: there is no environment 'nowhere' in loop.yaml"]

@@ -57,8 +57,8 @@ _OWN_PATTERNS = tuple(
     (kind, re.compile(rf"(?<![A-Za-z0-9_-])(?:{pattern})(?![A-Za-z0-9_-])", re.IGNORECASE))
     for kind, pattern in _OWN
 )
-_FIGURES = re.compile("(?:[^0-9]*[0-9]){5}")
-"""No such number has fewer figures; a year has four."""
+_FIGURES = re.compile(r"(?!(?:19|20)[0-9]{2}\Z)(?:[^0-9]*[0-9]){4}")
+"""No such number has fewer figures, and none is a year."""
 
 _PRESIDIO = {
     "ssn": "UsSsn",
