@@ -7,7 +7,7 @@ PY := .venv/bin/python
 LOOP := .venv/bin/loop
 QUESTION ?= What time do you open on Sunday?
 
-.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-curate
+.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-privacy bench-curate
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -43,7 +43,7 @@ check: lint test ## what continuous integration runs
 docs: setup ## regenerate schemas and the reference from types and commands
 	@$(LOOP) schema --write
 
-bench: bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-curate ## every benchmark
+bench: bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-privacy bench-curate ## every benchmark
 
 bench-gateway: setup ## the gateway and LiteLLM's proxy side by side before the same upstream
 	@bash requirements/install.sh .venv-bench bench
@@ -63,6 +63,9 @@ bench-faults: setup ## every fault of a rollback: what was lost, and how long un
 
 bench-signals: setup ## every detector on labelled data beside its baseline, and ten million events in one pass
 	@$(PY) -m benchmarks.signals.run
+
+bench-privacy: setup ## masking of personal data beside Presidio without a model and the gateway alone
+	@OMP_NUM_THREADS=1 $(PY) -m benchmarks.privacy.run
 
 bench-curate: setup ## a million events to a checked snapshot: seconds and memory by step, beside pandas
 	@$(PY) -m benchmarks.curate.run

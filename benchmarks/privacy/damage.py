@@ -1,8 +1,8 @@
 """What is masked where nobody's data is: words of 1,000 in the shop's questions and answers, and in banking questions.
 
 Called by `benchmarks.privacy.run`. The shop's authors stand in its reference texts, so they are public, as in the
-product; `damage_shop_blind` is without that. Banking questions (Casanueva et al., Banking77, 2020) are by construction free of
-personal data; they name a country now and then.
+product; `damage_shop_blind` is without that. Banking questions (Casanueva et al., Banking77, 2020) hold no personal
+data but a country now and then.
 """
 
 from __future__ import annotations

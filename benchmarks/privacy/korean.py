@@ -1,7 +1,7 @@
 """Korean texts of our own: what is found in sentences that the tagger did not learn from. Ours, so an easy test.
 
-Called by `benchmarks.privacy.run`. The sentences are in `korean.txt`, apart from those of the training; names, towns and
-streets come from the same lists.
+Called by `benchmarks.privacy.run`. The sentences are in `korean.txt`, apart from those of the training; names, towns
+and streets come from the same lists.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`make bench-privacy`: masking of personal data on labelled texts beside Presidio without a model and the gateway alone.
+"""`make bench-privacy`: masking of personal data beside Presidio without a model and the gateway's expressions alone.
 
 Each part is a module with `measure`; it prints its tables and returns its figures. The last line is one JSON object;
 without the labelled texts the figures that need them are null.

@@ -1,8 +1,8 @@
 """Recall, precision and speed on Presidio's synthetic texts (development half), beside Presidio and the gateway alone.
 
 Called by `benchmarks.privacy.run`. What counts as personal data is what `policies/privacy.yaml` can name: persons,
-addresses and postcodes, places, telephones, cards, e-mail, web addresses, IBANs, IP addresses, social security and driving
-licence numbers, dates. Labels of organisations, titles, ages and nationalities do not count (masking them lowers the
+addresses and postcodes, places, telephones, cards, e-mail, web addresses, IBANs, IP addresses, social security and
+driving licence numbers, dates. Labels of organisations, titles, ages and nationalities do not count (masking them lowers the
 precision); `pii_token_f1_all_labels` counts them too. Data: microsoft/presidio-research, MIT.
 """
 
@@ -136,7 +136,8 @@ def _compare(whole: dict[str, Counts]) -> None:
         "Personal data in Presidio's synthetic texts, development half: any kind, by token; and spans masked whole"
     )
     print(
-        f"  {'':<32}{'recall':>8}{'precision':>11}{'F1':>7}{'F1 all labels':>15}{'structured':>12}{'names':>8}{'places':>8}"
+        f"  {'':<32}{'recall':>8}{'precision':>11}{'F1':>7}{'F1 all labels':>15}"
+        f"{'structured':>12}{'names':>8}{'places':>8}"
     )
     for name, each in whole.items():
         print(
@@ -150,7 +151,8 @@ def _kinds(presidio: Counts, gateway: Counts, ours: Counts) -> None:
         "\nBy kind: spans masked whole, as anything; tokens masked; of the tokens masked as the kind, those labelled so"
     )
     print(
-        f"  {'':<17}{'spans':>6}{'presidio':>10}{'gateway':>9}{'ours':>7}{'ours, tokens':>14}{'presidio, prec.':>17}{'ours, prec.':>13}"
+        f"  {'':<17}{'spans':>6}{'presidio':>10}{'gateway':>9}{'ours':>7}"
+        f"{'ours, tokens':>14}{'presidio, prec.':>17}{'ours, prec.':>13}"
     )
     for kind in (*STRUCTURED, *NAMES, *PLACES, "date"):
         recalls = [each.whole_of([kind]) for each in (presidio, gateway, ours)]

@@ -49,7 +49,7 @@ def command(
     root = find_root(ctx)
     gateway = pick_environment(read_spec(root), environment).gateway
     secret = console_secret(Path(StatePaths(root, environment).directory))
-    arena = Arena(f"http://{gateway.listen}", secret, people=people, temperature=temperature, seed=seed)
+    arena = Arena(f"http://{gateway.listen}", secret, gateway.alias, people, temperature=temperature, seed=seed)
     cast = asyncio.run(vote(arena, votes, _progress))
     if as_json:
         click.echo(json.dumps({"votes": cast.votes, "choices": dict(cast.choices)}))

@@ -364,8 +364,9 @@ class Augmenter:
 
 
 def _whole(reply: Reply) -> str:
-    """Return an answer, empty where the engine cut it off at its limit: half an answer is no example."""
-    return "" if reply.finish_reason == "length" else reply.text.strip()
+    """Return an answer, empty where the engine cut it off or broke a character: neither is an example of anything."""
+    broken = reply.finish_reason == "length" or "\ufffd" in reply.text
+    return "" if broken else reply.text.strip()
 
 
 def _input(prompt: Messages) -> int:

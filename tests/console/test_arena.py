@@ -7,6 +7,7 @@ import re
 import string
 from collections.abc import AsyncGenerator
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from runner.console.people.gateway import Ask, Refused, Reply, Trouble
 from runner.console.people.markdown import LONGEST, safe
 from runner.console.people.naming import FAMILIES, names_itself
-from runner.console.people.ports import Person
+from runner.console.people.ports import Key, Person, Week
 from runner.console.people.rounds import Round, begun
 from runner.console.people.sessions import IDLE_S, PAGES, Sessions
 from runner.console.people.words import LANGUAGES, spoken, wished, words
@@ -271,7 +272,7 @@ def test_an_answer_that_names_any_version_of_the_round_gives_the_round_away() ->
 def test_a_session_is_known_by_its_token_until_it_ends_or_is_idle() -> None:
     now = [0.0]
     sessions = Sessions(lambda: now[0])
-    token, other = sessions.begin(AMY), sessions.begin(Person("Ben", "key"))
+    token, other = sessions.begin(AMY), sessions.begin(Person("Ben", Key("key")))
     assert sessions.person(token) == AMY and sessions.person(other) != AMY
     assert [sessions.person(wrong) for wrong in (None, "", "x", token[:-1])] == [None] * 4
     now[0] += IDLE_S
@@ -292,5 +293,83 @@ def test_a_page_belongs_to_the_browser_that_opened_it_while_its_session_lasts() 
     assert all(sessions.owns(ben, f"page{number}") for number in range(PAGES + 5))
 
 
-def test_a_key_stands_in_no_text_of_a_person() -> None:
-    assert "hush" not in repr(Person("Amy", "hush"))
+def test_a_key_stands_in_no_text_of_a_person_and_is_gone_with_the_session() -> None:
+    sessions = Sessions()
+    person = Person("Amy", Key("hush"))
+    token = sessions.begin(person)
+    assert "hush" not in repr(person) and "hush" in str(person.headers)
+    sessions.end(token)
+    assert "hush" not in str(person.headers)
+
+
+# the vote, as the tab handles it
+
+
+class Desk:
+    """Notes what is sent; refuses as often as it is told to."""
+
+    own_names = OWN
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.counted = 0
+        self.gateway, self._refusals = self, refusals
+
+    async def vote(self, person: Person, body: dict[str, Any]) -> None:
+        await asyncio.sleep(0)
+        if self._refusals:
+            self._refusals -= 1
+            raise Refused(Trouble.UNREACHABLE)
+        self.sent.append(body)
+
+    def stored(self, kind: str, pairs: int) -> None:
+        self.counted += pairs
+
+    async def week(self) -> Week:
+        return Week(1, 10)
+
+
+def voting(desk: Desk, made: Round, *people: Person | None) -> str:
+    """Press the first button for each person at the same moment; return what the tab says to them."""
+    gradio = pytest.importorskip("gradio", reason="the group 'console' is not installed")
+    from runner.console.people.arena import Arena
+
+    with gradio.Blocks(analytics_enabled=False):
+        tab = Arena(desk, words("en"), ())  # type: ignore[arg-type]
+
+    async def press(person: Person | None) -> list[Any]:
+        return [update.get(tab.status) async for update in tab.vote(0, made, "", "", person)]
+
+    async def press_all() -> list[list[Any]]:
+        return await asyncio.gather(*map(press, people))
+
+    return str(asyncio.run(press_all()))
+
+
+def test_two_presses_at_once_send_one_vote() -> None:
+    desk = Desk()
+    said = voting(desk, ended(a="one", b="two"), AMY, AMY)
+    assert len(desk.sent) == 1 and desk.sent[0]["counted"] is True and desk.counted == 1
+    assert said.count("your vote is stored") == 1
+
+
+def test_a_vote_on_an_answer_that_names_its_model_is_sent_uncounted_and_that_is_told() -> None:
+    desk = Desk()
+    said = voting(desk, ended(a="I am Qwen", b="two"), AMY)
+    assert desk.sent[0]["counted"] is False and desk.counted == 0
+    assert "not counted" in said
+
+
+def test_a_vote_that_could_not_be_stored_can_be_sent_again() -> None:
+    desk, made = Desk(refusals=1), ended(a="one", b="two")
+    assert "does not answer" in voting(desk, made, AMY)
+    assert not desk.sent
+    assert "stored" in voting(desk, made, AMY)
+    assert len(desk.sent) == 1
+
+
+@pytest.mark.parametrize("other", [None, Person("Ben")])
+def test_nobody_votes_for_another(other: Person | None) -> None:
+    desk = Desk()
+    assert "signed out" in voting(desk, ended(a="one", b="two"), other)
+    assert not desk.sent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ import gradio as gr
 from runner.console.people.gateway import Refused, Trouble
 from runner.console.people.ports import Person
 from runner.console.people.words import LANGUAGES, words
-from runner.console.review import Review, Sheet, cards, others_html, question_html, texts
+from runner.console.review import Review, Sheet, Updates, cards, others_html, question_html, texts
 from runner.errors import transient
 from runner.feedback.labels.items import items
 from runner.feedback.labels.opinions import NOBODY, Opinions
@@ -60,11 +61,18 @@ class Gateway:
         self.bodies.append(body)
 
 
-def review(ports: Ports, gateway: Gateway) -> Review:
-    with gr.Blocks():
-        made = Review(ports, gateway, words("en"), Random(1), lambda: 10.0)  # type: ignore[arg-type]
-        made.lay_out(gr.State(None))
-    return made
+def play(
+    ports: Ports, gateway: Gateway, act: Callable[[Review], Awaitable[Updates]]
+) -> tuple[Review, Updates]:
+    """Lay the tab out and let somebody act on it; all inside one event loop, for Gradio leaves one open otherwise."""
+
+    async def go() -> tuple[Review, Updates]:
+        with gr.Blocks():
+            made = Review(ports, gateway, words("en"), Random(1), lambda: 10.0)  # type: ignore[arg-type]
+            made.lay_out(gr.State(None))
+        return made, await act(made)
+
+    return asyncio.run(go())
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -72,7 +80,7 @@ def test_a_label_names_the_answer_that_stood_under_the_button(turned: bool) -> N
     ports, gateway = Ports(), Gateway()
     sheet = Sheet("amy-hash", Mode.REVIEW, PAIR, turned=turned)
 
-    asyncio.run(review(ports, gateway).say(sheet, PERSON, "left", ("", "")))
+    play(ports, gateway, lambda tab: tab.say(sheet, PERSON, "left", ("", "")))
 
     one, _ = cards(texts("en"), sheet)
     meant = {Choice.LEFT: PAIR.answer, Choice.RIGHT: str(PAIR.other)}[Choice(gateway.bodies[0]["value"])]
@@ -82,10 +90,9 @@ def test_a_label_names_the_answer_that_stood_under_the_button(turned: bool) -> N
 
 
 def test_a_label_that_the_gateway_refused_is_not_counted_and_the_item_stays() -> None:
-    ports = Ports()
-    made = review(ports, Gateway(refuses=True))
+    ports, sheet = Ports(), Sheet("amy-hash", Mode.REVIEW, PAIR)
 
-    updates = asyncio.run(made.say(Sheet("amy-hash", Mode.REVIEW, PAIR), PERSON, "tie", ("", "")))
+    made, updates = play(ports, Gateway(refuses=True), lambda tab: tab.say(sheet, PERSON, "tie", ("", "")))
 
     assert ports.labels == ports.seats == []
     assert list(updates) == [made.status]
@@ -95,11 +102,8 @@ def test_a_label_that_the_gateway_refused_is_not_counted_and_the_item_stays() ->
 def test_whoever_settles_a_disagreement_says_so() -> None:
     gateway = Gateway()
 
-    asyncio.run(
-        review(Ports(), gateway).say(
-            Sheet("amy-hash", Mode.ADJUDICATION, ANSWER), PERSON, "bad", (" better ", "")
-        )
-    )
+    sheet = Sheet("amy-hash", Mode.ADJUDICATION, ANSWER)
+    play(Ports(), gateway, lambda tab: tab.say(sheet, PERSON, "bad", (" better ", "")))
 
     (body,) = gateway.bodies
     assert (body["final"], body["correction"], "comment" in body) == (True, "better", False)
@@ -108,18 +112,15 @@ def test_whoever_settles_a_disagreement_says_so() -> None:
 def test_an_item_that_is_put_off_goes_behind_all_that_were_put_off_before() -> None:
     ports = Ports()
     before = (("rec-7", Task.ANSWER), PAIR.key)
+    sheet = Sheet("amy-hash", Mode.REVIEW, PAIR, passed=before)
 
-    asyncio.run(
-        review(ports, Gateway()).later(Sheet("amy-hash", Mode.REVIEW, PAIR, passed=before), PERSON, "review")
-    )
+    play(ports, Gateway(), lambda tab: tab.later(sheet, PERSON, "review"))
 
     assert ports.seats == [Seat("amy-hash", Mode.REVIEW, (("rec-7", Task.ANSWER), PAIR.key))]
 
 
 def test_a_queue_that_cannot_be_read_is_told() -> None:
-    made = review(Ports(broken=True), Gateway())
-
-    updates = asyncio.run(made.later(None, PERSON, "review"))
+    made, updates = play(Ports(broken=True), Gateway(), lambda tab: tab.later(None, PERSON, "review"))
 
     assert "cannot be read" in updates[made.status]
 
@@ -127,7 +128,7 @@ def test_a_queue_that_cannot_be_read_is_told() -> None:
 def test_who_is_not_signed_in_is_given_nothing() -> None:
     ports = Ports()
 
-    asyncio.run(review(ports, Gateway()).later(None, None, "review"))
+    play(ports, Gateway(), lambda tab: tab.later(None, None, "review"))
 
     assert ports.seats == []
 

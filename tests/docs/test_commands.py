@@ -30,6 +30,7 @@ ELSEWHERE = {
         "tests/signals/refusal/test_fit_command.py",
         '["refusal", str(written(tmp_path))',
     ),
+    r"echo .* \| loop mask": ("tests/feedback/test_privacy_mask.py", 'bench.loop("mask")'),
     r"loop forget\b.*": ("tests/cli/test_forget.py", '"forget", *arguments'),
     r"loop lift\b.*": ("tests/cli/test_lift.py", '"lift", "chat-v1.1", "--reason", '),
     r"git push": ("tests/cli/test_lift.py", '"push", "--quiet", "origin", "main"'),

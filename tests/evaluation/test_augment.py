@@ -126,6 +126,10 @@ def test_answers_that_the_engine_cut_off_are_no_examples() -> None:
     assert made(cut)[1].outcomes[Outcome.UNDECIDED] == 2
 
 
+def test_answers_with_a_broken_character_are_no_examples() -> None:
+    assert made(lambda body: by_temperature(body) + " \ufffd")[1].outcomes[Outcome.UNDECIDED] == 2
+
+
 def test_there_is_never_more_than_there_is_room_for() -> None:
     assert len(made(by_temperature, room=1)[0]) == 1
     assert made(by_temperature, room=0)[0] == []

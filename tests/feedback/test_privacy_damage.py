@@ -16,8 +16,8 @@ from tests.feedback.test_privacy import nobody
 
 IMPERSONAL = ("plain", "out_of_scope", "unknown_book", "false_premise", "new_wording")
 """Traits of questions in which nobody says anything of themselves."""
-MASKED_PER_1000 = 3.0
-"""Most values masked in 1,000 words; measured are 1.5, and most of these are countries that somebody asks about."""
+MASKED_PER_1000 = 1.5
+"""Most values masked in 1,000 words; measured are 0.7, and most of these are countries that somebody asks about."""
 SAMPLE = 8
 """Of so many texts one is looked at."""
 

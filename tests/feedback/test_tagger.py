@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_spans_lie_in_the_text_in_order_and_apart(text: str) -> None:
 def test_units_are_the_text_without_its_white_space(text: str) -> None:
     units = tokens(text)
     assert all(text[unit.start : unit.end] == unit.form for unit in units)
-    assert all(one.end <= two.start for one, two in zip(units, units[1:], strict=False))
+    assert all(one.end <= two.start for one, two in pairwise(units))
     covered = {at for unit in units for at in range(unit.start, unit.end)}
     assert all(text[at].isspace() for at in range(len(text)) if at not in covered)
 

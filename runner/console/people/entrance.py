@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from runner.console.people.gateway import Gateway, Refused, Trouble
-from runner.console.people.ports import Person
+from runner.console.people.ports import Key, Person
 from runner.console.people.sessions import Sessions
 from runner.console.people.visits import LANGUAGE, Receive, Reply, Visit, read, to
 from runner.console.people.words import LANGUAGES, Words
@@ -103,14 +103,15 @@ class Entrance:
             return await self._sign_in(visit, say("sign_in.missing_key"), 400, by_key=True)
         if not by_key and not (0 < len(name) <= NAME_CHARACTERS and name.isprintable()):
             return await self._sign_in(visit, say("sign_in.missing_name"), 400)
+        held = Key(key) if key else None
         try:
-            found = await self._gateway.who(Person(name, key or None))
+            found = await self._gateway.who(Person(name, held))
         except Refused as refused:
             wrong = refused.trouble is Trouble.UNKNOWN_KEY
             told = say("sign_in.wrong_key") if wrong else in_words(say, refused)
             return await self._sign_in(visit, told, _STATUS.get(refused.trouble, 502), by_key=by_key)
         self._sessions.end(visit.cookies.get(self.cookie))
-        known = Person(name or found["key"] or "?", key or None, found["group"], found["user"])
+        known = Person(name or found["key"] or "?", held, found["group"], found["user"])
         return to("/", _kept(self.cookie, self._sessions.begin(known), "HttpOnly"))
 
 

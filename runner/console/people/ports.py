@@ -21,13 +21,24 @@ class Week:
     """Monotonic seconds at which the event log was looked at; later votes are not in it."""
 
 
+@dataclass(eq=False, slots=True)
+class Key:
+    """A key of the gateway, which is gone everywhere once its session has ended."""
+
+    text: str = field(repr=False)
+
+    def forget(self) -> None:
+        """Forget it; whoever still holds the person has no key any more."""
+        self.text = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Who is signed in: by a key of the gateway, or by a name where the gateway asks for no key."""
 
     name: str
     """What the page calls them."""
-    key: str | None = field(default=None, repr=False)
+    key: Key | None = None
     group: str = ""
     user: str = ""
     """The keyed hash under which the event log knows them."""
@@ -36,7 +47,7 @@ class Person:
     def headers(self) -> Mapping[str, str]:
         """What the gateway is told of them."""
         if self.key is not None:
-            return {"authorization": f"Bearer {self.key}"}
+            return {"authorization": f"Bearer {self.key.text}"}
         return {"x-loop-user": self.name}
 
 

@@ -60,7 +60,11 @@ class Sessions:
     def end(self, token: str | None) -> None:
         """Forget a session, and the key in it."""
         session = self._by_token.pop(token or "", None)
-        for page in session.pages if session else ():
+        if session is None:
+            return
+        if session.person.key is not None:
+            session.person.key.forget()
+        for page in session.pages:
             self._owner.pop(page, None)
 
     def owns(self, token: str, page: str) -> bool:

@@ -111,7 +111,7 @@ _ENDINGS = tuple(
 _ENGLISH_RULES: tuple[_Rules, _Rules] = (
     (("form.request", _imperative), ("form.subject", _subject)),
     (
-        ("frame.polite", _framed("Excuse me, {} Thank you.")),
+        ("frame.polite", _framed("Excuse me. {} Thank you.")),
         ("frame.brief", _framed("A short question: {}")),
         ("frame.wondering", _framed("I was wondering. {}")),
         ("frame.help", _framed("{} Please help me with this.")),

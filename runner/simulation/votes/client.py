@@ -22,15 +22,16 @@ AT_ONCE = 4
 SECONDS = 60.0
 MAX_TOKENS = 64
 SHOWN = 300
+TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """Where votes go: the gateway's base URL and the console's secret; `versions` to compare, all where empty."""
+    """Where votes go: the gateway's base URL and the console's secret; `alias` is no version of its own."""
 
     url: str
     secret: str
-    versions: tuple[str, ...] = ()
+    alias: str = "chat"
     people: int = 12
     temperature: float = 1.0
     seed: int = 1
@@ -48,7 +49,7 @@ async def vote(arena: Arena, votes: int, progress: Callable[[int, int], None]) -
     """Have so many comparisons made and voted on. Raises LoopError where the gateway does not play along."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session:
         polls = _Polls(arena, session)
-        versions, choices = arena.versions or await polls.versions(), list[str]()
+        versions, choices = await polls.versions(), list[str]()
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(planned: _Comparison) -> None:
@@ -99,7 +100,7 @@ class _Polls:
     async def versions(self) -> tuple[str, ...]:
         """Return the versions that the gateway serves by name."""
         value, _ = await self._call("GET", "/v1/models")
-        names = tuple(card["id"] for card in value["data"] if "--" in card["id"])
+        names = tuple(card["id"] for card in value["data"] if card["id"] != self.arena.alias)
         if not names:
             raise terminal(
                 "the gateway serves no version to compare", fix="wait until `loop status` says in sync"
@@ -108,8 +109,7 @@ class _Polls:
 
     async def compare(self, planned: _Comparison) -> str:
         """Ask both, vote, and return the choice in words."""
-        both = zip(planned.versions, planned.seeds, strict=True)
-        answers = [await self._ask(planned, version, seed) for version, seed in both]
+        answers = await self._two(planned)
         said = opinion(planned.person, planned.question, [answer["text"] for answer in answers])
         body = {
             "comparison": f"cmp-{secrets.token_hex(8)}",
@@ -124,6 +124,15 @@ class _Polls:
         kept = {name: value for name, value in body.items() if value is not None}
         await self._call("POST", "/votes", planned.person, kept)
         return said.choice if isinstance(said.choice, str) else ("left", "right")[said.choice]
+
+    async def _two(self, planned: _Comparison) -> list[dict[str, Any]]:
+        """Return two answers that differ, as far as a few tries bring them: nobody learns from a tie of equals."""
+        first = await self._ask(planned, planned.versions[0], planned.seeds[0])
+        for further in range(TRIES):
+            second = await self._ask(planned, planned.versions[1], planned.seeds[1] + further)
+            if second["text"].strip() != first["text"].strip():
+                break
+        return [first, second]
 
     async def _ask(self, planned: _Comparison, version: str, seed: int) -> dict[str, Any]:
         sampling = {"temperature": self.arena.temperature, "max_tokens": MAX_TOKENS, "seed": seed}

@@ -1,7 +1,7 @@
 """Finds names, places, street addresses and organisations in texts, by a small field of our own that needs no download.
 
-Called by the deep masking of `runner.feedback.privacy`. One model knows English, Korean and other languages in Latin letters;
-its file is read at the first call, in a fraction of a second. Threads may share it.
+Called by the deep masking of `runner.feedback.privacy`. One model knows English, Korean and other languages in Latin
+letters; its file is read at the first call, in a fraction of a second. Threads may share it.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ class Details:
                 f"{pick(chance, self._naming.common)}-{pick(chance, self._naming.common)}",
             )
         )
-        return f"{chance.choice(LISTS['url_openings'])}{host}.{chance.choice(LISTS['url_hosts'])}{chance.choice(('', '/', f'/{pick(chance, self._naming.common)}', f'/{pick(chance, self._naming.common)}/{chance.randint(1, 99)}'))}"
+        site = f"{chance.choice(LISTS['url_openings'])}{host}.{chance.choice(LISTS['url_hosts'])}"
+        page, part = (f"/{pick(chance, self._naming.common)}" for _ in range(2))
+        return site + chance.choice(("", "/", page, f"{part}/{chance.randint(1, 99)}"))
 
     def phone(self, chance: random.Random) -> str:
         """Return a telephone number."""
@@ -57,7 +59,8 @@ class Details:
 
     def placeholder(self, chance: random.Random) -> str:
         """Return what a template has where a value belongs."""
-        name = f"{chance.choice(LISTS['placeholder_first'])}{chance.choice('_ _-')}{chance.choice(LISTS['placeholder_second'])}"
+        first, joint = chance.choice(LISTS["placeholder_first"]), chance.choice("_ _-")
+        name = f"{first}{joint}{chance.choice(LISTS['placeholder_second'])}"
         return chance.choice(LISTS["placeholder_marks"]) % chance.choice((name, name.upper()))
 
     def amount(self, chance: random.Random) -> str:
@@ -81,7 +84,8 @@ class Details:
                 chance.choice(LISTS["days"]),
                 f"{chance.choice(LISTS['days'])}, {month} {day}",
                 f"{month[:3]} {day}",
-                f"{year}-{number:02}-{day:02} {chance.randint(0, 23):02}:{chance.randint(0, 59):02}:{chance.randint(0, 59):02}",
+                f"{year}-{number:02}-{day:02} {chance.randint(0, 23):02}:"
+                f"{chance.randint(0, 59):02}:{chance.randint(0, 59):02}",
                 f"the {day}th",
             )
         )

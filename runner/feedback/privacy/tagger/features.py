@@ -25,7 +25,7 @@ _LONG = 5
 
 
 @lru_cache(maxsize=65536)
-def shape(form: str) -> str:
+def shape(form: str) -> str:  # noqa: PLR0911 - one shape each
     """Return the shape of a unit: `Xx`, `X`, `x`, `XX`, `d3`, letters and digits mixed, or the mark itself."""
     if form.isdigit():
         return f"d{min(len(form), 6)}"
@@ -176,7 +176,8 @@ def _lines(units: Sequence[Token], text: str) -> list[list[str]]:
             line = text[unit.start : end if end >= 0 else len(text)]
             match = _KEY.match(line)
             key = folded(match[0]) if match and match.end() < 24 else ""
-            number = f"{min(len(line.split()), 6)}{'d' if line[:1].isdigit() else ''}{'D' if any(map(str.isdigit, line)) else ''}"
+            number = f"{min(len(line.split()), 6)}{'d' if line[:1].isdigit() else ''}"
+            number += "D" if any(map(str.isdigit, line)) else ""
         here = [f"ln={number}/{min(at - first, 3)}/{shape(unit.form)}", f"st={starts}/{shape(unit.form)}"]
         if key:
             here.append(f"key={key}/{min(at - first, 4)}")

@@ -1,8 +1,8 @@
 """Texts made from rules: a small grammar whose expansions know which of their letters name whom.
 
-Called by the training of the tagger alone. A file of rules has a line `@rule`, then one alternative a line; `3* ` before an
-alternative makes it three times as likely. In an alternative `[a|b]` chooses, `{x}` is another rule or a slot, whose values come
-from outside, and `\\n` ends a line. Lines that begin with `#` are remarks.
+Called by the training of the tagger alone. A file of rules has a line `@rule`, then one alternative a line; `3* `
+before an alternative makes it three times as likely. In an alternative `[a|b]` chooses, `{x}` is another rule or a
+slot, whose values come from outside, and `\\n` ends a line. Lines that begin with `#` are remarks.
 """
 
 from __future__ import annotations

@@ -97,12 +97,15 @@ class KoreanSlots:
             if chance.random() < 0.4
             else chance.choice(_FIRST) + chance.choice(_SECOND + "산성문대천")
         )
-        return f"{name}{chance.choice(('로', '로', '길', '대로', f'로{chance.randint(1, 99)}길', f'{chance.randint(1, 99)}길'))} {chance.randint(1, 900)}{chance.choice(('', '', f'-{chance.randint(1, 40)}'))}"
+        branch, lane = f"로{chance.randint(1, 99)}길", f"{chance.randint(1, 99)}길"
+        name += chance.choice(("로", "로", "길", "대로", branch, lane))
+        return f"{name} {chance.randint(1, 900)}{chance.choice(('', '', f'-{chance.randint(1, 40)}'))}"
 
     def _address(self, chance: random.Random) -> str:
         luck = chance.random()
         if luck < 0.5:
-            area = f"{pick(chance, self._metropolitan) if chance.random() < 0.6 else pick(chance, ('서울', '서울시', '부산', '부산시', '대구', '인천'))} {pick(chance, self._boroughs)}"
+            area = pick(chance, self._metropolitan if chance.random() < 0.6 else LISTS["korean_cities"])
+            area = f"{area} {pick(chance, self._boroughs)}"
         elif luck < 0.75:
             area = f"{pick(chance, self._provinces)} {pick(chance, self._cities)}"
         elif luck < 0.9:

@@ -1,7 +1,7 @@
 """The model file: a lexicon and a conditional random field, read once, and the spans it finds in texts.
 
-Called by the deep masking through `runner.feedback.privacy.tagger.spans`; written by the training. Reads one file of the package,
-asks no network.
+Called by the deep masking through `runner.feedback.privacy.tagger.spans`; written by the training. Reads one file of
+the package, asks no network.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LONGEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`text[start:end]` is of a kind: `name`, `place`, `address` or `organisation`; `score`: 0 to 1, its least sure unit."""
+    """`text[start:end]` is a `name`, `place`, `address` or `organisation`; `score`, 0 to 1: of its least sure unit."""
 
     start: int
     end: int

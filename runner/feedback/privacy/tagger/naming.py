@@ -84,7 +84,7 @@ class Naming:
             )
         if luck < 0.69:
             return chance.choice(LISTS["town_openings"]) + " " + str(pick(chance, self._world.towns))
-        return str(pick(chance, self._world.cities[str(pick(chance, STREETS))]))
+        return str(pick(chance, self._world.cities[str(pick(chance, tuple(self._world.cities)))]))
 
     def organisation(self, chance: random.Random) -> str:
         """Return a company, an office, a school, a club."""
@@ -94,13 +94,15 @@ class Naming:
         if luck < 0.6:
             return f"{self.brand(chance)} {chance.choice(LISTS['organisations'])}"
         if luck < 0.68:
-            return f"{chance.choice(LISTS['organisations_of'])} {chance.choice((self.city(chance), str(pick(chance, self.common)).title()))}"
+            kind = chance.choice(LISTS["organisations_of"])
+            return f"{kind} {chance.choice((self.city(chance), str(pick(chance, self.common)).title()))}"
         if luck < 0.70:
             return f"{self.city(chance)} {chance.choice(LISTS['organisations'])}"
         if luck < 0.8:
             return "".join(chance.choice(string.ascii_uppercase) for _ in range(chance.randint(2, 5)))
         if luck < 0.88:
-            return f"{self.surname(chance)} {chance.choice(('&', 'and', '+'))} {chance.choice((self.surname(chance), 'Sons', 'Co', 'Partners', 'Daughters', 'Associates'))}"
+            first = f"{self.surname(chance)} {chance.choice(('&', 'and', '+'))}"
+            return f"{first} {chance.choice((self.surname(chance), *LISTS['companies_and']))}"
         return self.brand(chance)
 
     def brand(self, chance: random.Random) -> str:

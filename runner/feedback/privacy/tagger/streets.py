@@ -56,7 +56,9 @@ class Streets:
 
     def _unit(self, chance: random.Random) -> str:
         unit = pick(chance, LISTS["units"])
-        return f"{unit}{'' if unit == '#' else ' '}{chance.choice((digits(chance, '###'), str(chance.randint(1, 40)), chance.choice('ABCDEF'), f'{chance.randint(1, 20)}{chance.choice(string.ascii_uppercase)}'))}"
+        number, small, letter = digits(chance, "###"), str(chance.randint(1, 40)), chance.choice("ABCDEF")
+        both = f"{chance.randint(1, 20)}{chance.choice(string.ascii_uppercase)}"
+        return f"{unit}{'' if unit == '#' else ' '}{chance.choice((number, small, letter, both))}"
 
     def street(self, chance: random.Random) -> str:
         """Return a street with a number as some country writes it."""
@@ -151,10 +153,14 @@ class Streets:
     def po_box(self, chance: random.Random) -> str:
         """Return a box at the post, or an address of a navy."""
         luck = chance.random()
-        military = f"{chance.choice(('APO', 'FPO', 'DPO'))} {chance.choice(('AA', 'AE', 'AP'))} {digits(chance, '#####')}"
+        military = f"{chance.choice(('APO', 'FPO', 'DPO'))} {chance.choice(('AA', 'AE', 'AP'))}"
+        military += f" {digits(chance, '#####')}"
         joint = chance.choice(("\n", "\n", ", ", " "))
         if luck < 0.25:
-            return f"{chance.choice(('PSC', 'Unit', 'CMR'))} {digits(chance, '####')}{chance.choice((',', ''))} Box {digits(chance, '####')}{joint}{military}"
+            unit = (
+                f"{chance.choice(('PSC', 'Unit', 'CMR'))} {digits(chance, '####')}{chance.choice((',', ''))}"
+            )
+            return f"{unit} Box {digits(chance, '####')}{joint}{military}"
         if luck < 0.4:
             return f"{chance.choice(LISTS['ships'])} {self._naming.surname(chance)}{joint}{military}"
         box = f"{chance.choice(LISTS['boxes'])} {self._number(chance)}"
@@ -163,7 +169,8 @@ class Streets:
     def corner(self, chance: random.Random) -> str:
         """Return a crossing of two streets."""
         opening = chance.choice(LISTS["corner_openings"])
-        return f"{opening}{self._corner_street(chance)} {chance.choice(('and', 'and', '&'))} {self._corner_street(chance)}"
+        first = f"{opening}{self._corner_street(chance)} {chance.choice(('and', 'and', '&'))}"
+        return f"{first} {self._corner_street(chance)}"
 
     def _corner_street(self, chance: random.Random) -> str:
         return self.street_name(chance) if chance.random() < 0.6 else self.street(chance)

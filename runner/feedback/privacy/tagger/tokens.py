@@ -1,7 +1,7 @@
 """Cuts a text into the units that the tagger labels: words, numbers, single punctuation marks, line ends.
 
-Called by the features, the tagger and its training. Hangul is cut into syllables, because a Korean name and the particle
-behind it are one word on paper. Offsets are those of the text as it was given. No I/O.
+Called by the features, the tagger and its training. Hangul is cut into syllables, because a Korean name and the
+particle behind it are one word on paper. Offsets are those of the text as it was given. No I/O.
 """
 
 from __future__ import annotations

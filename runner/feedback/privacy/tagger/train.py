@@ -73,7 +73,7 @@ def example(pieces: Sequence[Piece]) -> Example:
     return Example(text, tuple(spans))
 
 
-def disturbed(pieces: list[Piece], chance: random.Random) -> list[Piece]:
+def disturbed(pieces: list[Piece], chance: random.Random) -> list[Piece]:  # noqa: PLR0911 - one way each
     """Return pieces as careless people write them: all small, all capital, without marks, with a typing error."""
     luck = chance.random()
     change: Callable[[str], str] | None = None
@@ -169,7 +169,7 @@ def labels(units: Sequence[Token], spans: Sequence[tuple[int, int, str]]) -> lis
 
 
 def forgetful(known: Lexicon, chance: random.Random) -> Callable[[str], str]:
-    """Return the lexicon's flags with a quarter of the names unknown, so that the field also learns from the context."""
+    """Return the lexicon's flags with a quarter of the names unknown: the field shall learn from the context too."""
     forgotten: dict[str, bool] = {}
 
     def flags(word: str) -> str:
@@ -216,8 +216,8 @@ def train(count: int, seed: int, path: Path, iterations: int, penalty: float) ->
 def rounded(trained: bytes) -> bytes:
     """Return a field whose weights keep six binary digits, which costs no accuracy and halves the compressed file.
 
-    The file is CRFsuite's: the place of the features stands 28 bytes from its start; each has three numbers of four bytes and its
-    weight.
+    The file is CRFsuite's: the place of the features stands 28 bytes from its start; each has three numbers of four
+    bytes and its weight.
     """
     (place,) = struct.unpack_from("<I", trained, 28)
     (count,) = struct.unpack_from("<I", trained, place + 8)

@@ -96,7 +96,7 @@ def _is_town(name: str) -> bool:
 
 
 def _towns() -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Return town names in Latin letters and a few others, and pairs of town and region as they are written together."""
+    """Return names of towns, and pairs of town and region as they are written together."""
     from phonenumbers.geodata import GEOCODE_DATA
 
     towns, pairs = set(), set()
