@@ -2,8 +2,8 @@
 
 Called by `benchmarks.privacy.run`. What counts as personal data is what `policies/privacy.yaml` can name: persons,
 addresses and postcodes, places, telephones, cards, e-mail, web addresses, IBANs, IP addresses, social security and
-driving licence numbers, dates. Labels of organisations, titles, ages and nationalities do not count (masking them lowers the
-precision); `pii_token_f1_all_labels` counts them too. Data: microsoft/presidio-research, MIT.
+driving licence numbers, dates. Labels of organisations, titles, ages and nationalities do not count (masking them
+lowers the precision); `pii_token_f1_all_labels` counts them too. Data: microsoft/presidio-research, MIT.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import string
 
 from runner.feedback.privacy.tagger.lexicon import folded
 from runner.feedback.privacy.tagger.lists import LISTS
-from runner.feedback.privacy.tagger.values import ENGLISH, LATIN, OTHER, STREETS, World, pick, words
+from runner.feedback.privacy.tagger.values import ENGLISH, LATIN, OTHER, World, pick, words
 
 
 class Naming:
@@ -39,7 +39,7 @@ class Naming:
             return chance.choice(LISTS["surname_openings"]) + name
         return name
 
-    def full(self, chance: random.Random) -> str:
+    def full(self, chance: random.Random) -> str:  # noqa: PLR0911 - one way of writing each
         """Return a whole name, with a second name, an initial or a `Jr.` now and then."""
         locale = self._locale(chance)
         people = self._world.people[locale]
@@ -86,7 +86,7 @@ class Naming:
             return chance.choice(LISTS["town_openings"]) + " " + str(pick(chance, self._world.towns))
         return str(pick(chance, self._world.cities[str(pick(chance, tuple(self._world.cities)))]))
 
-    def organisation(self, chance: random.Random) -> str:
+    def organisation(self, chance: random.Random) -> str:  # noqa: PLR0911 - one kind each
         """Return a company, an office, a school, a club."""
         luck = chance.random()
         if luck < 0.4:

@@ -141,14 +141,13 @@ class Streets:
             return self.po_box(chance)
         if luck < 0.06:
             return self.corner(chance)
-        separator = pick(chance, LISTS["address_separators"])
-        return separator.join(self._parts(chance))
+        return str(pick(chance, LISTS["address_separators"])).join(self._parts(chance))
 
     def block(self, chance: random.Random) -> str:
         """Return an address over several lines."""
         if chance.random() < 0.06:
             return self.po_box(chance)
-        return pick(chance, LISTS["block_separators"]).join(self._parts(chance))
+        return str(pick(chance, LISTS["block_separators"])).join(self._parts(chance))
 
     def po_box(self, chance: random.Random) -> str:
         """Return a box at the post, or an address of a navy."""
