@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, MutableMapping
+from typing import Any
 
 import gradio as gr
 import uvicorn
@@ -17,7 +18,7 @@ from runner.console.people.desk import Desk
 from runner.console.people.entrance import Entrance
 from runner.console.people.frame import Review
 from runner.console.people.gate import Gate
-from runner.console.people.visits import Application
+from runner.console.people.visits import Application, Receive, Scope, Send
 from runner.console.people.words import LANGUAGES, words
 from runner.feedback.matchmaking import Kind
 from runner.listening import listening, url
@@ -71,7 +72,7 @@ async def serve(
     with contextlib.closing(listening(listen, BACKLOG)) as listener:
         server = _Server(
             uvicorn.Config(
-                pages,
+                _ending(pages, stop),
                 backlog=BACKLOG,
                 limit_concurrency=CONNECTIONS,
                 ws="none",
@@ -90,6 +91,37 @@ async def serve(
         ending.cancel()
         server.should_exit = True
         await running
+
+
+def _ending(pages: Application, stop: asyncio.Event) -> Application:
+    """Return the application with every answer ended once `stop` is set; open pages hold theirs for hours."""
+
+    async def act(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await pages(scope, receive, send)
+            return
+        is_open = False
+
+        async def noted(message: MutableMapping[str, Any]) -> None:
+            nonlocal is_open
+            is_open = message["type"] == "http.response.start" or message.get("more_body", False)
+            await send(message)
+
+        work = asyncio.ensure_future(pages(scope, receive, noted))
+        ending = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({work, ending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ending.cancel()
+            was_done = work.done()
+            work.cancel()
+            (outcome,) = await asyncio.gather(work, return_exceptions=True)
+        if was_done and isinstance(outcome, Exception):
+            raise outcome
+        if is_open:
+            await send({"type": "http.response.body", "body": b""})
+
+    return act
 
 
 class _Server(uvicorn.Server):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -48,22 +48,44 @@ class Cast:
 async def vote(arena: Arena, votes: int, progress: Callable[[int, int], None]) -> Cast:
     """Have so many comparisons made and voted on. Raises LoopError where the gateway does not play along."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session:
-        polls = _Polls(arena, session)
-        versions, choices = await polls.versions(), list[str]()
-        gate = asyncio.Semaphore(AT_ONCE)
+        polls, choices = _Polls(arena, session), list[str]()
+        source = _plan(arena, await polls.versions())
 
-        async def one(planned: _Comparison) -> None:
-            async with gate:
-                choices.append(await polls.compare(planned))
-                progress(len(choices), votes)
+        async def person() -> None:
+            while len(choices) < votes:
+                choice = await polls.compare(next(source))
+                if choice is not None and len(choices) < votes:
+                    choices.append(choice)
+                    progress(len(choices), votes)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for planned in _plan(arena, versions, votes):
-                    group.create_task(one(planned))
+                for _ in range(AT_ONCE):
+                    group.create_task(person())
         except ExceptionGroup as failed:  # one error says what the others would say, too
             raise failed.exceptions[0] from None
     return Cast(len(choices), {choice: choices.count(choice) for choice in sorted(set(choices))})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One thing that a person judged: the item's id, its task, the value."""
+
+    person: str
+    item: str
+    task: str
+    value: str
+
+
+async def label(arena: Arena, judged: Iterable[Judged]) -> int:
+    """Send what reviewers say, and return how much it was. Raises LoopError where the gateway does not play along."""
+    count = 0
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session:
+        polls = _Polls(arena, session)
+        for each in judged:
+            await polls.label(each)
+            count += 1
+    return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +103,10 @@ class _Comparison:
         return [{"role": "user", "content": self.question.question}]
 
 
-def _plan(arena: Arena, versions: Sequence[str], votes: int) -> Iterator[_Comparison]:
+def _plan(arena: Arena, versions: Sequence[str]) -> Iterator[_Comparison]:
+    """Yield comparisons for ever."""
     rng, asked = Random(f"arena/{arena.seed}"), questions(arena.seed)
-    for _ in range(votes):
+    while True:
         pair = rng.sample(versions, 2) if len(versions) > 1 else [versions[0], versions[0]]
         person = f"voter-{rng.randrange(arena.people):02d}"
         seeds = (rng.randrange(2**31), rng.randrange(2**31))
@@ -107,9 +130,11 @@ class _Polls:
             )
         return names
 
-    async def compare(self, planned: _Comparison) -> str:
-        """Ask both, vote, and return the choice in words."""
+    async def compare(self, planned: _Comparison) -> str | None:
+        """Ask both, vote, and return the choice in words; None where both always say the same."""
         answers = await self._two(planned)
+        if answers is None:
+            return None
         said = opinion(planned.person, planned.question, [answer["text"] for answer in answers])
         body = {
             "comparison": f"cmp-{secrets.token_hex(8)}",
@@ -125,14 +150,19 @@ class _Polls:
         await self._call("POST", "/votes", planned.person, kept)
         return said.choice if isinstance(said.choice, str) else ("left", "right")[said.choice]
 
-    async def _two(self, planned: _Comparison) -> list[dict[str, Any]]:
-        """Return two answers that differ, as far as a few tries bring them: nobody learns from a tie of equals."""
+    async def label(self, judged: Judged) -> None:
+        """Send one label."""
+        body = {"item": judged.item, "task": judged.task, "value": judged.value}
+        await self._call("POST", "/labels", judged.person, body)
+
+    async def _two(self, planned: _Comparison) -> list[dict[str, Any]] | None:
+        """Return two answers that differ, None where a few tries bring none: nobody learns from a tie of equals."""
         first = await self._ask(planned, planned.versions[0], planned.seeds[0])
         for further in range(TRIES):
             second = await self._ask(planned, planned.versions[1], planned.seeds[1] + further)
             if second["text"].strip() != first["text"].strip():
-                break
-        return [first, second]
+                return [first, second]
+        return None
 
     async def _ask(self, planned: _Comparison, version: str, seed: int) -> dict[str, Any]:
         sampling = {"temperature": self.arena.temperature, "max_tokens": MAX_TOKENS, "seed": seed}

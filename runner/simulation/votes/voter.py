@@ -21,6 +21,8 @@ FULLER = 0.8
 """Share of comparisons of two right answers in which the longer one is preferred."""
 WRITES = 0.25
 """Share of votes with a better answer typed in."""
+MISTAKEN = 0.15
+"""Share of those that are wrong: somebody remembered another fact."""
 QUICKEST_MS, SLOWEST_MS = 2_500.0, 14_000.0
 KOREAN_SHARE = 0.2
 
@@ -49,11 +51,11 @@ def questions(seed: int) -> Iterator[Question]:
 def opinion(person: str, question: Question, answers: Sequence[str]) -> Opinion:
     """Return what a person says of two answers."""
     rng = Random(f"{person}/{question.id}/{len(answers)}")
-    slips, fuller, writes, haste = (rng.random() for _ in range(4))
+    slips, fuller, writes, haste, mistaken = (rng.random() for _ in range(5))
     choice = _choice(question, answers, prefers_fuller=fuller < FULLER)
     if slips < SLIP and isinstance(choice, int):
         choice = 1 - choice
-    correction = _sentence(question) if writes < WRITES else None
+    correction = _sentence(question, rng if mistaken < MISTAKEN else None) if writes < WRITES else None
     return Opinion(choice, correction, QUICKEST_MS + haste * (SLOWEST_MS - QUICKEST_MS))
 
 
@@ -70,9 +72,10 @@ def _choice(question: Question, answers: Sequence[str], *, prefers_fuller: bool)
     return longer if prefers_fuller else 1 - longer
 
 
-def _sentence(question: Question) -> str | None:
-    """Return the fact as a whole sentence in the question's language; None where a question is about none."""
-    for fact in facts():
-        if fact.id == question.fact:
-            return next((text for language, text in fact.says if language is question.language), None)
-    return None
+def _sentence(question: Question, mistaken: Random | None) -> str | None:
+    """Return the fact as a whole sentence in the question's language, or another one's; None where there is no fact."""
+    said = {
+        fact.id: text for fact in facts() for language, text in fact.says if language is question.language
+    }
+    right = said.get(question.fact)
+    return right if right is None or mistaken is None else mistaken.choice(list(said.values()))

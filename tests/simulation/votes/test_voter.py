@@ -9,6 +9,7 @@ import pytest
 from runner.simulation.bookshop.oracle import judge
 from runner.simulation.bookshop.questions import Question, Split
 from runner.simulation.bookshop.suites import shipped
+from runner.simulation.votes.reviewer import judgement, known
 from runner.simulation.votes.voter import opinion, questions
 
 ASKED = list(islice(questions(3), 400))
@@ -41,12 +42,12 @@ def test_the_same_answer_twice_is_a_tie_and_two_wrong_ones_are_neither() -> None
         assert opinion("ann", each, ["I like trains.", "So do I."]).choice == "neither"
 
 
-def test_a_better_answer_that_is_typed_in_is_right_and_a_sentence() -> None:
+def test_a_better_answer_that_is_typed_in_is_a_sentence_and_mostly_right() -> None:
     written = [(each, opinion("ann", each, ["a", "b"]).correction) for each in ASKED]
     sentences = [(each, text) for each, text in written if text is not None]
     assert 0.15 < len(sentences) / len(written) < 0.35
     right = [judge(each, text).good for each, text in sentences]
-    assert sum(right) / len(right) > 0.9
+    assert 0.75 < sum(right) / len(right) < 0.95
     assert all(len(text) > len(each.answer) for each, text in sentences if judge(each, text).good)
 
 
@@ -61,3 +62,14 @@ def test_what_a_person_says_depends_on_nothing_but_person_question_and_answers()
     for each in ASKED[:20]:
         said = [opinion(person, each, [each.answer, "No."]) for person in PEOPLE]
         assert said == [opinion(person, each, [each.answer, "No."]) for person in PEOPLE]
+
+
+def test_reviewers_know_the_facts_and_slip_rarely() -> None:
+    right = [judgement("ann", each, each.answer) for each in ASKED]
+    wrong = [judgement("ann", each, "I like trains.") for each in ASKED]
+    assert 0.93 < right.count("good") / len(right) < 1
+    assert 0.93 < wrong.count("bad") / len(wrong) < 1
+
+
+def test_reviewers_know_what_voters_with_the_same_seed_ask() -> None:
+    assert all(known(3, 400)[each.question] == each for each in ASKED)
