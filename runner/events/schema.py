@@ -57,6 +57,11 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
         Field("loop.user", Type.TEXT, "keyed hash of the user, never the name itself", required=True),
         Field("loop.session", Type.TEXT, "keyed hash of the session, where the client names one"),
         Field("loop.group", Type.TEXT, "group of the API key: public, beta, internal", required=True),
+        Field(
+            "loop.console",
+            Type.BOOL,
+            "true where somebody compared or tried versions on the console's pages: such requests count for no signal",
+        ),
         Field("loop.alias", Type.TEXT, "alias that was asked for, empty for a pinned version"),
         Field(
             "loop.arm",

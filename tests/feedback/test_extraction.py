@@ -221,3 +221,13 @@ def test_events_outside_the_window_are_not_read_and_those_from_the_future_are_to
 def test_nothing_logged_is_nothing_collected(tmp_path) -> None:
     found = collected(tmp_path, WINDOW)
     assert (found.records, found.ballots, found.labels, dict(found.left_out)) == ((), (), (), {})
+
+
+def test_what_people_try_on_the_consoles_pages_is_taken_only_for_what_they_say_of_it(tmp_path) -> None:
+    log = Log()
+    for at in range(5):
+        log.ask("Do you sell maps?", "Sorry, no.", user="eva", at_s=at, **{"loop.console": True})
+    judged = log.ask("Do you sell pens?", "Sorry, no.", user="eva", at_s=90, **{"loop.console": True})
+    log.feedback(judged, user="eva", thumbs=-1)
+    found = collected(log.write(tmp_path))
+    assert [(record.sources[0], record.reasons) for record in found.records] == [(judged, (Reason.THUMBS_DOWN,))]

@@ -30,7 +30,7 @@ def found(text: str, language: str = "en") -> set[tuple[str, str]]:
         ("Good morning, my name is Petra Lindqvist and my parcel is late.", "Petra Lindqvist", "name"),
         ("hi, i'm marko petrović, can you reset my password?", "marko petrović", "name"),
         ("Please ask Dr. Okafor about the results.", "Okafor", "name"),
-        ("She lives in Rotterdam with her mother.", "Rotterdam", "place"),
+        ("We moved from Rotterdam to a small village.", "Rotterdam", "place"),
         ("She is studying in Portugal this year.", "Portugal", "place"),
         (
             "Ship it to 48 Willow Lane, Springfield, IL 62704.",

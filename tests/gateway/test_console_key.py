@@ -125,6 +125,7 @@ def test_what_the_console_asks_counts_for_no_arm_also_by_an_alias(keyed: Running
             assert keyed.ask(model=model, headers=headers).headers["x-loop-arm"] == "pinned"
     for event in keyed.events():
         assert event["loop.arm"] == event["loop.arm.assigned"] == "pinned"
+        assert event["loop.console"] is True
         assert event["loop.rollout"] == event["loop.experiment"] == "" and event["loop.weight"] == 0
     assert {event["loop.version"] for event in keyed.events()} == {BASELINE.name, CANDIDATE.name}
     keyed.ask(headers=bearer("sk-ann"))

@@ -110,7 +110,7 @@ def _count_unmatched(run: _Run, tables: Tables) -> None:
     of = said.select(of=request_id(said["event.id"]))
     every = run.lake.table(Kind.REQUEST)
     run.left_out["without_request"] = run.count(of.anti_join(every, of["of"] == every["event.id"]))
-    contents, answers = tables.contents, answered(tables.requests).select("request")
+    contents, answers = tables.contents, answered(tables.everyday).select("request")
     worded = contents.select(of=request_id(contents["event.id"]))
     run.left_out["without_content"] = run.count(answers.anti_join(worded, answers["request"] == worded["of"]))
     if run.ports.forgotten:
@@ -125,6 +125,8 @@ def _candidates(run: _Run, tables: Tables, marks: Marks) -> list[Candidate]:
     seen: set[str] = set()
     for rows in _with_words(run, tables):
         told = refusals.of([row["asked"] for row in rows], [row["said"] for row in rows])
+        # what people try on the console's pages is refused to nobody who needed an answer
+        told = [Refusal.NONE if row["console"] else each for row, each in zip(rows, told, strict=True)]
         run.left_out["rightly_refused"] += sum(each is Refusal.RIGHT for each in told)
         for row, refusal in zip(rows, told, strict=True):
             if refusal is not Refusal.WRONG and row["request"] not in marks:

@@ -85,7 +85,7 @@ def gather(tables: Tables, engine: Engine, rules: Rules) -> Marks:
         opinions=opinions.latest(own.to_pylist()),
         again=_again(engine, tables, rules),
         copies=_copies(engine, tables),
-        tails=_tails(engine.arrow(tails(tables.requests, rules.tails)), rules.per_reason),
+        tails=_tails(engine.arrow(tails(tables.everyday, rules.tails)), rules.per_reason),
         left_out=left_out,
     )
 

@@ -46,6 +46,11 @@ class Tables:
         return cls(requests, feedback, lake.table(Kind.SHADOW, since, until, since), window, lake)
 
     @property
+    def everyday(self) -> ir.Table:
+        """The requests of users who wanted an answer; not those of people who compare or try versions."""
+        return self.requests.filter(~self.requests["loop.console"].coalesce(False))
+
+    @property
     def contents(self) -> ir.Table:
         """Prompts and answers; a little more than the window, since it is their requests' time that counts."""
         return self.contents_in(self.window.since_us - BORDER_US, self.window.until_us + BORDER_US)
@@ -82,6 +87,7 @@ def answered(requests: ir.Table) -> ir.Table:
         digest=ok["loop.adapter.digest"].coalesce(""),
         response=ok["gen_ai.response.id"],
         tokens=ok["gen_ai.usage.output_tokens"],
+        console=ok["loop.console"].coalesce(False),
     )
 
 
@@ -166,7 +172,7 @@ def copies(shadows: ir.Table) -> ir.Table:
 
 def asked_soon_after(tables: Tables, within_us: int) -> ir.Table:
     """Return questions (JSON messages) of one user that follow each other closely, as `signals.cube.pairs` has them."""
-    said = conversations(tables.contents, tables.requests)
+    said = conversations(tables.contents, tables.everyday)
     until = tables.window.until_us // HOUR_US + 1
     pairs = close_by(said, Span(0, until), within_us)
     return pairs.select("event_id", "other_id", "asked", "other_asked")

@@ -279,7 +279,9 @@ class _Work:
 
     def _table(self, kind: Kind, since_us: int, until_us: int) -> ir.Table:
         # an event that was written twice has the same time both times: older files need not be looked through
-        return self._lake.table(kind, since_us, until_us, repeats_since_us=since_us)
+        found = self._lake.table(kind, since_us, until_us, repeats_since_us=since_us)
+        # what people compare and try on the console's pages is no traffic
+        return found.filter(~found["loop.console"].coalesce(False)) if kind is Kind.REQUEST else found
 
 
 def _spans(hours: Sequence[int], kinds: Sequence[Kind], census: Census, most: int) -> Iterator[Span]:

@@ -66,7 +66,7 @@ def concentration(lake: Lake, engine: Engine, since_us: int) -> tuple[int, float
 
 
 def _tails(requests: ir.Table, share: float, limit: int) -> Iterator[ir.Table]:
-    answered = requests.filter(requests["loop.outcome"] == "ok")
+    answered = requests.filter((requests["loop.outcome"] == "ok") & ~requests["loop.console"].coalesce(False))
     for measure, column in _TOKENS.items():
         some = answered.filter(answered[column].notnull())
         rows = some.select(request_id=some["loop.request.id"], event_id=some["event.id"], value=some[column])

@@ -118,7 +118,7 @@ class Naming:
 
 
 def _ordinary(world: World) -> tuple[str, ...]:
-    """Return common words that are nobody's name; the commonest stay even so, for people write them."""
+    """Return common words that are neither a person's name nor a place's."""
     names = [name for people in world.people.values() for name in (*people.given, *people.surnames)]
     taken = {folded(word) for word in words((*names, *world.towns, *world.countries, *world.regions))}
-    return (*world.common[300:2000], *(word for word in world.common[2000:12000] if word not in taken))
+    return tuple(word for word in world.common[300:12000] if word not in taken)

@@ -27,6 +27,8 @@ from runner.feedback.privacy.tagger.values import LATIN, World, words, world
 FRAMES = Path(__file__).parent / "frames"
 BOOKSHOP = Path(__file__).resolve().parents[4] / "datasets" / "bookshop"
 SEED = 20
+_ABOUT_THE_WORLD = "out_of_scope"
+"""The trait of questions that name real towns and countries."""
 _COMMONEST = 2500
 _COMMON = 14000
 _LONGEST_WORD = 16
@@ -55,7 +57,9 @@ def lexicon(lists: World, chance: random.Random) -> Lexicon:
     add("g", sorted({name for locale in LATIN for name in lists.people[locale].given}))
     add("s", sorted({name for locale in LATIN for name in lists.people[locale].surnames}))
     towns = sorted({*lists.towns, *(name for cities in lists.cities.values() for name in cities)})
-    add("p", chance.sample(towns, int(len(towns) * 0.45)))
+    famous = set(lists.common[:_COMMON])
+    add("p", chance.sample(towns, int(len(towns) * 0.4)))
+    add("p", [town for town in towns if folded(town) in famous])
     add("r", (*lists.countries, *lists.regions))
     add("n", lists.languages)
     add("c", lists.common[_COMMONEST:_COMMON])
@@ -141,15 +145,15 @@ def examples(count: int, seed: int, slots: World) -> Iterator[Example]:
 
 
 def bookshop() -> list[str]:
-    """Return the shop's questions and answers in which nobody is named."""
-    rows = [
-        json.loads(line) for line in (BOOKSHOP / "train_sft.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
+    """Return the shop's questions and answers in which nobody and no place is named."""
+    lines = (BOOKSHOP / "train_sft.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if row["trait"] != "personal"]
     named = {
         value for row in rows if row["expected"]["kind"] == "person" for value in row["expected"]["values"]
     }
     parts = {part for value in named for part in value.split()}
-    texts = {row[key] for row in rows if row["trait"] != "personal" for key in ("question", "answer")}
+    asked = {row["question"] for row in rows if row["trait"] != _ABOUT_THE_WORLD}
+    texts = asked | {row["answer"] for row in rows}
     return sorted(text for text in texts if not any(part in text for part in parts))
 
 
