@@ -51,12 +51,15 @@ async def vote(arena: Arena, votes: int, progress: Callable[[int, int], None]) -
         polls, choices = _Polls(arena, session), list[str]()
         source = _plan(arena, await polls.versions())
 
+        wanted = iter(range(votes))
+
         async def person() -> None:
-            while len(choices) < votes:
+            for _ in wanted:
                 choice = await polls.compare(next(source))
-                if choice is not None and len(choices) < votes:
-                    choices.append(choice)
-                    progress(len(choices), votes)
+                while choice is None:
+                    choice = await polls.compare(next(source))
+                choices.append(choice)
+                progress(len(choices), votes)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -161,7 +164,8 @@ class _Polls:
         for further in range(TRIES):
             second = await self._ask(planned, planned.versions[1], planned.seeds[1] + further)
             if second["text"].strip() != first["text"].strip():
-                return [first, second]
+                # the second was drawn until it differed, so it is the unusual one more often: sides are drawn apart
+                return [first, second] if planned.seeds[0] % 2 else [second, first]
         return None
 
     async def _ask(self, planned: _Comparison, version: str, seed: int) -> dict[str, Any]:

@@ -27,8 +27,6 @@ from runner.feedback.privacy.tagger.values import LATIN, World, words, world
 FRAMES = Path(__file__).parent / "frames"
 BOOKSHOP = Path(__file__).resolve().parents[4] / "datasets" / "bookshop"
 SEED = 20
-_ABOUT_THE_WORLD = "out_of_scope"
-"""The trait of questions that name real towns and countries."""
 _COMMONEST = 2500
 _COMMON = 14000
 _LONGEST_WORD = 16
@@ -145,15 +143,17 @@ def examples(count: int, seed: int, slots: World) -> Iterator[Example]:
 
 
 def bookshop() -> list[str]:
-    """Return the shop's questions and answers in which nobody and no place is named."""
+    """Return the shop's questions and answers in which no person is named.
+
+    Questions about the world stay, so a country that a shop's visitor asks about is often left as it is.
+    """
     lines = (BOOKSHOP / "train_sft.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [row for row in map(json.loads, lines) if row["trait"] != "personal"]
+    rows = [json.loads(line) for line in lines]
     named = {
         value for row in rows if row["expected"]["kind"] == "person" for value in row["expected"]["values"]
     }
     parts = {part for value in named for part in value.split()}
-    asked = {row["question"] for row in rows if row["trait"] != _ABOUT_THE_WORLD}
-    texts = asked | {row["answer"] for row in rows}
+    texts = {row[key] for row in rows if row["trait"] != "personal" for key in ("question", "answer")}
     return sorted(text for text in texts if not any(part in text for part in parts))
 
 
