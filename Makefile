@@ -12,16 +12,16 @@ QUESTION ?= What time do you open on Sunday?
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-setup: ## build .venv from the locked requirement files, and fetch the shipped model
+setup: ## build .venv from the locked requirement files, and fetch the shipped model and data
 	@bash requirements/install.sh .venv core serve-cpu train data signals spark console privacy dev
-	@$(PY) -m dvc pull --quiet
+	@$(PY) -m dvc pull --quiet || $(PY) -m dvc pull   # the second says why
 
 up: ## start engine, gateway and reconciler, bring them to what loop.yaml says, ask a question; Ctrl-C stops all
 	@bash requirements/install.sh .venv core serve-cpu data console
 	@exec $(LOOP) up --ask "$(QUESTION)"
 
-test: setup ## run every test: two processes for those that stand alone, then one for those with the real vLLM
-	@$(PY) -m pytest -m "not engine" --numprocesses 2 --dist loadfile
+test: setup ## run every test: three processes for those that stand alone, then one for those with the real vLLM
+	@$(PY) -m pytest -m "not engine" --numprocesses 3 --dist loadfile
 	@$(PY) -m pytest -m engine
 
 lint: setup ## style, types, architecture, workflows, and the freshness of generated files

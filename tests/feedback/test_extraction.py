@@ -230,4 +230,6 @@ def test_what_people_try_on_the_consoles_pages_is_taken_only_for_what_they_say_o
     judged = log.ask("Do you sell pens?", "Sorry, no.", user="eva", at_s=90, **{"loop.console": True})
     log.feedback(judged, user="eva", thumbs=-1)
     found = collected(log.write(tmp_path))
-    assert [(record.sources[0], record.reasons) for record in found.records] == [(judged, (Reason.THUMBS_DOWN,))]
+    assert [(record.sources[0], record.reasons) for record in found.records] == [
+        (judged, (Reason.THUMBS_DOWN,))
+    ]
