@@ -16,7 +16,7 @@ from runner.cli.logged import read_events
 from runner.events.schema import Kind
 from runner.feedback import collected, folders
 from runner.feedback.extraction import reviews
-from runner.feedback.labels.items import Item, items
+from runner.feedback.labels.items import Item, independent, items
 from runner.feedback.labels.opinions import NOBODY, opinions
 from runner.feedback.labels.queue import Lease, Mode, Queue, Seat, Turn, released
 from runner.feedback.records import Label
@@ -83,4 +83,5 @@ class Desk:
         self._leases = released(self._leases, label.user)
 
     def _read(self) -> tuple[tuple[Item, ...], tuple[Label, ...]]:
-        return read_items(self._root), read_labels(self._root, self._environment)
+        found = read_items(self._root)
+        return found, independent(read_labels(self._root, self._environment), found)

@@ -17,6 +17,10 @@ from typing import Any
 import yaml
 
 from runner.data.hashes import HashCache
+from runner.errors import LoopError
+from runner.feedback import snapshot
+from runner.feedback.preferences.findings import Verdict
+from runner.feedback.snapshot.files import PREFERENCES
 from runner.spec.dataset import DatasetFile
 
 Checks = Callable[[DatasetFile, str], tuple[str, ...] | None]
@@ -34,13 +38,15 @@ class State(StrEnum):
     TOO_SMALL = "too small"
     FAILED = "expectation failed"
     UNCHECKED = "not checked"
+    REFUSED = "refused by the snapshot's own checks"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of one data set here: the file's MD5, its size, why its stage would run again, its checks.
 
-    `failed` are the expectations that are not met; None where these bytes were not checked.
+    `failed` are the expectations that are not met; None where these bytes were not checked. `refused` are the checks
+    of the pairs as a set that failed, where the file is one of a snapshot.
     """
 
     hash: str | None
@@ -48,6 +54,7 @@ class Facts:
     categories: Mapping[str, int] | None = None
     changed: tuple[str, ...] = ()
     failed: tuple[str, ...] | None = None
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,10 @@ def _of_one(dataset: DatasetFile, facts: Facts) -> Iterator[Finding]:
         yield Finding(name, State.UNCHECKED, "these bytes, for these expectations", "`loop data check`")
     elif facts.failed:
         yield Finding(name, State.FAILED, _named(facts.failed), f"`loop data check {name}` shows the rows")
+    if facts.refused:
+        yield Finding(
+            name, State.REFUSED, _named(facts.refused), "`loop data curate` shows each check with its figures"
+        )
 
 
 def _size(dataset: DatasetFile, facts: Facts, make: str) -> Iterator[Finding]:
@@ -158,7 +169,22 @@ def _facts(
         categories,
         tuple(_changed(root, _maker(dataset.path, stages), cache)),
         checks(dataset, found),
+        _refused(root, dataset),
     )
+
+
+def _refused(root: Path, dataset: DatasetFile) -> tuple[str, ...]:
+    """Return the failed checks of the snapshot whose pairs these are; an account that cannot be read refuses nothing.
+
+    The checks are of the pairs as a set, so no other file of the snapshot is held to them.
+    """
+    if dataset.path != f"{snapshot.FOLDER}/{PREFERENCES}":
+        return ()
+    try:
+        account = snapshot.read(root / snapshot.FOLDER)
+    except (LoopError, OSError):
+        return ()
+    return tuple(each.check.value for each in account.checks if each.verdict is Verdict.FAIL)
 
 
 def _counted(path: Path) -> tuple[int, dict[str, int]]:

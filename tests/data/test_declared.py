@@ -11,7 +11,10 @@ import yaml
 
 from runner.data.declared import Facts, Finding, State, compare, look
 from runner.data.hashes import HashCache
+from runner.feedback import snapshot
+from runner.feedback.snapshot import Origins, build
 from runner.spec.dataset import DatasetFile
+from tests.feedback.collected_worlds import ballot, collected, policy
 
 HERE, OTHER = "a" * 32, "b" * 32
 
@@ -54,6 +57,7 @@ def test_a_data_set_that_is_as_declared_and_passed_its_checks_is_not_spoken_of()
         (Facts(HERE, 4, {"a": 4}, (), ()), [State.TOO_SMALL]),
         (Facts(HERE, 4, {"a": 2, "b": 2}, (), None), [State.UNCHECKED]),
         (Facts(HERE, 4, {"a": 2, "b": 2}, (), ("id is unique",)), [State.FAILED]),
+        (Facts(HERE, 4, {"a": 2, "b": 2}, (), (), ("longer_share",)), [State.REFUSED]),
     ],
 )
 def test_every_difference_has_its_name(facts: Facts, states: list[State]) -> None:
@@ -118,6 +122,21 @@ def test_a_parameter_that_changed_makes_it_stale_by_its_key(root: Path) -> None:
 def test_a_lock_that_cannot_be_read_makes_nothing_stale(root: Path, lock: str) -> None:
     (root / "dvc.lock").write_text(lock)
     assert seen(root).changed == ()
+
+
+def test_pairs_of_a_snapshot_whose_checks_failed_are_refused_with_the_checks_names(root: Path) -> None:
+    made = build(collected(ballot("v1", "Do you sell the atlas?")), policy(), ())
+    snapshot.write(made, root / snapshot.FOLDER, Origins("a" * 40, {}, {}, {}))
+    cache = HashCache(root / "hashes.json")
+
+    def refused(file: str = "preferences.jsonl") -> tuple[str, ...]:
+        declared = dataset(path=f"{snapshot.FOLDER}/{file}")
+        return look(root, {"pairs": declared}, cache, lambda _dataset, _hash: ())["pairs"].refused
+
+    assert "category_coverage" in refused()
+    assert refused("thumbs.jsonl") == ()
+    (root / snapshot.FOLDER / "provenance.json").write_text("{")
+    assert refused() == ()
 
 
 def test_a_file_that_is_not_there_has_no_hash(root: Path) -> None:

@@ -7,7 +7,7 @@ files, no clock, no network.
 """
 
 from runner.feedback.labels.agreement import TaskAgreement
-from runner.feedback.labels.items import Item, items
+from runner.feedback.labels.items import Item, independent, items
 from runner.feedback.labels.resolution import Resolved, Settled, Unsettled, resolve
 
-__all__ = ["Item", "Resolved", "Settled", "TaskAgreement", "Unsettled", "items", "resolve"]
+__all__ = ["Item", "Resolved", "Settled", "TaskAgreement", "Unsettled", "independent", "items", "resolve"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from runner import digest
 from runner.feedback.labels.opinions import Key
-from runner.feedback.records import Answer, Ballot, Choice, Messages, Reason, Record, Task
+from runner.feedback.records import Answer, Ballot, Choice, Label, Messages, Reason, Record, Task
 
 JUDGED = frozenset({Reason.REFUSAL, Reason.REASK, Reason.THUMBS_DOWN, Reason.LOW_RATING, Reason.SHADOW})
 """Reasons that only say that an answer may be wrong: a person has to say whether it is."""
@@ -60,6 +60,15 @@ def items(records: Iterable[Record], ballots: Iterable[Ballot]) -> tuple[Item, .
     found = [*_of_records(records), *_of_pairs(votes), *_of_corrections(votes)]
     by_key = {item.key: item for item in sorted(found, key=_order, reverse=True)}
     return tuple(sorted(by_key.values(), key=_order))
+
+
+def independent(labels: Iterable[Label], judged: Iterable[Item]) -> tuple[Label, ...]:
+    """Return the labels whose writer had no part in the item; the queue shows nobody his own, a client of its own may.
+
+    A label of an item that is not there stays: nobody is known to have a part in it.
+    """
+    involved = {item.key: item.involved for item in judged}
+    return tuple(each for each in labels if each.user not in involved.get((each.item, each.task), ()))
 
 
 def preference_id(ballot: Ballot) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.feedback.labels.agreement import TaskAgreement
-from runner.feedback.labels.items import Item
+from runner.feedback.labels.items import Item, independent
 from runner.feedback.labels.opinions import NOBODY, opinions
 from runner.feedback.labels.queue import State, state
 from runner.feedback.labels.resolution import By, Resolved, Settled, Unsettled, resolve, resolved
@@ -54,7 +54,7 @@ class Detail:
 def overview(items: Sequence[Item], labels: Iterable[Label], policy: Agreement) -> Overview:
     """Return how far the review is."""
     known = {item.key for item in items}
-    every = list(labels)
+    every = independent(labels, items)
     own = [label for label in every if (label.item, label.task) in known]
     settled = resolve(own, policy)
     tasks = (
@@ -66,10 +66,10 @@ def overview(items: Sequence[Item], labels: Iterable[Label], policy: Agreement) 
 
 
 def detail(
-    items: Iterable[Item], labels: Iterable[Label], policy: Agreement, name: str
+    items: Sequence[Item], labels: Iterable[Label], policy: Agreement, name: str
 ) -> tuple[Detail, ...]:
     """Return what was said of an item in each of its tasks; empty where there is no item of that id."""
-    every = list(labels)
+    every = independent(labels, items)
     settled = resolve(every, policy)
     return tuple(
         Detail(

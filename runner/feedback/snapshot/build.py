@@ -13,7 +13,7 @@ from runner.feedback.augmentation import made
 from runner.feedback.collected import Collected
 from runner.feedback.datasets import corrections, rows, thumbs
 from runner.feedback.datasets.rows import Row
-from runner.feedback.labels import Settled, resolve
+from runner.feedback.labels import Settled, independent, items, resolve
 from runner.feedback.preferences.findings import Finding, Verdict, overall
 from runner.feedback.preferences.leakage import Guarded, HeldOut, Mask, Suite
 from runner.feedback.preferences.pairs import Dropped, Pair, Use, Why, more_detailed
@@ -59,7 +59,7 @@ def build(
     records = sorted(collected.records, key=lambda record: (record.at_us, record.id))
     ballots = sorted(collected.ballots, key=lambda ballot: (ballot.at_us, ballot.id))
     synthetic = [made.from_json(line).pair for line in collected.synthetic or ()]
-    settled = resolve(collected.labels, policy.agreement)
+    settled = resolve(independent(collected.labels, items(records, ballots)), policy.agreement)
     reviews = Reviews(settled, records, ballots)
     prompts = [
         *(record.prompt for record in records),

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.feedback.labels.items import as_voted, items, preference_id, sides
+from runner.feedback.labels.items import as_voted, independent, items, preference_id, sides
 from runner.feedback.records import Answer, Choice, Reason, Task
-from tests.feedback.labels.made import ballot, record
+from tests.feedback.labels.made import ballot, label, record
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,14 @@ def test_whose_conversation_it_is_and_who_voted_are_involved() -> None:
     found = items([record(1)], [ballot(2), ballot(3)])
 
     assert [each.involved for each in found] == [{"customer-1"}, {"voter-2", "voter-3"}]
+
+
+def test_nobody_judges_an_item_that_he_has_a_part_in_and_labels_of_unknown_items_stay() -> None:
+    found = items([record(1)], [ballot(2)])
+    other = [label("reviewer", "bad"), label("customer-1", "bad", "gone")]
+    own = [label("customer-1", "bad"), label("voter-2", "left", "comparison-1", task=Task.PREFERENCE)]
+
+    assert list(independent([*own, *other], found)) == other
 
 
 def test_two_answers_stand_in_one_order_however_they_stood_on_the_screen() -> None:
