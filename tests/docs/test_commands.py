@@ -15,7 +15,7 @@ from tests.docs.scratch import ROOT, Clone
 HERE = (
     r"loop (--help|validate|plan|status|explain|experiments|shadow|log|schema)\b.*",
     r"loop (signals|signals (rules|dashboard) .*|signals sample --dry-run|drift|report .*)",
-    r"loop (arena standings|data progress)\b.*",
+    r"loop (arena standings|data progress|labels)\b.*",
     r"git (switch|commit|revert|log)\b.*",
     r"sed -i .* loop\.yaml",
 )

@@ -1,22 +1,20 @@
 """A data set's declaration as a suite of Great Expectations; each expectation with the words people read.
 
-Called by `validate`. Pure but for the import, which takes seconds: nobody else may import Great Expectations.
+Called by `validate`. Pure but for the import of Great Expectations.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
 from runner.feedback.expectations import table
+from runner.feedback.expectations.library import great_expectations
 from runner.spec.dataset import DatasetFile, Expect, Expectation
 
 if TYPE_CHECKING:
     from great_expectations.expectations import Expectation as GreatExpectation
-
-os.environ["GX_ANALYTICS_ENABLED"] = "false"  # it would call its makers otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +32,7 @@ def suite(dataset: DatasetFile) -> tuple[Expected, ...]:
 
 
 def _of_table(dataset: DatasetFile) -> Iterator[Expected]:
-    import great_expectations.expectations as gxe
-
+    gxe = great_expectations().expectations
     yield Expected(
         "",
         "every line is a JSON object",
@@ -55,8 +52,7 @@ def _of_table(dataset: DatasetFile) -> Iterator[Expected]:
 
 
 def _of_types(dataset: DatasetFile) -> Iterator[Expected]:
-    import great_expectations.expectations as gxe
-
+    gxe = great_expectations().expectations
     for column, declared in dataset.schema_.items():
         check = gxe.ExpectColumnValuesToBeInSet(
             column=table.type_column(column), value_set=[str(each) for each in table.fits(declared)]
@@ -72,8 +68,7 @@ def _declared(expectation: Expectation) -> Expected:
 
 def _check(each: Expectation) -> tuple[str, GreatExpectation]:
     """Return the words and the check of one declared expectation."""
-    import great_expectations.expectations as gxe
-
+    gxe = great_expectations().expectations
     common: dict[str, Any] = {"column": each.column, "mostly": each.share}
     between: dict[str, Any] = {"min_value": each.low, "max_value": each.high, **common}
     match each.expect:

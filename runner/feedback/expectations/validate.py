@@ -6,7 +6,6 @@ Called by `loop data check` and after a snapshot was made. Reads one file and wr
 from __future__ import annotations
 
 import hashlib
-import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from runner.errors import terminal
 from runner.feedback.expectations import table
 from runner.feedback.expectations.checked import Checked, Line, contract
+from runner.feedback.expectations.library import great_expectations
 from runner.feedback.expectations.suite import Expected, suite
 from runner.spec.dataset import DatasetFile
 
@@ -48,12 +48,10 @@ def validate(root: Path, dataset: DatasetFile, now: float) -> Checked:
 
 def _run(dataset: DatasetFile, found: table.Rows) -> tuple[tuple[Expected, ...], list[dict[str, Any]]]:
     """Return what is expected, and Great Expectations' own results in the same order."""
-    with warnings.catch_warnings():  # importing it warns of versions of what it does not need here
-        warnings.simplefilter("ignore")
+    gx = great_expectations()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of what its own dependencies will do one day
         expected = suite(dataset)
-        import great_expectations as gx
-
-        logging.getLogger("great_expectations").setLevel(logging.ERROR)
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
         batch = (

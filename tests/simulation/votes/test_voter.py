@@ -72,4 +72,5 @@ def test_reviewers_know_the_facts_and_slip_rarely() -> None:
 
 
 def test_reviewers_know_what_voters_with_the_same_seed_ask() -> None:
-    assert all(known(3, 400)[each.question] == each for each in ASKED)
+    found = known(3, 400)
+    assert all(found[each.question] == each for each in ASKED)
