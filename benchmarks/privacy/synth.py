@@ -70,7 +70,8 @@ def measure(data: Path) -> dict[str, float]:
     _compare(whole)
     _kinds(whole["presidio"], whole["gateway"], whole["ours"])
     clean = [each for each in texts if not each.spans and not each.others]
-    return _figures(whole) | speed(texts) | {"damage_unlabelled": counted(ours, clean).damage}
+    kinds = _of_kinds("ours", whole["ours"]) | _of_kinds("presidio", whole["presidio"])
+    return _figures(whole) | kinds | speed(texts) | {"damage_unlabelled": counted(ours, clean).damage}
 
 
 def _figures(whole: dict[str, Counts]) -> dict[str, float]:
@@ -88,6 +89,16 @@ def _figures(whole: dict[str, Counts]) -> dict[str, float]:
         "presidio_token_f1_over_04": whole["presidio, score of .4 and more"].f1,
         "gateway_token_f1": whole["gateway"].f1,
     }
+
+
+def _of_kinds(system: str, counts: Counts) -> dict[str, float]:
+    """Return each kind's recall (spans masked whole) and precision; no precision where a kind was never masked."""
+    found = {}
+    for kind in (*STRUCTURED, *NAMES, *PLACES, "date"):
+        found[f"{system}_recall_{kind}"] = counts.whole_of([kind])
+        if (precision := counts.precision_of(kind)) is not None:
+            found[f"{system}_precision_{kind}"] = precision
+    return found
 
 
 def counted(finds: systems.Finds, texts: Sequence[Labelled], language: str = "en") -> Counts:
