@@ -143,6 +143,15 @@ def test_markdown_is_laid_out_and_a_link_says_where_it_leads() -> None:
     assert "(http://e.example)" in safe("see [this](http://e.example)")
 
 
+@pytest.mark.parametrize("answer", ["1997.", "12)", "1997. It is an old one.", "7. Or was it 8.", "-", "+"])
+def test_an_answer_that_begins_with_a_number_is_no_list_in_which_the_number_is_lost(answer: str) -> None:
+    assert safe(answer) == f"<p>{answer}</p>\n"
+
+
+def test_what_begins_as_a_list_is_one() -> None:
+    assert safe("1. open it\n2. read it\n\n- a\n  - b").count("<li>") == 4
+
+
 def test_a_very_long_answer_is_shown_as_it_is() -> None:
     shown = safe("<b>[" * LONGEST)
     assert shown.startswith("<p class='as-is'>&lt;b&gt;") and "<b>" not in shown

@@ -35,6 +35,7 @@ class Scratch:
     admin: str
     engine: str
     monitor: str
+    console: str
 
     def loop(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a `loop` command to its end."""
@@ -138,17 +139,18 @@ def make(root: Path) -> Scratch:
     ports = iter(free_ports(len(ADDRESS.findall(spec.read_text()))))
     spec.write_text(ADDRESS.sub(lambda _: f"127.0.0.1:{next(ports)}", spec.read_text()))
     git(root, "init", "-q", "-b", "main")
-    (root / ".git" / "info" / "exclude").write_text(".loop-*\n")
+    (root / ".git" / "info" / "exclude").write_text(".loop-*\n.venv\n")
+    (root / ".venv").symlink_to(sys.prefix)  # the stages of dvc.yaml run `.venv/bin/loop`
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "the checkout as it is")
     from runner.spec.files import DirectoryFiles
     from runner.spec.load import load_or_raise
 
     production = load_or_raise(DirectoryFiles(root)).loop.environments["production"]
-    assert production.monitor is not None
+    assert production.monitor is not None and production.console is not None
     addresses = (
-        *(production.gateway.listen, production.gateway.admin),
-        *(production.engine.listen, production.monitor.listen),
+        *(production.gateway.listen, production.gateway.admin, production.engine.listen),
+        *(production.monitor.listen, production.console.listen),
     )
     return Scratch(root, *(f"http://{address}" for address in addresses))
 

@@ -5,12 +5,15 @@ One deployment serves all tests of this file, in order; each leaves it in sync.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from tests.system.scratch import Scratch, get, post, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 QUESTION = "What time do you open on Sunday?"
+VOTES = 30
 
 
 class Up:
@@ -191,6 +195,64 @@ def test_answers_are_examined_by_the_engine_that_gave_them(up):
     assert found["consistency"]["tokens_spent_today"] > 0
     done = up.place.loop("signals", "--json", check=False)
     assert of_all(json.loads(done.stdout), "consistency")["n"] == 5
+
+
+@pytest.mark.skipif(
+    not Path("/usr/bin/chromium").exists(),
+    reason="there is no /usr/bin/chromium; on Debian: apt-get install chromium",
+)
+def test_thirty_votes_in_a_browser_are_found_in_the_snapshot_and_every_pair_leads_back_to_its_vote(up):
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    from tests.system import browsing
+
+    with browsing.signed_in(up.place.console, "Mina") as tab:
+        seen = list(browsing.votes(tab, "Mina", VOTES))
+    done = up.place.loop("data", "curate", check=False)
+    assert done.returncode == 2, f"one person's votes alone are nothing to train on\n{done.stderr}"
+
+    votes = sorted(lines(up.place, "collected/votes"), key=lambda vote: vote["at_us"])
+    assert len({vote["id"] for vote in votes}) == len(votes) == len(seen) == VOTES
+    for vote, one in zip(votes, seen, strict=True):
+        assert vote["choice"] == one.choice
+        stored = (vote["prompt"][-1]["content"], vote["left"]["text"], vote["right"]["text"])
+        for text, read in zip(stored, (one.question, one.left, one.right), strict=True):
+            assert browsing.reads_as(text, read), (text, read)
+
+    said = {vote["id"]: one for vote, one in zip(votes, seen, strict=True)}
+    pairs = [row for row in lines(up.place, "snapshot/preferences") if row["origin"] == "vote"]
+    rejected = [row for row in lines(up.place, "snapshot/rejected") if row["use"] == "preference"]
+    ends = Counter([source for pair in pairs for source in pair["sources"]] + [row["id"] for row in rejected])
+    assert ends == dict.fromkeys(said, 1), "every vote ends in one pair, or is rejected, once"
+    assert all(row["reasons"] for row in rejected)
+    assert pairs, "thirty votes made no pair"
+    for pair in pairs:
+        (source,) = pair["sources"]
+        assert browsing.reads_as(pair["chosen"][-1]["content"], said[source].chosen)
+    up.place.commit("what people said")
+    leads_back(up.place, pairs[0])
+    up.in_sync()
+
+
+def lines(place: Scratch, name: str) -> list[dict[str, Any]]:
+    """Return the rows of a file below `datasets/`."""
+    text = (place.root / "datasets" / f"{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def leads_back(place: Scratch, pair: dict[str, Any]) -> None:
+    """Check the way of a pair from its vote to the commit; no version was trained on it yet."""
+    told = place.loop("data", "lineage", pair["id"], check=False).stdout
+    way = json.loads(place.loop("data", "lineage", pair["id"], "--json", check=False).stdout)
+    steps = ["event", "request", "collected", "checks", "row", "file", "commit", "version"]
+    assert list(dict.fromkeys(link["step"] for link in way)) == steps
+    assert [link["step"] for link in way if link["broken"]] == ["version"]
+    by_step = {link["step"]: link for link in way}
+    assert by_step["event"]["id"] in pair["sources"]
+    assert by_step["request"]["facts"]["loop.version"] == pair["chosen_version"] == "chat-v1.0"
+    file = place.root / by_step["file"]["id"]
+    assert by_step["file"]["facts"]["md5"] == hashlib.md5(file.read_bytes()).hexdigest()
+    assert by_step["commit"]["id"] == scratch.git(place.root, "rev-parse", "HEAD").strip()
+    assert all(link["id"] in told for link in way)
 
 
 def trace(place: Scratch) -> object:

@@ -151,7 +151,7 @@ class Arena:
             button.click(
                 self._voter(choice), [self.round, self.reason, self.correction], self._voted, **quiet
             )
-        self.next.click(self.clear, None, self._cleared, **quiet)
+        self.next.click(self.clear, self.shown, self._cleared, **quiet)
 
     @property
     def _choices(self) -> list[gr.Button]:
@@ -205,8 +205,11 @@ class Arena:
             self.ask,
         ]
 
-    async def open(self, person: Person | None) -> Updates:
-        """Return what a page shows when it is opened: progress, and which questions are needed most."""
+    async def open(self, person: Person | None, shown: int = 2) -> Updates:
+        """Return what a page shows when it is opened: progress, and which questions are needed most.
+
+        `shown` is how many answers the person wants; where fewer versions are live, it becomes what can be had.
+        """
         if person is None:
             return {self.progress: views.progress(self._say, None)}
         week = await self._week()
@@ -216,9 +219,10 @@ class Arena:
             live = len(await self._desk.versions(person))
         except Refused:
             live = 0
+        most = max(2, min(live, MOST_SHOWN))  # one version alone answers twice
         return {
             self.progress: views.progress(self._say, week),
-            self.shown: gr.update(choices=list(range(2, min(live, MOST_SHOWN) + 1)), visible=live > 2),
+            self.shown: gr.update(choices=list(range(2, most + 1)), value=min(shown, most), visible=live > 2),
             self.offers: offers,
             self.offered: gr.update(visible=bool(offers)),
             **{
@@ -379,9 +383,9 @@ class Arena:
             pressed: gr.update(variant="primary", interactive=False),
         }
 
-    async def clear(self, request: gr.Request) -> Updates:
+    async def clear(self, shown: int, request: gr.Request) -> Updates:
         """Make room for the next question."""
-        return await self.open(self._desk.person(request)) | {
+        return await self.open(self._desk.person(request), shown) | {
             self.round: None,
             self.question: "",
             self.kind: "",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock, list_block
 from markdown_it.token import Token
 
 LONGEST = 20_000
 """Characters that are laid out as Markdown; a longer answer is shown as it is."""
+_FIRST_ITEM = re.compile(r"(?:[-+*]|[01][.)])[ \t]+\S")
 
 
 class _Renderer(RendererHTML):
@@ -37,7 +40,15 @@ class _Renderer(RendererHTML):
 @cache
 def _markdown() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer)
+    made.block.ruler.at("list", _list, {"alt": ["paragraph", "reference", "blockquote"]})
     return made.enable("table").disable(["image", "html_block", "html_inline"])
+
+
+def _list(state: StateBlock, line: int, end: int, silent: bool) -> bool:
+    """Take for a list only what begins as one: "1997." is an answer, not the empty item of a list at 1997."""
+    begins = state.bMarks[line] + state.tShift[line]
+    is_one = silent or _FIRST_ITEM.match(state.src, begins)  # silent: it asks whether a paragraph ends here
+    return bool(is_one) and list_block(state, line, end, silent)
 
 
 def safe(text: str) -> str:
