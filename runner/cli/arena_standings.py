@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from runner.cli.repository import environment_option, find_root, json_option, pi
 if TYPE_CHECKING:
     from runner.feedback.ballots import Votes
     from runner.feedback.records import Ballot
+    from runner.spec.load import Spec
 
 WINDOW = "30d"
 SEED = 1952
@@ -68,7 +70,7 @@ def command(
     spec = read_spec(root)
     baseline = pick_environment(spec, environment).baseline
     since = time.time() - (seconds(ctx, window) or 0.0)
-    votes = read_votes(root, environment, since)
+    votes = read_votes(root, spec, environment, since)
     chosen = _only(ctx, _only(ctx, votes.ballots, "category", category), "language", language)
     found = compute(chosen, Rules(baseline), np.random.default_rng(SEED))
     parts = [part for part in (environment, category, language, f"last {window}") if part]
@@ -85,13 +87,17 @@ def command(
         write_page(svg, report.to_svg(found))
 
 
-def read_votes(root: Path, environment: str, since: float) -> Votes:
+def read_votes(root: Path, spec: Spec, environment: str, since: float) -> Votes:
     """Return the votes from a time on (seconds since 1970), each person's latest. Raises LoopError, OSError."""
+    from runner.cli.data_collect import categories
     from runner.cli.logged import read_events
     from runner.events.schema import Kind
-    from runner.feedback.ballots import read
+    from runner.feedback.ballots import placed, read
 
-    return read(read_events(root, environment, Kind.VOTE, since_us=int(since * 1e6))[Kind.VOTE])
+    found = read(read_events(root, environment, Kind.VOTE, since_us=int(since * 1e6))[Kind.VOTE])
+    if all(each.category and each.language for each in found.ballots):
+        return found
+    return replace(found, ballots=placed(found.ballots, categories(root, spec).of_all))
 
 
 def _only(ctx: click.Context, ballots: Sequence[Ballot], by: str, wanted: str | None) -> Sequence[Ballot]:

@@ -147,7 +147,7 @@ class Log:
         from runner.feedback.progress import Policies, progress
 
         began, now = time.monotonic(), time.time()
-        ballots = read_votes(self._root, self._environment, now - BACK_S).ballots
+        ballots = read_votes(self._root, self._spec, self._environment, now - BACK_S).ballots
         policies = self._spec.policies
         plan = Policies(policies.collection, policies.cadence, policies.training, {})
         found = progress(ballots, plan, now)

@@ -79,7 +79,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Make synthetic pairs: ask in other words, answer, evaluate. They are marked as such for ever."""
-    from runner.evaluation.alone import alone
+    from runner.cli.alone import alone
     from runner.reconcile.state import StatePaths
 
     if (paraphraser is None) != (model is None):
@@ -87,7 +87,7 @@ def command(
     root = find_root(ctx)
     spec = read_spec(root)
     pick_environment(spec, environment)
-    with alone(StatePaths(root, environment).directory / "augment.lock"):
+    with alone(StatePaths(root, environment).directory / "augment.lock", "making synthetic pairs here"):
         plan = _plan(root, spec, environment, limit, (paraphraser, model))
         value = asyncio.run(_foreseen(plan) if dry_run else _made(plan))
     click.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else _to_text(value))

@@ -7,19 +7,23 @@ commits nothing to Git: a person looks first.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from runner.cli.repository import environment_option, find_root, json_option, pick_environment, read_spec
+from runner.errors import LoopError
 
 if TYPE_CHECKING:
     from runner.feedback.expectations.checked import Checked
     from runner.spec.dataset import DatasetFile
     from runner.spec.load import Spec
 
+_PROGRESS = re.compile(r"Running stage |\d+\.\d s  |Stage .* didn't change")
 COLLECTED, SNAPSHOT = "collected", "snapshot"
 EXAMPLES = """\b
 Examples:
@@ -40,6 +44,7 @@ Exit codes: 0 all passed, 1 error, 2 made, and a check or an expectation is not 
 @click.pass_context
 def command(ctx: click.Context, environment: str, window: str | None, as_json: bool) -> int:
     """Make data sets of what users said and did: collect, mask, label, check, version, declare."""
+    from runner.cli.alone import alone
     from runner.cli.data_check import check
     from runner.cli.data_collect import collect
     from runner.cli.deployment import stopwatch
@@ -48,17 +53,19 @@ def command(ctx: click.Context, environment: str, window: str | None, as_json: b
     from runner.feedback import snapshot as snapshots
     from runner.report import expectations, snapshot
 
-    root = find_root(ctx)
+    root, back = find_root(ctx), seconds(ctx, window)
     spec = read_spec(root)
     pick_environment(spec, environment)
-    tell = stopwatch()
-    collected = collect(root, spec, environment, seconds(ctx, window), tell)
-    pipeline.commit(root, COLLECTED, tell)
-    pipeline.repro(root, SNAPSHOT, tell)
-    made = _made(spec)
-    checked, absent = check(root, made)
-    changed = declare(root, made, checked)
-    found = snapshots.read(root / snapshots.FOLDER)
+    tell, made = stopwatch(), _made(spec)
+    with alone(root / ".loop" / "data" / "curate.lock", "curating this repository"):
+        collected = collect(root, spec, environment, back, tell)
+        with _told("datasets/collected was made anew; datasets/snapshot is as it was"):
+            pipeline.commit(root, COLLECTED, tell)
+            pipeline.repro(root, SNAPSHOT, lambda line: tell(line) if _is_progress(line) else None)
+        with _told("datasets/collected and datasets/snapshot were made anew, and not declared"):
+            checked, absent = check(root, made)
+            changed = declare(root, made, checked)
+            found = snapshots.read(root / snapshots.FOLDER)
     passed = found.passed and all(each.passed for each in checked)
     if as_json:
         value: dict[str, Any] = {
@@ -73,6 +80,21 @@ def command(ctx: click.Context, environment: str, window: str | None, as_json: b
         click.echo(f"{snapshot.to_text(found)}\n\n{expectations.to_text(checked, absent)}\n")
         click.echo(_next(changed))
     return 0 if passed else 2
+
+
+@contextmanager
+def _told(changed: str) -> Iterator[None]:
+    """Have errors of the block say what had been changed by then."""
+    try:
+        yield
+    except LoopError as error:
+        error.changed = changed
+        raise
+
+
+def _is_progress(line: str) -> bool:
+    """Return whether a line of a stage says how far it is; its report is printed here, once, from what it wrote."""
+    return _PROGRESS.match(line) is not None
 
 
 def _made(spec: Spec) -> list[DatasetFile]:

@@ -59,7 +59,7 @@ def measure(root: Path, spec: Spec, environment: str, now: float) -> Progress:
     from runner.cli.arena_standings import read_votes
     from runner.feedback.progress import Policies, progress
 
-    votes = read_votes(root, environment, now - BACK_S)
+    votes = read_votes(root, spec, environment, now - BACK_S)
     if votes.broken:
         click.echo(f"warning: left out: {votes.broken} events that are no vote", err=True)
     policies = spec.policies

@@ -99,8 +99,18 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader of our output has gone (`loop log | head`); what is left unwritten is nobody's loss.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        return _refused_by_system(error)
+    except (ModuleNotFoundError, OSError) as error:
+        return _lacking(error) if isinstance(error, ModuleNotFoundError) else _refused_by_system(error)
+
+
+def _lacking(error: ModuleNotFoundError) -> int:
+    """Tell which package is not there; a module of our own that is missing is a fault of ours, and is raised."""
+    package = (error.name or "").partition(".")[0]
+    if not package or package == "runner":
+        raise error
+    click.echo(f"error: this needs '{package}', which is not installed here", err=True)
+    click.echo("  fix: `make setup` installs every group; requirements/*.in name what each is for", err=True)
+    return 1
 
 
 def _refused_by_system(error: OSError) -> int:

@@ -22,6 +22,7 @@ from runner.cli.repository import (
 from runner.errors import Diagnostic, LoopError, TerminalError, terminal
 
 if TYPE_CHECKING:
+    from runner.data.tracking import State
     from runner.reconcile.plan import Plan
     from runner.reconcile.review import Section
     from runner.reconcile.source import CommitSource
@@ -139,7 +140,7 @@ def _data(root: Path, paths: StatePaths, spec: Spec) -> tuple[Section, ...]:
     """Return how data differs: what DVC tracks from the working tree, what Git declares from both."""
     from runner.data.declared import compare, look
     from runner.data.hashes import HashCache
-    from runner.data.tracking import State, read_tracking, survey
+    from runner.data.tracking import AsTheyStand, State, read_tracking, survey
     from runner.feedback.expectations.checked import kept
     from runner.git.repository import Repository
     from runner.spec.dataset import DatasetFile
@@ -153,19 +154,30 @@ def _data(root: Path, paths: StatePaths, spec: Spec) -> tuple[Section, ...]:
         )
 
     repository, cache = Repository(root), HashCache(paths.hashes)
-    tracking = read_tracking(repository.files_at(repository.head()))
+    committed = repository.files_at(repository.head())
+    tracking = read_tracking(committed)
     states = survey(tracking, root, cache)
-    fixes = {
-        State.MISSING: "fetch it: `dvc pull`",
-        State.MODIFIED: "keep it: `dvc commit`, or undo: `dvc checkout`",
-    }
+    here = survey(read_tracking(AsTheyStand(committed, root)), root, cache)
     lines = [
-        f"{path}: {state.value}; {fixes[state]}" for path, state in sorted(states.items()) if state in fixes
+        f"{path}: {state.value}; {_mending(state, here.get(path))}"
+        for path, state in sorted(states.items())
+        if state is not State.PRESENT
     ]
     declared = compare(spec.datasets, look(root, spec.datasets, cache, checks))
     lines += [f"{each.name}: {each.state.value}: {each.evidence}; {each.fix}" for each in declared]
     lines += map(str, tracking.diagnostics)
     return (("data", lines),) if lines else ()
+
+
+def _mending(state: State, here: State | None) -> str:
+    """Return what to do about bytes that are not as the last commit has them; `here` is by the working tree's lock."""
+    from runner.data.tracking import State
+
+    if state is State.MISSING:
+        return "fetch it: `dvc pull`"
+    if here is State.PRESENT:
+        return "dvc.lock has it already: `git commit`, or undo: `git restore dvc.lock` and `dvc checkout`"
+    return "keep it: `dvc commit`, or undo: `dvc checkout`"
 
 
 def _start(name: str, declared: Environment) -> str:

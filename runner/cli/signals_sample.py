@@ -91,8 +91,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Examine a share of the answers: would the version say it again, and do reference facts agree?"""
+    from runner.cli.alone import alone
     from runner.cli.watching import seconds
-    from runner.evaluation.alone import alone
     from runner.reconcile.state import StatePaths
 
     root, since = find_root(ctx), seconds(ctx, window) or DAY_US / 1e6
@@ -101,7 +101,7 @@ def command(
     if dry_run:
         value = asyncio.run(_foreseen(_plan(root, spec, environment, since, limit, suite)))
     else:
-        with alone(StatePaths(root, environment).directory / "sampling.lock"):
+        with alone(StatePaths(root, environment).directory / "sampling.lock", "sampling this environment"):
             value = asyncio.run(_examine(_plan(root, spec, environment, since, limit, suite)))
     click.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else _to_text(value))
 

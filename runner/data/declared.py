@@ -55,6 +55,8 @@ class Facts:
     changed: tuple[str, ...] = ()
     failed: tuple[str, ...] | None = None
     refused: tuple[str, ...] = ()
+    written: str | None = None
+    """The hash that the data set's file in the working tree declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,9 @@ def compare(datasets: Mapping[str, DatasetFile], facts: Mapping[str, Facts]) -> 
     )
 
 
+_COMMIT = "its file has the hash already: `git commit`"
+
+
 def _of_one(dataset: DatasetFile, facts: Facts) -> Iterator[Finding]:
     name, make = dataset.name, _making(dataset)
     if facts.hash is None:
@@ -88,15 +93,13 @@ def _of_one(dataset: DatasetFile, facts: Facts) -> Iterator[Finding]:
             )
         return
     if dataset.hash is None:
-        yield Finding(
-            name,
-            State.OTHER,
-            f"here {facts.hash[:12]}, declared none",
-            f"write `hash: {facts.hash}` into its file",
-        )
+        fix = f"write `hash: {facts.hash}` into its file"
+        evidence = f"here {facts.hash[:12]}, declared none"
+        yield Finding(name, State.OTHER, evidence, _COMMIT if facts.written == facts.hash else fix)
     elif dataset.hash != facts.hash:
         evidence = f"declared {dataset.hash[:12]}, here {facts.hash[:12]}"
-        yield Finding(name, State.OTHER, evidence, "`dvc checkout`, or declare what is here by its hash")
+        fix = "`dvc checkout`, or declare what is here by its hash"
+        yield Finding(name, State.OTHER, evidence, _COMMIT if facts.written == facts.hash else fix)
     if facts.changed:
         yield Finding(name, State.STALE, f"changed since it was made: {_named(facts.changed)}", make)
     yield from _size(dataset, facts, make)
@@ -170,6 +173,7 @@ def _facts(
         tuple(_changed(root, _maker(dataset.path, stages), cache)),
         checks(dataset, found),
         _refused(root, dataset),
+        _value(root / "datasets" / f"{dataset.name}.yaml", "hash"),
     )
 
 

@@ -70,6 +70,22 @@ class TrackedFiles(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class AsTheyStand:
+    """The files of a revision, as they are in the working tree at `root` now; those that are gone are left out."""
+
+    files: TrackedFiles
+    root: Path
+
+    def paths(self) -> tuple[str, ...]:
+        """Return the paths of all files."""
+        return tuple(path for path in self.files.paths() if (self.root / path).is_file())
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes. Raises OSError."""
+        return (self.root / path).read_bytes()
+
+
 def read_tracking(files: TrackedFiles) -> Tracking:
     """Return what the DVC files among `files` track; what they say wrongly is told in the diagnostics."""
     outputs: list[Tracked] = []

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runner import digest
-from runner.feedback.records import Answer, Ballot, Choice, Messages
+from runner.feedback.records import Answer, Ballot, Choice, Messages, question
+from runner.signals.language import language
+
+Kinds = Callable[[Sequence[str]], Sequence[str]]
+"""Questions -> the category of each, "" where none is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,23 @@ def read(votes: Iterable[Mapping[str, Any]]) -> Votes:
         whole[ballot.user, ballot.comparison].append(ballot)
     kept = sorted((each for one in whole.values() for each in _latest(one)), key=_when)
     return Votes(tuple(kept), broken, len(found) - len(kept))
+
+
+def placed(found: Sequence[Ballot], kinds: Kinds) -> tuple[Ballot, ...]:
+    """Return the ballots with the category and language of those that name none: by likeness, and by their letters.
+
+    Whoever types a question of his own rarely says what kind it is; without this those votes would be of no kind.
+    """
+    unsaid = [question(each.prompt) for each in found if not each.category]
+    likely = iter(kinds(unsaid) if unsaid else ())
+    return tuple(
+        replace(
+            each,
+            category=each.category or next(likely),
+            language=each.language or language(question(each.prompt)),
+        )
+        for each in found
+    )
 
 
 def pair(ballot: Ballot) -> frozenset[str]:

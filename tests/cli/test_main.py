@@ -12,7 +12,7 @@ import pytest
 
 from runner.cli.commands import Commands
 from runner.cli.main import COMMANDS, loop
-from tests.cli.workbench import Bench
+from tests.cli.workbench import CHECKOUT, Bench
 
 HEAVY = ("pydantic", "yaml", "torch", "aiohttp", "duckdb", "ibis", "pyarrow", "numpy", "scipy", "uvicorn")
 
@@ -125,3 +125,13 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         check=True,
     )
     assert "Traceback" not in done.stderr
+
+
+def test_a_package_that_is_not_installed_is_told_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    absent = "raise ModuleNotFoundError(\"No module named 'presidio_analyzer'\", name='presidio_analyzer')"
+    (tmp_path / "presidio_analyzer.py").write_text(absent)
+    (tmp_path / "text.txt").write_text("call 555-0100")
+    done = call("mask", str(tmp_path / "text.txt"), cwd=CHECKOUT, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "this needs 'presidio_analyzer', which is not installed here" in done.stderr
+    assert "make setup" in done.stderr and "Traceback" not in done.stderr

@@ -76,6 +76,13 @@ def test_data_that_is_here_and_not_declared_is_told_with_the_line_to_write() -> 
     )
 
 
+def test_where_the_working_tree_declares_what_is_here_a_commit_is_all_that_is_missing() -> None:
+    facts = Facts(OTHER, 4, {"a": 2, "b": 2}, (), (), written=OTHER)
+    for declared in (dataset(), dataset(hash=None)):
+        (found,) = compare({"pairs": declared}, {"pairs": facts})
+        assert "`git commit`" in found.fix
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A pipeline of one stage whose output is a folder with the data set in it, just as the lock says."""

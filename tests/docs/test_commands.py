@@ -30,6 +30,8 @@ ELSEWHERE = {
         "tests/signals/refusal/test_fit_command.py",
         '["refusal", str(written(tmp_path))',
     ),
+    r"loop (arena simulate|data collect)\b.*": ("tests/system/test_up.py", '"arena", "simulate", "--'),
+    r"loop data (curate|lineage PAIR)": ("tests/system/test_up.py", 'loop("data", "curate"'),
     r"echo .* \| loop mask": ("tests/feedback/test_privacy_mask.py", 'bench.loop("mask")'),
     r"loop forget\b.*": ("tests/cli/test_forget.py", '"forget", *arguments'),
     r"loop lift\b.*": ("tests/cli/test_lift.py", '"lift", "chat-v1.1", "--reason", '),

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from runner import digest as digests
+from runner.cli.alone import alone
 from runner.cli.signals_sample import command
 from runner.errors import TerminalError, TransientError
-from runner.evaluation.alone import alone
 from runner.events.schema import Kind
 from tests.cli.measured import of_all
 from tests.cli.workbench import CHECKOUT, PRODUCTION, Bench
@@ -138,7 +138,7 @@ def test_an_engine_that_is_not_there_is_told_and_the_facts_are_checked_all_the_s
 
 
 def test_while_another_process_samples_nothing_is_spent(bench: Bench, engine: RunningStub) -> None:
-    with alone(bench.state("sampling.lock")):
+    with alone(bench.state("sampling.lock"), "sampling this environment"):
         result = sample(bench)
         assert isinstance(result.exception, TransientError)
         assert "another process is sampling" in str(result.exception)

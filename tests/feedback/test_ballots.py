@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.feedback.ballots import ballots, pair, read
+from runner.feedback.ballots import ballots, pair, placed, read
 from runner.feedback.records import Ballot, Choice
 from tests.feedback.arenas import answer, ballot, event, events
 
@@ -117,3 +118,20 @@ def test_a_vote_without_texts_counts_and_its_comparison_is_the_same_from_both_si
     found = ballots(told)
     assert [each.left.text for each in found] == ["", ""]
     assert found[0].comparison == found[1].comparison
+
+
+KOREAN = ({"role": "user", "content": "혜성 부스러기 책은 얼마예요?"},)
+
+
+def test_a_vote_that_names_no_category_gets_the_likeliest_one_and_the_language_of_its_letters() -> None:
+    said = ballot(1, "a", "b", Choice.LEFT, category="creative", language="en")
+    unsaid = ballot(2, "a", "b", Choice.LEFT, category="", language="", prompt=KOREAN)
+    asked: list[str] = []
+
+    def kinds(questions: Sequence[str]) -> list[str]:
+        asked.extend(questions)
+        return ["factual_qa"] * len(questions)
+
+    found = placed([said, unsaid], kinds)
+    assert [(each.category, each.language) for each in found] == [("creative", "en"), ("factual_qa", "ko")]
+    assert asked == [KOREAN[0]["content"]]

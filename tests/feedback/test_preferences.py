@@ -98,6 +98,9 @@ def test_another_number_is_another_text_and_a_pseudonym_is_not():
         ("It stands on the", BAD, (Why.CUT_OFF,)),
         (GOOD, GOOD.lower(), (Why.ALIKE,)),
         ("Yes.", BAD * 3, (Why.LENGTH,)),
+        ("It costs \N{REPLACEMENT CHARACTER}9.00.", BAD, (Why.GARBLED,)),
+        ("It costs\x1b[2J nine dollars.", BAD, (Why.GARBLED,)),
+        ("It costs nine dollars.\n\tTwo are left.", "It costs \N{REPLACEMENT CHARACTER}.", ()),
     ],
 )
 def test_each_criterion_refuses_what_it_is_for(chosen, rejected, expected):

@@ -39,6 +39,13 @@ def test_votes_are_held_to_clear_winners_and_equal_sides(left, right, ties, chec
     assert found.value is None or found.low <= found.value <= found.high
 
 
+def test_a_tie_between_two_answers_that_are_the_same_says_nothing_of_clear_winners():
+    same = [ballot(f"s{i}", choice="tie", left="Shelf F3.", right=" Shelf F3.") for i in range(100)]
+    votes = [ballot(f"v{i}", choice="left") for i in range(150)]
+    found = _found(Check.CLEAR_WINNERS, (), [*same, *votes])
+    assert (found.verdict, found.n, found.value) == (Verdict.PASS, 150, 1.0)
+
+
 @pytest.mark.parametrize(
     ("longer", "shorter", "share", "gain"),
     [

@@ -233,6 +233,19 @@ def test_thirty_votes_in_a_browser_are_found_in_the_snapshot_and_every_pair_lead
     up.in_sync()
 
 
+def test_simulated_people_vote_and_judge_through_the_gateway(up):
+    before = json.loads(up.place.loop("data", "progress", "--json").stdout)
+    cast = json.loads(up.place.loop("arena", "simulate", "--votes", "20", "--json").stdout)
+    after = json.loads(up.place.loop("data", "progress", "--json").stdout)
+    assert cast["votes"] == 20
+    clear = cast.get("left", 0) + cast.get("right", 0)
+    assert after["pairs"] - before["pairs"] == clear
+    up.place.loop("data", "collect")
+    judged = json.loads(up.place.loop("arena", "simulate", "--review", "--json").stdout)["labels"]
+    up.place.loop("data", "collect")
+    assert judged == len(lines(up.place, "collected/labels")) > 0
+
+
 def lines(place: Scratch, name: str) -> list[dict[str, Any]]:
     """Return the rows of a file below `datasets/`."""
     text = (place.root / "datasets" / f"{name}.jsonl").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from runner.feedback.preferences.likeness import fold
 from runner.feedback.preferences.pairs import Dropped, Origin, Pair, Use, Why, asked, talk
 from runner.feedback.preferences.reviews import BAD, GOOD, Reviews
 from runner.feedback.preferences.screen import Screen
-from runner.feedback.preferences.validity import is_cut_off, is_error
+from runner.feedback.preferences.validity import is_cut_off, is_error, is_garbled
 from runner.feedback.records import Ballot, Messages, Record, Task
 
 
@@ -209,6 +209,7 @@ def _against(each: Correction, screen: Screen, reviews: Reviews) -> tuple[tuple[
         Why.EMPTY: not each.answer.strip(),
         Why.ERROR_TEXT: is_error(each.answer),
         Why.CUT_OFF: is_cut_off(each.answer),
+        Why.GARBLED: is_garbled(each.answer),
         Why.ALIKE: fold(each.answer) == fold(each.replaces),
         Why.REVIEWED_OTHERWISE: called_bad,
         Why.UNREVIEWED: each.say is Say.NONE and not called_bad,

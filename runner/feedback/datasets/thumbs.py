@@ -15,7 +15,7 @@ from runner.feedback.preferences.likeness import fold
 from runner.feedback.preferences.pairs import Dropped, Use, Why, talk
 from runner.feedback.preferences.reviews import BAD, GOOD, Reviews
 from runner.feedback.preferences.screen import Screen
-from runner.feedback.preferences.validity import is_cut_off, is_error
+from runner.feedback.preferences.validity import is_cut_off, is_error, is_garbled
 from runner.feedback.records import Record, Task
 
 _BEST, _LOW = 5, 2
@@ -85,6 +85,7 @@ def _against(record: Record, said: set[str], screen: Screen) -> tuple[tuple[Why,
         Why.EMPTY: not record.answer.strip(),
         Why.ERROR_TEXT: is_error(record.answer),
         Why.CUT_OFF: said == {GOOD} and is_cut_off(record.answer),
+        Why.GARBLED: said == {GOOD} and is_garbled(record.answer),
         Why.CONTRADICTORY: len(said) > 1,
     }
     return (*(why for why, true in against.items() if true), *screened.reasons), screened.detail

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from runner.feedback.preferences.likeness import likeness
-from runner.feedback.preferences.validity import is_cut_off, is_error, sentences
+from runner.feedback.preferences.validity import is_cut_off, is_error, is_garbled, sentences
 from runner.feedback.records import Messages
 from runner.spec.collection import Detail, PairQuality
 
@@ -52,6 +52,8 @@ class Why(StrEnum):
     SHORT = "short"
     ERROR_TEXT = "error_text"
     CUT_OFF = "cut_off"
+    GARBLED = "garbled"
+    """What should be learnt holds halves of characters or control characters."""
     LENGTH = "length"
     """The chosen answer is too short beside the rejected one."""
     ALIKE = "alike"
@@ -166,6 +168,8 @@ def _faults(pair: Pair, quality: PairQuality) -> Iterator[Why]:
         yield Why.ERROR_TEXT
     if pair.cut_off or any(map(is_cut_off, both)):
         yield Why.CUT_OFF
+    if is_garbled(pair.chosen):
+        yield Why.GARBLED
     if len(both[0]) <= len(both[1]) * quality.length_ratio:
         yield Why.LENGTH
     if likeness(*both) >= quality.max_similarity:

@@ -50,11 +50,13 @@ def findings(
 
 
 def _clear_winners(ballots: Sequence[Ballot], policy: CollectionPolicy) -> Finding:
-    clear = sum(ballot.chosen is not None for ballot in ballots)
-    low, high = _interval(clear, len(ballots))
+    """How often somebody named a side, of votes on two different texts: nobody can prefer one of two same ones."""
+    told = [ballot for ballot in ballots if ballot.left.text.strip() != ballot.right.text.strip()]
+    clear = sum(ballot.chosen is not None for ballot in told)
+    low, high = _interval(clear, len(told))
     limit = policy.sets.clear_winners
     verdict = interval_at_most(1 - high, 1 - low, 1 - limit)
-    return _share(Check.CLEAR_WINNERS, verdict, (clear, len(ballots)), limit)
+    return _share(Check.CLEAR_WINNERS, verdict, (clear, len(told)), limit)
 
 
 def _sides(ballots: Sequence[Ballot], policy: CollectionPolicy) -> Finding:

@@ -1,4 +1,4 @@
-"""Whether a text is an answer at all: not empty, no error's text, not broken off; and how many sentences it has.
+"""Whether a text is an answer: not empty, no error's text, not broken off or garbled; and how many sentences it has.
 
 Rules on the text alone, made to let a real answer pass in doubt: what was broken off for certain says so in the pair
 itself, by the engine's own word. Pure.
@@ -27,6 +27,7 @@ _UNFINISHED = re.compile(
     r"(?:^|\s)(?:a|an|the|of|and|or|to|in|for|with|is|are|was|be|by|from|that|which|because|but)$",
     re.IGNORECASE,
 )
+_GARBLED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\N{REPLACEMENT CHARACTER}]")
 _END = re.compile(r"[.!?。！？…]+[\"'”’)\]]*(?=\s|$)|\n+")
 
 
@@ -44,6 +45,11 @@ def is_cut_off(text: str) -> bool:
     if text.count("```") % 2:
         return True
     return bool(_OPEN_END.search(ending) or _UNFINISHED.search(ending))
+
+
+def is_garbled(text: str) -> bool:
+    """Return whether a text holds half a character, as a token may leave it, or a control character."""
+    return _GARBLED.search(text) is not None
 
 
 def sentences(text: str) -> int:
