@@ -4,7 +4,8 @@
 set -uo pipefail
 packages=(
   prometheus              # and promtool: alert rules and the dashboard's queries are tried on a real one
-  chromium                # the monitor's page in a real browser
+  chromium                # every page in a real browser
+  fonts-nanum             # Korean pages have the width of Korean letters
   openjdk-17-jre-headless # Spark
 )
 # Elsewhere than on Debian that package is a snap, which takes minutes; such machines have a browser of their own.

@@ -10,7 +10,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from runner.cli.repository import environment_option, find_root, json_option, pi
 
 if TYPE_CHECKING:
     from runner.feedback.categories import Categories
+    from runner.feedback.erasing import Unwanted
     from runner.feedback.extraction import Found, Ports, Rules
     from runner.feedback.privacy import Scrubber
     from runner.spec.dataset import Role
@@ -51,6 +52,7 @@ REASONS: Mapping[str, str] = {
     "replaced_votes": "votes that a later one replaces",
     "broken_labels": "label events that are no label",
     "replaced_labels": "labels that a later one replaces",
+    "labels_about_nothing": "labels about something that is not taken",
 }
 """Why something is left out, in words."""
 
@@ -59,8 +61,9 @@ REASONS: Mapping[str, str] = {
 class Summary:
     """What was collected: events read, records by reason, votes and labels, and what was left out and why.
 
-    `damaged` lines are no events, `duplicates` stood in the log before, `ahead` are dated after now. `written` is
-    whether the folder was.
+    `damaged` lines are no events, `duplicates` stood in the log before, `ahead` are dated after now. `taken_out` are
+    the lines that were there and went: forgotten, too old, or made of something that is not there any more. `written`
+    is whether the folder was.
     """
 
     environment: str
@@ -76,6 +79,7 @@ class Summary:
     damaged: int
     duplicates: int
     ahead: int
+    taken_out: Mapping[str, int]
     written: bool
 
     def to_json(self) -> dict[str, Any]:
@@ -118,24 +122,57 @@ def collect(
 ) -> Summary:
     """Collect from the log of an environment, the last `window` seconds or what the policy says.
 
-    A log without any event in that time writes nothing: what was collected elsewhere and pulled stays. Raises
-    TerminalError for an unknown environment, a damaged log or a model that cannot be used; TransientError, OSError.
+    Where the log has no event of that time, what was collected elsewhere and pulled stays. Whatever is there in the
+    end is without those who are forgotten and what is older than the policy allows (`erasing`). Raises TerminalError
+    for an unknown environment, a damaged log or a model that cannot be used; TransientError, OSError.
     """
-    from runner.feedback import collected
-    from runner.feedback.collected import Collected
+    from runner.events.forgotten import entries
+    from runner.reconcile.state import StatePaths
 
     pick_environment(spec, environment)
+    directory = StatePaths(root, environment).directory
+    wishes = entries(directory)
     until_us = now_us if now_us is not None else time.time_ns() // 1000
     length = window if window is not None else spec.policies.collection.extraction.window
     rules = _rules(root, spec, max(0, until_us - round(length * 1e6)), until_us)
     found = _extract(root, spec, environment, rules, tell)
-    summary = _summary(environment, rules, found, dry_run)
-    if summary.written:
-        tell(f"writing {collected.FOLDER}")
+    summary = _summary(environment, rules, found)
+    if dry_run:
+        return summary
+    summary = _written(root, spec, summary, found, tell)
+    if entries(directory) == wishes:
+        return summary
+    tell("somebody was forgotten in the meantime: collecting again")
+    return collect(root, spec, environment, window, tell, now_us=now_us)
+
+
+def _written(root: Path, spec: Spec, summary: Summary, found: Found, tell: Callable[[str], None]) -> Summary:
+    """Write what was found, and take out of what is there then what must not stay; return what became of it."""
+    from runner.feedback import collected, erasing
+    from runner.feedback.collected import FOLDER, SYNTHETIC, Collected
+
+    lost: Counter[str] = Counter()
+    if summary.events:
+        tell(f"writing {FOLDER}")
         facts = _facts(root, summary, found)
         content = Collected(found.records, found.ballots, found.labels, facts=facts)
-        collected.write(root / collected.FOLDER, content)
-    return summary
+        lost[SYNTHETIC] = collected.orphans(root / FOLDER, content)
+        collected.write(root / FOLDER, collected.noting(content, lost))
+    lost.update(erasing.erase(root / FOLDER, _unwanted(root, spec, summary)))
+    taken_out = {name: count for name, count in lost.items() if count}
+    return replace(summary, taken_out=taken_out, written=bool(summary.events or taken_out))
+
+
+def _unwanted(root: Path, spec: Spec, summary: Summary) -> Unwanted:
+    from runner.events.forgotten import load
+    from runner.feedback.erasing import Unwanted
+    from runner.reconcile.state import StatePaths
+
+    kept = spec.policies.privacy.retention
+    content_us, feedback_us = (
+        summary.until_us - round(seconds * 1e6) for seconds in (kept.content, kept.feedback)
+    )
+    return Unwanted(load(StatePaths(root, summary.environment).directory), content_us, feedback_us)
 
 
 def _extract(root: Path, spec: Spec, environment: str, rules: Rules, tell: Callable[[str], None]) -> Found:
@@ -169,6 +206,7 @@ def _rules(root: Path, spec: Spec, since_us: int, until_us: int) -> Rules:
         policy.near_duplicate,
         policy.per_reason,
         Detection.of(spec.policies.signals).below(root),
+        spec.policies.privacy.exclude_with,
     )
 
 
@@ -235,7 +273,8 @@ def _columns(root: Path, spec: Spec, roles: Set[Role], *names: str) -> list[tupl
     return found
 
 
-def _summary(environment: str, rules: Rules, found: Found, dry_run: bool) -> Summary:
+def _summary(environment: str, rules: Rules, found: Found) -> Summary:
+    """Return what was found, before anything is written."""
     from runner.feedback.records import Reason
 
     reasons = Counter(reason for record in found.records for reason in record.reasons)
@@ -254,7 +293,8 @@ def _summary(environment: str, rules: Rules, found: Found, dry_run: bool) -> Sum
         damaged=found.census.damaged,
         duplicates=found.census.duplicates,
         ahead=found.census.ahead,
-        written=events > 0 and not dry_run,
+        taken_out={},
+        written=False,
     )
 
 
@@ -301,7 +341,8 @@ def to_text(found: Summary) -> str:
     days = (found.until_us - found.since_us) / 86_400e6
     head = f"'{found.environment}', {days:g} days, {found.events:,} events"
     if not found.events:
-        return f"{head}: nothing to collect, nothing was changed"
+        changed = "; ".join(_taken_out(found)) or "nothing was changed"
+        return f"{head}: nothing to collect, {changed}"
     lines = [f"{head}: {found.records:,} records, {found.votes:,} votes, {found.labels:,} labels"]
     lines += [f"  {name:<14} {count:>7,}" for name, count in found.reasons.items() if count]
     if found.left_out or found.excluded:
@@ -317,4 +358,14 @@ def to_text(found: Summary) -> str:
         (found.ahead, "events are dated after now; they count when their time has come"),
     ):
         lines += [f"note: {count:,} {what}"] if count else []
+    lines += _taken_out(found)
     return "\n".join([*lines, "written: datasets/collected" if found.written else "nothing was written"])
+
+
+def _taken_out(found: Summary) -> list[str]:
+    """Return in words what of the folder went, nothing where nothing did."""
+    if not found.taken_out:
+        return []
+    counts = ", ".join(f"{count:,} of {name}" for name, count in found.taken_out.items())
+    why = "forgotten, older than is kept, or made of what is not there any more"
+    return [f"lines taken out of datasets/collected: {counts} ({why})"]

@@ -86,7 +86,7 @@ def _events(root: Path, environment: str, traced: Traced) -> Iterator[Link]:
     """Yield the events in which it was said, and the requests whose answers it is about."""
     from runner.events.lake import Lake
     from runner.events.schema import Kind
-    from runner.feedback.snapshot.lineage import Step, event_link
+    from runner.feedback.snapshot.lineage import Asked, Step, answered_link, claims, event_link
     from runner.reconcile.state import StatePaths
 
     paths = StatePaths(root, environment or "-")
@@ -112,8 +112,11 @@ def _events(root: Path, environment: str, traced: Traced) -> Iterator[Link]:
             else:
                 yield event_link(Step.EVENT, event, said.get(event), SAID)
         answered = find(Kind.REQUEST, "gen_ai.response.id", traced.responses)
+        worded = find(Kind.CONTENT, "gen_ai.response.id", traced.responses)
+        said_of = claims(traced.ballots, said)
         for response in traced.responses:
-            yield event_link(Step.REQUEST, response, answered.get(response), ANSWERED)
+            asked = Asked(response, answered.get(response), worded.get(response))
+            yield answered_link(asked, ANSWERED, said_of[response])
 
 
 def _files(account: Provenance, made: Sequence[str]) -> Iterator[Link]:

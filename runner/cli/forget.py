@@ -30,7 +30,7 @@ Examples:
   loop forget --expired              what is older than policies/privacy.yaml allows; `loop up` does it daily
 """
 GRACE_S = 60.0
-DATA = ("datasets/collected", "datasets/snapshot")
+COLLECTED, SNAPSHOT = "datasets/collected", "datasets/snapshot"
 SHOWN = 5
 HEX = frozenset("0123456789abcdef")
 
@@ -66,14 +66,16 @@ def command(
 ) -> None:
     """Delete a user's requests, texts, votes, labels and feedback, and what others said of the answers.
 
-    Whatever else was made of them is named: data sets of before still hold what was collected then.
+    They go from the event log and from datasets/collected. What else still holds them is named: the snapshot, which
+    `loop data curate` makes anew, and older versions.
     """
     from runner.feedback.forgetting import Place
     from runner.reconcile.state import StatePaths
 
     root = find_root(ctx)
     known_environment(root, environment)
-    place = Place(StatePaths(root, environment).directory, grace_us=round(GRACE_S * 1e6))
+    state = StatePaths(root, environment).directory
+    place = Place(state, root / COLLECTED, grace_us=round(GRACE_S * 1e6))
     named = bool(user or key or hashes)
     if named == expired:
         raise click.UsageError("name a user, a key or a hash, or say --expired", ctx)
@@ -121,14 +123,15 @@ def _forget(place: Place, users: tuple[str, ...], root: Path, *, dry_run: bool) 
         resume(place)
         found = forget(place, users, until_us)
         left = waiting(place)
-    files = (path for folder in DATA for path in sorted((root / folder).glob("*.jsonl")))
-    held = lines_about(files, users, found.traces)
+    files = (path for folder in (COLLECTED, SNAPSHOT) for path in sorted((root / folder).glob("*.jsonl")))
+    held = lines_about(files, users, found)
     return {
         "dry_run": dry_run,
         "users": list(users),
         "until_us": until_us,
         "events": {kind.value: count for kind, count in found.counts.items()},
         "waiting": left,
+        "collected": dict(found.lines),
         "files": {path.relative_to(root).as_posix(): count for path, count in held.items()},
         "snapshots": _snapshots(root),
     }
@@ -140,7 +143,7 @@ def _snapshots(root: Path) -> list[str]:
     from runner.git.repository import Repository
 
     try:
-        said = Repository(root).git.read("log", "--format=%h %cs", "--", *DATA, "dvc.lock")
+        said = Repository(root).git.read("log", "--format=%h %cs", "--", COLLECTED, SNAPSHOT, "dvc.lock")
     except LoopError:
         return []  # no repository of Git, so there are no older versions either
     return said.decode().splitlines()
@@ -158,9 +161,13 @@ def _as_text(report: dict[str, Any]) -> str:
             f"{report['waiting']} of them stand in segments that a gateway has open: nobody reads them any more, "
             "and the next compaction leaves them out"
         )
+    if report["collected"]:
+        lines.append(f"deleted from {COLLECTED}:")
+        lines += [f"  {name}  {count} lines" for name, count in report["collected"].items()]
     if report["files"]:
-        lines.append("still in collected data and in the snapshot:")
+        lines.append("in data sets:" if report["dry_run"] else "still in data sets:")
         lines += [f"  {path}  {count} lines" for path, count in report["files"].items()]
+    if report["collected"] or report["files"]:
         lines.append("  fix: `loop data curate`, commit, `dvc push`")
     if report["snapshots"]:
         shown = report["snapshots"][:SHOWN]
@@ -185,7 +192,8 @@ def _expire(
     ctx: click.Context, place: Place, environment: str, *, working_tree: bool, dry_run: bool, as_json: bool
 ) -> None:
     from runner.cli.deployment import deployment
-    from runner.feedback.forgetting import Ages, expire, resume
+    from runner.feedback.expiring import Ages
+    from runner.feedback.forgetting import expire, resume
 
     policy = deployment(find_root(ctx), environment, working_tree=working_tree).spec().policies.privacy
     ages = policy.retention

@@ -33,7 +33,7 @@ _NOTHING: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """By what other events tell that they belong to requests of a user."""
+    """By what other events tell that they belong to requests or votes of a user."""
 
     events: frozenset[str] = _NOTHING
     """Ids of the requests' events; those of contents and shadow copies begin with them."""
@@ -42,7 +42,7 @@ class Traces:
     responses: frozenset[str] = _NOTHING
     """Ids of their answers."""
     items: frozenset[str] = _NOTHING
-    """Ids of records and comparisons made of them, which labels speak of."""
+    """Ids of what labels speak of: records, comparisons, pairs of answers, and the user's votes."""
 
     def __or__(self, other: Traces) -> Traces:
         return Traces(
@@ -74,6 +74,10 @@ class Forgotten:
     users: Mapping[str, int] = field(default_factory=dict)
     traces: Traces = Traces()
 
+    def includes(self, user: str, at_us: int) -> bool:
+        """Return whether what a user (keyed hash) did at a time is to be forgotten."""
+        return at_us <= self.users.get(user, -1)
+
     def kept(self, kind: Kind, table: pa.Table) -> pa.Table:
         """Return the rows of a table of events that may stay, the table itself where all of them may."""
         gone = self.gone(kind, table)
@@ -96,9 +100,10 @@ class Forgotten:
         return pc.fill_null(pc.less_equal(table["event.time"].combine_chunks(), until), False)
 
     def naming(self) -> Callable[[bytes], bool]:
-        """Return what says whether bytes that are no event name one of the users, or one of their requests."""
+        """Return what says whether bytes that are no event name one of the users, or one of their traces."""
         traces = self.traces
-        names = {each.encode() for each in (*self.users, *traces.events, *traces.requests, *traces.responses)}
+        ids = (*traces.events, *traces.requests, *traces.responses, *traces.items)
+        names = {each.encode() for each in (*self.users, *ids)}
 
         def names_any(data: bytes) -> bool:
             return any(

@@ -2,14 +2,16 @@
 
 `loop data collect` writes it, and everything after it reads it: labels, checks, data sets, lineage. The folder changes
 as a whole (`folders.swap`), the manifest is written last, and lines are in order of time, so that the same events give
-the same bytes. `synthetic.jsonl`, which augmentation makes, is kept when the rest is written anew.
+the same bytes. `synthetic.jsonl`, which augmentation makes, is kept when the rest is written anew, but for pairs
+whose parents are not there any more: they say what somebody said who may have asked to be forgotten.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -34,6 +36,8 @@ SCHEMA: Final = 1
 """Raised whenever lines of an older manifest are to be read otherwise."""
 RECORDS, VOTES, LABELS, SYNTHETIC = "records.jsonl", "votes.jsonl", "labels.jsonl", "synthetic.jsonl"
 MANIFEST: Final = "manifest.json"
+TAKEN_OUT: Final = "taken_out"
+"""The manifest's fact: file -> lines that were taken out of it since, or of the folder before it."""
 
 Line = TypeVar("Line")
 
@@ -53,27 +57,42 @@ class Collected:
 
 
 def write(folder: Path, collected: Collected) -> None:
-    """Replace the folder; of `synthetic` that is None, what is there is kept.
+    """Replace the folder; of `synthetic` that is None, what is there is kept but for `orphans`.
 
     A crash leaves the old folder, or the new one. Raises TransientError where somebody else writes beside it, OSError.
     """
-    lines = {
-        RECORDS: _lines(map(to_json, collected.records)),
-        VOTES: _lines(map(to_json, collected.ballots)),
-        LABELS: _lines(map(to_json, collected.labels)),
-    }
-    if collected.synthetic is not None:
-        lines[SYNTHETIC] = _lines(collected.synthetic)
+    _swap(folder, lambda: collected)
 
-    def build(fresh: Path) -> None:
-        files = dict(lines)
-        if SYNTHETIC not in files and (folder / SYNTHETIC).is_file():
-            files[SYNTHETIC] = (folder / SYNTHETIC).read_bytes()
-        for name, content in files.items():
-            (fresh / name).write_bytes(content)
-        (fresh / MANIFEST).write_bytes(_manifest(collected.facts, files))
 
-    folders.swap(folder, build)
+def edit(folder: Path, change: Callable[[Collected], Collected]) -> None:
+    """Replace the folder by what `change` makes of its content, while nobody else can write beside it.
+
+    `synthetic` is None in what it is given, and kept as by `write`. Raises as `read` and `write` do.
+    """
+    _swap(folder, lambda: change(_content(folder)))
+
+
+def orphans(folder: Path, collected: Collected) -> int:
+    """Return how many synthetic pairs of the folder were made from something that is not in `collected`.
+
+    A line that does not say from what it was made is one of them. Raises OSError.
+    """
+    path = folder / SYNTHETIC
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    return len(lines) - len(_parented(lines, collected))
+
+
+def noting(collected: Collected, lost: Mapping[str, int]) -> Collected:
+    """Return the content whose manifest says that so many lines more (by file) were taken out."""
+    before = Counter(collected.facts.get(TAKEN_OUT, {}))
+    counts = dict(sorted((before + Counter(lost)).items()))
+    return replace(collected, facts={**collected.facts, TAKEN_OUT: counts} if counts else collected.facts)
+
+
+def is_there(folder: Path) -> bool:
+    """Return whether something was collected, or pulled. Raises TransientError, OSError."""
+    folders.settle(folder)
+    return (folder / MANIFEST).is_file()
 
 
 def read(folder: Path) -> Collected:
@@ -82,21 +101,60 @@ def read(folder: Path) -> Collected:
     Raises TerminalError where there is none, or where a file is not what was written; TransientError, OSError.
     """
     folders.settle(folder)
-    said = _read_manifest(folder)
     synthetic = folder / SYNTHETIC
-    return Collected(
-        _read(folder / RECORDS, said, record_from_json),
-        _read(folder / VOTES, said, ballot_from_json),
-        _read(folder / LABELS, said, label_from_json),
-        _read(synthetic, {}, dict) if synthetic.is_file() else None,
-        {name: value for name, value in said.items() if name not in ("schema", "files")},
-    )
+    lines = _read(synthetic, {}, dict) if synthetic.is_file() else None
+    return replace(_content(folder), synthetic=lines)
 
 
 def manifest(folder: Path) -> Mapping[str, Any]:
     """Return the manifest alone. Raises as `read` does."""
     folders.settle(folder)
     return _read_manifest(folder)
+
+
+def _swap(folder: Path, make: Callable[[], Collected]) -> None:
+    def build(fresh: Path) -> None:
+        content = make()
+        files = {
+            RECORDS: _lines(map(to_json, content.records)),
+            VOTES: _lines(map(to_json, content.ballots)),
+            LABELS: _lines(map(to_json, content.labels)),
+        }
+        if content.synthetic is not None:
+            files[SYNTHETIC] = _lines(content.synthetic)
+        elif (folder / SYNTHETIC).is_file():
+            made = (folder / SYNTHETIC).read_bytes().splitlines()
+            files[SYNTHETIC] = b"".join(line + b"\n" for line in _parented(made, content))
+        for name, lines in files.items():
+            (fresh / name).write_bytes(lines)
+        (fresh / MANIFEST).write_bytes(_manifest(content.facts, files))
+
+    folders.swap(folder, build)
+
+
+def _content(folder: Path) -> Collected:
+    """Return what lies under the folder's name, without synthetic pairs."""
+    said = _read_manifest(folder)
+    return Collected(
+        _read(folder / RECORDS, said, record_from_json),
+        _read(folder / VOTES, said, ballot_from_json),
+        _read(folder / LABELS, said, label_from_json),
+        facts={name: value for name, value in said.items() if name not in ("schema", "files")},
+    )
+
+
+def _parented(lines: Iterable[bytes], collected: Collected) -> list[bytes]:
+    """Return the lines of synthetic pairs of which everything that they were made from was collected."""
+    parents = {each.id for each in collected.records} | {each.id for each in collected.ballots}
+    return [line for line in lines if _is_made_from(line, parents)]
+
+
+def _is_made_from(line: bytes, parents: Set[str]) -> bool:
+    try:
+        sources = orjson.loads(line)["sources"]
+        return parents >= {source.partition("/")[0] for source in sources}  # `ITEM/TASK` is a reviewer's
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False  # nobody can say whose it is
 
 
 def _lines(values: Iterable[Mapping[str, Any]]) -> bytes:

@@ -3,7 +3,8 @@
 Called by `loop forget`. All that is deleted goes through the lake's manifest: killed at any point, a reader finds the
 events as they were or without those that were to go. What is to be deleted is on the list (`events.forgotten`) first,
 so that a run which was killed is finished by the next one, and open segments are cleaned when they are compacted. It
-asks no network and decides nothing about data sets; it says which files of them still hold something.
+asks no network. What was collected is cleaned last (`erasing`); of a snapshot, which is made of that, it says which
+files still hold something.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,11 @@ from runner.events import forgotten, manifest
 from runner.events.compact import DAMAGED, Compactor
 from runner.events.forgotten import COLUMNS, Entry, Forgotten, Traces, traces_in
 from runner.events.lake import Lake
-from runner.events.schema import Kind
+from runner.events.schema import FIELDS, Kind
+from runner.feedback import ballots, erasing
+from runner.feedback.erasing import Unwanted
+from runner.feedback.expiring import Ages, Expiry
+from runner.feedback.labels.items import preference_id
 from runner.feedback.records import record_id
 from runner.signals.cube.store import Store
 
@@ -37,6 +42,8 @@ Of older requests only what segments hold at this moment is still to come into t
 PATIENCE_S = 60.0
 """How long a compaction or a measurement under way is waited for."""
 _ANSWERS = ("loop.request.id", "gen_ai.response.id")
+_WHOLE_VOTE = tuple(each.name for each in FIELDS[Kind.VOTE])
+_WRITTEN = ("loop.label.task", "loop.label.correction")
 
 NO_TRACES = Traces()
 
@@ -45,12 +52,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the events of one environment are, and the clock: microseconds since 1970 UTC.
+    """Where the events of one environment are and what was collected, and the clock: microseconds since 1970 UTC.
 
     `grace_us` is how long files that were replaced stay for their readers; `sleep` waits for seconds.
     """
 
     directory: Path
+    collected: Path
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
     grace_us: int = 60_000_000
     sleep: Callable[[float], None] = time.sleep
@@ -73,22 +81,24 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Belongings:
-    """What belongs to users: events by kind, and by what others refer to them; `asked_us` are their requests' times."""
+    """What belongs to users: events by kind, and by what others refer to them; `asked_us` are their requests' times.
+
+    `said` names what they said as users and reviewers: ids of events, and `ITEM/TASK` of answers that they wrote.
+    `lines` of which file of what was collected were deleted.
+    """
 
     counts: Mapping[Kind, int] = field(default_factory=dict)
     traces: Traces = NO_TRACES
     late: Traces = NO_TRACES
     """Those of the traces to which something may still arrive."""
     asked_us: frozenset[int] = frozenset()
+    said: frozenset[str] = frozenset()
+    lines: Mapping[str, int] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class Ages:
-    """How old what may become, in seconds."""
-
-    facts: float
-    content: float
-    feedback: float
+    @property
+    def names(self) -> frozenset[str]:
+        """By what lines of data sets say that they come from it."""
+        return self.traces.events | self.traces.responses | self.traces.items | self.said
 
 
 def belongings(place: Place, users: tuple[str, ...], until_us: int) -> Belongings:
@@ -99,27 +109,32 @@ def belongings(place: Place, users: tuple[str, ...], until_us: int) -> Belonging
         asked = [table.filter(who.gone(Kind.REQUEST, table)) for table in requests]
         times = [time for table in asked for time in table["event.time"].to_pylist()]
         traces = _traces(asked)
-        votes = _rows(place, lake, Kind.VOTE, ("loop.vote.question",))
-        traces |= Traces(items=_comparisons(votes, traces))
-        late = _traces([table.filter(pc.greater(table["event.time"], until_us - LATE_US)) for table in asked])
+        since_us = until_us - LATE_US
+        late = _traces([table.filter(pc.greater(table["event.time"], since_us)) for table in asked])
+        voted = _voted(_rows(place, lake, Kind.VOTE, _WHOLE_VOTE), who, traces)
+        traces |= Traces(items=frozenset(voted))
+        late |= Traces(items=frozenset(name for name, at_us in voted.items() if at_us > since_us))
         for kind in COLUMNS:
             late |= traces_in(kind, lake.live(kind), traces)
         whole = Forgotten(who.users, traces)
         counts = {kind: sum(_counted(whole, kind, _rows(place, lake, kind))) for kind in COLUMNS}
-    return Belongings({kind: n for kind, n in counts.items() if n}, traces, late, frozenset(times))
+        said = _said(place, lake, who)
+    return Belongings({kind: n for kind, n in counts.items() if n}, traces, late, frozenset(times), said)
 
 
 def forget(place: Place, users: tuple[str, ...], until_us: int) -> Belongings:
-    """Delete everything of some users, given as keyed hashes, up to a time; return what that was.
+    """Delete everything of some users, given as keyed hashes, up to a time, also of what was collected.
 
-    Files that were replaced go after the grace (`settle`), events in segments that are being written when they are
-    compacted. Killed at any point, it is finished by `resume`. Raises LoopError, OSError.
+    Return what that was. Files that were replaced go after the grace (`settle`), events in segments that are being
+    written when they are compacted. Killed at any point, it is finished by `resume`. Raises LoopError, OSError.
     """
     found = belongings(place, users, until_us)
     forgotten.add(place.directory, Entry(users, until_us, found.traces, found.late))
     _carry_out(place, found)
+    unwanted = Unwanted(forgotten.load(place.directory))
+    lines = _patiently(place, lambda: erasing.erase(place.collected, unwanted))
     forgotten.finish(place.directory, users, until_us)
-    return found
+    return replace(found, lines=lines)
 
 
 def resume(place: Place) -> bool:
@@ -154,7 +169,7 @@ def expire(place: Place, ages: Ages, *, dry_run: bool = False) -> Mapping[str, i
 
     Raises LoopError, OSError.
     """
-    rules = _Expiry(place.now_us(), ages)
+    rules = Expiry(place.now_us(), ages)
     if dry_run:
         known = manifest.load(place.lake)
         for part in known.parts if known else ():
@@ -166,17 +181,17 @@ def expire(place: Place, ages: Ages, *, dry_run: bool = False) -> Mapping[str, i
     return dict(rules.removed)
 
 
-def lines_about(files: Iterator[Path], users: tuple[str, ...], traces: Traces) -> Mapping[Path, int]:
-    """Return which JSON-lines files hold lines about users or what came of their requests, and how many each.
+def lines_about(files: Iterator[Path], users: tuple[str, ...], found: Belongings) -> Mapping[Path, int]:
+    """Return which JSON-lines files hold lines about users or what came of what is theirs, and how many each.
 
     A line that is no JSON is not looked at. Raises OSError.
     """
-    names = frozenset(users) | traces.events | traces.responses | traces.items
-    found: Counter[Path] = Counter()
+    names = found.names.union(users)
+    counts: Counter[Path] = Counter()
     for path in files:
         with path.open("rb") as lines:
-            found[path] = sum(_names_any(line, names) for line in lines)
-    return {path: count for path, count in found.items() if count}
+            counts[path] = sum(_names_any(line, names) for line in lines)
+    return {path: count for path, count in counts.items() if count}
 
 
 def _carry_out(place: Place, found: Belongings) -> None:
@@ -267,22 +282,68 @@ def _traces(requests: list[pa.Table]) -> Traces:
     )
 
 
-def _comparisons(votes: Iterator[pa.Table], traces: Traces) -> frozenset[str]:
-    """Return the ids of comparisons of answers to these requests, whoever judged them."""
+def _voted(votes: Iterator[pa.Table], who: Forgotten, traces: Traces) -> Mapping[str, int]:
+    """Return under which ids labels speak of votes that go, and when such a vote was last given.
+
+    A vote on their answers goes with all that it is about, whoever gave it. One that they gave on answers of others
+    takes with it only what nobody else judged.
+    """
     about = Forgotten(traces=Traces(responses=traces.responses))
-    found: set[str] = set()
+    gone: dict[str, int] = {}
+    shared: dict[str, int] = {}
+    others: set[str] = set()
     for table in votes:
-        gone = about.gone(Kind.VOTE, table)
-        if gone is not None:
-            found.update(text for text in table.filter(gone)["loop.vote.question"].to_pylist() if text)
+        marks = zip(_marked(who, table), _marked(about, table), table.to_pylist(), strict=True)
+        for is_theirs, is_about, row in marks:
+            at_us, names = row["event.time"], _judged_as(row)
+            if is_about:
+                _keep_latest(gone, {row["event.id"], *names}, at_us)
+            elif is_theirs:
+                _keep_latest(gone, {row["event.id"]}, at_us)
+                _keep_latest(shared, names, at_us)
+            else:
+                others |= names
+    for name in shared.keys() - others:
+        _keep_latest(gone, {name}, shared[name])
+    return gone
+
+
+def _marked(who: Forgotten, votes: pa.Table) -> list[bool]:
+    gone = who.gone(Kind.VOTE, votes)
+    return [False] * votes.num_rows if gone is None else [bool(each) for each in gone.to_pylist()]
+
+
+def _judged_as(vote: Mapping[str, Any]) -> set[str]:
+    """Return the ids under which the two answers of a vote event are judged; of a broken one, what it says itself."""
+    named = vote.get("loop.vote.question")
+    found = {preference_id(ballot) for ballot in ballots.ballots([vote])}
+    return found | {named} if named else found
+
+
+def _keep_latest(times: dict[str, int], names: Set[str], at_us: int) -> None:
+    for name in names:
+        times[name] = max(at_us, times.get(name, 0))
+
+
+def _said(place: Place, lake: Lake, who: Forgotten) -> frozenset[str]:
+    """Return the ids of what users said of answers and items, and `ITEM/TASK` where they wrote a better answer."""
+    found: set[str] = set()
+    for kind in (Kind.FEEDBACK, Kind.VOTE, Kind.LABEL):
+        for table in _rows(place, lake, kind, _WRITTEN if kind is Kind.LABEL else ()):
+            gone = who.gone(kind, table)
+            for row in [] if gone is None else table.filter(gone).to_pylist():
+                found.add(row["event.id"])
+                if row.get("loop.label.correction"):
+                    found.add(f"{row['loop.item']}/{row['loop.label.task']}")
     return frozenset(found)
 
 
 def _names_any(line: bytes, names: frozenset[str]) -> bool:
     try:
-        return not names.isdisjoint(_texts(json.loads(line)))
+        texts = set(_texts(json.loads(line)))
     except ValueError:
         return False
+    return not names.isdisjoint(texts | {text.partition("/")[0] for text in texts})  # `ITEM/TASK`
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -291,50 +352,6 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list | dict):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _texts(item)
-
-
-class _Expiry:
-    """What is too old; `removed` counts what a change took away."""
-
-    _TEXTS: Mapping[Kind, str] = {
-        Kind.SHADOW: "gen_ai.output.messages",
-        Kind.SAMPLE: "loop.sample.evidence",
-    }
-    """Facts that hold text, which goes before they do."""
-    _FEEDBACK = frozenset({Kind.FEEDBACK, Kind.VOTE, Kind.LABEL})
-
-    def __init__(self, now_us: int, ages: Ages) -> None:
-        self.now_us = now_us
-        self.removed: Counter[str] = Counter()
-        facts, content, feedback = (
-            now_us - round(seconds * 1e6) for seconds in (ages.facts, ages.content, ages.feedback)
-        )
-        self._before = {kind: feedback if kind in self._FEEDBACK else facts for kind in Kind}
-        self._before[Kind.CONTENT] = content
-        self._texts_before = content
-
-    def touches(self, part: manifest.Part) -> bool:
-        """Return whether a part may hold something that is too old."""
-        bound = self._texts_before if part.kind in self._TEXTS else 0
-        return part.first_us < max(bound, self._before[part.kind])
-
-    def change(self, kind: Kind, table: pa.Table) -> pa.Table:
-        """Return a table without what is too old."""
-        young = pc.greater_equal(table["event.time"], self._before[kind])
-        kept = table if pc.all(young).as_py() else table.filter(young)
-        self.removed.update({kind.value: table.num_rows - kept.num_rows})
-        column = self._TEXTS.get(kind)
-        return kept if column is None else self._without_text(kind, kept, column)
-
-    def _without_text(self, kind: Kind, table: pa.Table, column: str) -> pa.Table:
-        if column not in table.column_names:
-            return table
-        old = pc.and_(pc.less(table["event.time"], self._texts_before), pc.is_valid(table[column]))
-        if not pc.any(old).as_py():
-            return table
-        self.removed.update({f"text of {kind.value}": pc.sum(old).as_py()})
-        blank = pc.if_else(old, pa.scalar(None, table[column].type), table[column])
-        return table.set_column(table.column_names.index(column), column, blank)
 
 
 def _remove_damaged_before(place: Place, before_us: int) -> None:

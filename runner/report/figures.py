@@ -14,6 +14,8 @@ from runner.spec.metric import METRICS
 from runner.spec.quantity import Dimension
 
 NOTHING = "-"
+LONGEST_TEXT = 160
+"""Characters of what somebody wrote that stand in a line."""
 
 
 def value(metric: str, number: float | None) -> str:
@@ -88,6 +90,12 @@ def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
         indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def line(text: str) -> str:
+    """Return a text in one line, so that what somebody wrote cannot look like ours; long ones are cut."""
+    whole = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return whole if len(whole) <= LONGEST_TEXT else f"{whole[: LONGEST_TEXT - 1]}…"
 
 
 def _end(metric: str, number: float | None) -> str:

@@ -18,7 +18,6 @@ from runner.feedback.records import question
 from runner.report import figures
 
 FORMAT = 1
-LONGEST = 160
 NAMED = 5
 _SIDES = {"preference": ("left", "right")}
 
@@ -96,11 +95,11 @@ def _reviewer(found: Reviewer) -> tuple[str, ...]:
 def _detail(found: Detail) -> Iterator[str]:
     item = found.item
     yield f"{item.id}, {item.task.value}: {item.category}, {item.language}; taken for: {', '.join(item.reasons)}"
-    yield f"  asked:   {_line(question(item.prompt))}"
+    yield f"  asked:   {figures.line(question(item.prompt))}"
     one, other = _SIDES.get(item.task.value, ("answer", "instead"))
-    yield f"  {one + ':':8} {_line(item.answer)}"
+    yield f"  {one + ':':8} {figures.line(item.answer)}"
     if item.other is not None:
-        yield f"  {other + ':':8} {_line(item.other)}"
+        yield f"  {other + ':':8} {figures.line(item.other)}"
     rows = [("when", "who", "said", "", "")]
     for label in found.labels:
         when = figures.moment(label.at_us / 1e6)
@@ -110,7 +109,7 @@ def _detail(found: Detail) -> Iterator[str]:
                 _short(label.user),
                 label.value,
                 "last word" if label.final else "",
-                _line(label.correction or label.comment or ""),
+                figures.line(label.correction or label.comment or ""),
             )
         )
     yield from figures.table(rows)
@@ -143,9 +142,3 @@ def _number(value: float | None) -> str:
 
 def _short(user: str) -> str:
     return digest.short(user)
-
-
-def _line(text: str) -> str:
-    """Return a text in one line, so that what somebody wrote cannot look like ours; long ones are cut."""
-    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

@@ -42,6 +42,8 @@ def _lines(links: Sequence[Link]) -> Iterator[str]:
         for link in own:
             facts = ", ".join(f"{_name(name)} {_value(name, value)}" for name, value in link.facts.items())
             yield f"  {link.id}  {facts}".rstrip()
+            for name, text in link.texts.items():
+                yield f"    {name + ':':<10}{figures.line(text)}"
             if link.broken:
                 yield f"    BROKEN: {link.broken}"
 

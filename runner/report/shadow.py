@@ -13,7 +13,6 @@ from runner.report import figures
 from runner.rollout.shadow import Comparison, Latency, Side
 from runner.rollout.verdict import Estimate
 
-LONGEST = 160
 CERTAIN = 100.0
 """An e-value from which a change of refusals is called certain."""
 
@@ -36,9 +35,9 @@ def _version(found: Comparison) -> Iterator[str]:
     yield from figures.table([("", "value [interval] n (sessions)"), *_rows(found)])
     for each in found.disagreements:
         yield f"  least alike: request {each.request}, {figures.share(each.similarity)} alike"
-        yield f"    asked:      {_short(each.question)}"
-        yield f"    users got:  {_short(each.answer)}"
-        yield f"    the copy:   {_short(each.copy)}"
+        yield f"    asked:      {figures.line(each.question)}"
+        yield f"    users got:  {figures.line(each.answer)}"
+        yield f"    the copy:   {figures.line(each.copy)}"
 
 
 def _rows(found: Comparison) -> Iterator[tuple[str, str]]:
@@ -63,10 +62,3 @@ def _ratio(found: Estimate) -> str:
     if found.value is None or found.low is None or found.high is None:
         return figures.NOTHING
     return figures.spread(f"{found.value:.2f}", f"{found.low:.2f}", f"{found.high:.2f}", found.n)
-
-
-def _short(text: str) -> str:
-    """Return a text in one line, so that what somebody wrote cannot look like ours; long ones are cut."""
-    line = "".join(each if each.isprintable() else " " for each in text)
-    line = " ".join(line.split())
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from runner.feedback.standings.duels import SegmentDuel
+from runner.feedback.standings.duels import Duel, SegmentDuel
 from runner.feedback.standings.figures import Figure, Rate, Verdict
 from runner.feedback.standings.rankings import Ranking, Unit
 from runner.feedback.standings.raters import Influence, Leaning
@@ -23,8 +23,8 @@ HASH = 8
 """Digits of a rater's hash that are shown."""
 NAMED = 3
 """Most raters that are named for one reason."""
-Change = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
-"""The order and the verdicts that are others without a rater."""
+Change = tuple[tuple[str, ...], tuple[tuple[str, Verdict], ...], tuple[str, ...]]
+"""The order and the verdicts that are others without a rater, and the versions without votes then."""
 SERIES = ("as voted", "at equal length")
 _ALLOWS = {
     Allowed.USE: "good",
@@ -92,8 +92,7 @@ def sections(standings: Standings) -> tuple[Section, ...]:
 
 
 def _level(standings: Standings) -> str:
-    verdicts = {duel.verdict for duel in standings.duels}
-    return "inconclusive" if verdicts <= {Verdict.NOT_TOLD_APART} else "ok"
+    return "ok" if any(duel.verdict.is_certain for duel in standings.duels) else "inconclusive"
 
 
 def _summary(standings: Standings) -> Section:
@@ -112,7 +111,7 @@ def _summary(standings: Standings) -> Section:
     if not standings.votes:
         lines.append("Nobody has compared two versions yet: `loop console` opens the arena.")
     told = [
-        f"{duel.version} is {duel.verdict.value} than {rules.baseline}: it wins {_rate(duel.wins)}"
+        _headline(duel, rules.baseline)
         for duel in standings.duels
         if duel.verdict is not Verdict.NOT_TOLD_APART
     ]
@@ -120,6 +119,18 @@ def _summary(standings: Standings) -> Section:
     if unsure:
         told.append(f"not told apart from {rules.baseline} yet: {', '.join(unsure)}")
     return Section("In short", tuple(lines), tuple(told))
+
+
+def _headline(duel: Duel, base: str) -> str:
+    """Return what one version's votes come to; where that hangs on somebody, on whom."""
+    wins, hangs_on = duel.wins, duel.wins.hangs_on
+    if duel.verdict.is_certain:
+        return f"{duel.version} is {duel.verdict.value} than {base}: it wins {_rate(wins)}"
+    told = f"no verdict on {duel.version} ({duel.verdict.value}): it wins {_share(wins)} of {_count(wins.n, 'vote')}"
+    if hangs_on is None:
+        return f"{told} by {_count(wins.raters, 'rater')}"
+    without = f"{short(hangs_on.user)} ({_count(hangs_on.votes, 'vote')})"
+    return f"{told}, and {figures.share(hangs_on.value)} without {without}"
 
 
 def _strengths(standings: Standings) -> Section:
@@ -180,9 +191,11 @@ def _effects(length: Ranking, side: Ranking) -> Iterator[str]:
             f"({_count(length.votes, 'vote')} with texts)."
         )
     else:
-        yield "Length cannot be taken out: there are no texts, too few votes, or the longer answer always won."
+        yield f"What length wins is not known: {length.why}."
     if side.effect is not None:
         yield f"The left side has its odds times {_factor(side.effect)}; at equal side this is taken out."
+    else:
+        yield f"What the side wins is not known: {side.why}."
 
 
 def _duels(standings: Standings) -> Section:
@@ -212,8 +225,9 @@ def _duels(standings: Standings) -> Section:
         f"Win rate against {base}",
     )
     line = (
-        f"Ties and both bad count half. The intervals hold however often one looks ({_certain(standings)} each); they "
-        "take votes as independent. Both bad is of all votes on a version."
+        f"Ties and both bad count half. The intervals hold however often one looks ({_certain(standings)} each), and "
+        "are wide enough for what raters differ. A verdict stays without any one rater. Both bad is of all votes on a "
+        "version, taken as independent."
     )
     return Section(f"Against {base}", (line,), (), rows, (("win rate", drawn),))
 
@@ -223,8 +237,8 @@ def _segments(standings: Standings) -> Section:
     if not standings.segments:
         return Section(title, ("No version was compared with it in any segment yet.",))
     line = (
-        f"Verdicts count in that {len(standings.segments)} figures are looked at: of those but "
-        f"“{Verdict.NOT_TOLD_APART.value}” at most {100 * (1 - standings.rules.certainty):.3g}% are wrong, on average "
+        f"Verdicts count in that {len(standings.segments)} figures are looked at: of “{Verdict.BETTER.value}” and "
+        f"“{Verdict.WORSE.value}” at most {100 * (1 - standings.rules.certainty):.3g}% are wrong, on average "
         f"(e-BH). An interval is for its one figure only ({_certain(standings)})."
     )
     rows: list[tuple[str, ...]] = [("segment", "version", "wins", "interval", "votes", "verdict")]
@@ -253,7 +267,7 @@ def _biases(standings: Standings) -> Section:
         Verdict.BETTER: "the left side wins more often than it should",
         Verdict.WORSE: "the right side wins more often than it should",
         Verdict.NOT_TOLD_APART: "not told apart from one half",
-    }[verdict]
+    }.get(verdict, f"no verdict, {verdict.value}")
     return Section(
         "Sides and ties",
         (),
@@ -270,6 +284,8 @@ def _raters(standings: Standings) -> Section:
     found = standings.raters
     if not found.number:
         return Section("Raters", ("No votes yet.",))
+    if found.number == 1:
+        return Section("Raters", (f"All votes are of one rater, {short(found.largest)}.",))
     line = (
         f"{_count(found.number, 'rater')}; the most eager one ({short(found.largest)}) gave "
         f"{figures.share(found.largest_share)} of the votes."
@@ -289,16 +305,19 @@ def _influences(influences: Sequence[Influence]) -> Iterator[str]:
     alike: dict[Change, list[Influence]] = {}
     for each in influences:
         if each.matters:
-            alike.setdefault((each.order, each.verdicts), []).append(each)
-    for (order, verdicts), own in alike.items():
+            alike.setdefault((each.order, each.verdicts, each.silent), []).append(each)
+    for (order, verdicts, silent), own in alike.items():
         told = [f"the order is {' > '.join(order)}"] if order else []
-        told += [f"{version} is {verdict}" for version, verdict in verdicts]
+        told += [f"{version} is {verdict.value}" for version, verdict in verdicts]
+        if silent:
+            told.append(f"{' and '.join(silent)} {'has' if len(silent) == 1 else 'have'} no votes")
         names = [f"{short(each.user)} ({_count(each.votes, 'vote')})" for each in own]
         whom = " or ".join(names)
         if len(own) > NAMED:
             whom = f"any one of {len(own)} raters, such as {', '.join(names[:NAMED])},"
         shift = max(each.shift for each in own)
-        yield f"without {whom} {' and '.join(told)}; strengths change by up to {shift:.2f}"
+        moved = f"; strengths change by up to {shift:.2f}" if round(shift, 2) and not silent else ""
+        yield f"without {whom} {' and '.join(told)}{moved}"
 
 
 def _leaning(each: Leaning) -> str:

@@ -30,9 +30,10 @@ def mean_interval(k: ArrayLike, n: ArrayLike, alpha: float) -> tuple[Floats, Flo
     return _lower_end(some, all_, alpha), np.asarray(1.0 - _lower_end(all_ - some, all_, alpha))
 
 
-def mean_evidence(k: float, n: float, mean: float) -> float:
-    """Return the e-value against `mean`, in (0, 1), that `mean_interval` is made of: 1/alpha at its ends."""
-    return float(np.exp(min(float(_log_e(np.asarray(k, dtype=np.float64), n, mean)), _MOST_LOG)))
+def mean_evidence(k: ArrayLike, n: ArrayLike, mean: float) -> Floats:
+    """Return the e-values against `mean`, in (0, 1), that `mean_interval` is made of: 1/alpha at its ends."""
+    logs = _log_e(np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64), mean)
+    return np.asarray(np.exp(np.minimum(logs, _MOST_LOG)))
 
 
 def quantile_interval(
@@ -76,7 +77,7 @@ def unbounded_mean_interval(
     return np.asarray(mean - half), np.asarray(mean + half)
 
 
-def _log_e(k: Floats, n: float, p: float) -> Floats:
+def _log_e(k: Floats, n: Floats | float, p: float) -> Floats:
     """Return the log e-value of `k` in `n` against the mean `p` (0 < p < 1), both sides."""
     mixed = betaln(k + _PRIOR, n - k + _PRIOR) - _PRIOR_LOG_BETA
     return np.asarray(mixed - k * np.log(p) - (n - k) * np.log1p(-p))

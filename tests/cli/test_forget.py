@@ -11,12 +11,14 @@ import pytest
 from runner.cli import forget
 from runner.cli.upkeep import expire_forever
 from runner.events.schema import Kind
+from runner.feedback import collected as collection
 from runner.feedback.records import record_id
 from runner.reconcile.state import StatePaths
 from runner.serving.gateway.callers import KeyedHash, read_secret
 from tests.cli.workbench import Bench, refused
 from tests.doubles.event_files import START_US, line, segment
 from tests.events.forgetting_world import MARKER, event
+from tests.feedback.collected_worlds import collected, label, record
 from tests.gateway.running import eventually
 
 
@@ -97,6 +99,23 @@ def test_data_sets_that_still_hold_the_user_are_named_with_the_way_to_new_ones(b
     assert "  datasets/collected/records.jsonl  1 lines\n" in said
     assert "  datasets/snapshot/preferences.jsonl  1 lines\n" in said
     assert "thumbs" not in said and "loop data curate" in said
+
+
+def test_what_was_collected_of_the_user_is_deleted_and_told_file_by_file(bench: Bench) -> None:
+    (user,) = logged(bench, "anonymous\0kim")
+    mine, other = record("request-0", user=user), record("request-of-other")
+    judged = [label(f"l{place}", each.id, "answer", "good") for place, each in enumerate((mine, other))]
+    collection.write(bench.root / collection.FOLDER, collected(mine, other, *judged))
+    asked = bench.loop("forget", "kim", "--dry-run").out
+    assert "in data sets:\n  datasets/collected/labels.jsonl  1 lines\n" in asked
+    assert len(collection.read(bench.root / collection.FOLDER).records) == 2
+    said = bench.loop("forget", "kim", "--no-wait").out
+    assert (
+        "deleted from datasets/collected:\n  records.jsonl  1 lines\n  labels.jsonl  1 lines\n  fix: `loop"
+        in said
+    )
+    left = collection.read(bench.root / collection.FOLDER)
+    assert (left.records, left.labels) == ((other,), (judged[1],))
 
 
 def test_replaced_files_are_removed_after_the_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

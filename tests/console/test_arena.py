@@ -18,7 +18,7 @@ from runner.console.people.markdown import LONGEST, safe
 from runner.console.people.naming import FAMILIES, names_itself
 from runner.console.people.ports import Key, Person, Week
 from runner.console.people.rounds import Round, begun
-from runner.console.people.sessions import IDLE_S, PAGES, Sessions
+from runner.console.people.sessions import IDLE_S, MOST, PAGES, RECENT_S, Full, Sessions
 from runner.console.people.words import LANGUAGES, spoken, wished, words
 from runner.feedback.matchmaking import Tally, seats
 
@@ -290,6 +290,21 @@ def test_a_session_is_known_by_its_token_until_it_ends_or_is_idle() -> None:
     assert sessions.person(token) is None
     sessions.end(other)
     assert sessions.person(other) is None
+
+
+def test_a_session_that_was_used_lately_gives_way_to_nobody_and_one_left_alone_does() -> None:
+    now = [0.0]
+    sessions = Sessions(lambda: now[0])
+    left, *others = [sessions.begin(AMY) for _ in range(MOST)]
+    now[0] = RECENT_S
+    with pytest.raises(Full):
+        sessions.begin(AMY)
+    assert all(map(sessions.person, others))
+    now[0] = RECENT_S + 1
+    assert sessions.person(sessions.begin(AMY)) == AMY
+    assert sessions.person(left) is None and all(map(sessions.person, others))
+    with pytest.raises(Full):
+        sessions.begin(AMY)
 
 
 def test_a_page_belongs_to_the_browser_that_opened_it_while_its_session_lasts() -> None:

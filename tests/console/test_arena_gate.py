@@ -14,8 +14,9 @@ import pytest
 from runner.console.people.entrance import Entrance, cookie
 from runner.console.people.gate import BODY_BYTES, Gate
 from runner.console.people.gateway import Ask, Gateway, Refused, Trouble, opened
+from runner.console.people.pace import BURST, PER_MINUTE, Pace
 from runner.console.people.ports import Person
-from runner.console.people.sessions import Sessions
+from runner.console.people.sessions import MOST, Sessions
 from tests.console.people import SECRET, key
 from tests.doubles.stub_engine import RunningStub, stub_engine
 from tests.gateway.running import BASELINE, SERVED, RunningGateway, gateway, table
@@ -58,10 +59,10 @@ async def beyond(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"beyond " + body})
 
 
-def browse(address: str, test: Test, **headers: str) -> None:
+def browse(address: str, test: Test, given: Sessions | None = None, **headers: str) -> None:
     async def act() -> None:
         async with opened(address, SECRET) as client:
-            sessions = Sessions()
+            sessions = given or Sessions()
             gate = Gate(beyond, Entrance(sessions, client, "test"), sessions, ())
             transport = httpx.ASGITransport(gate)  # type: ignore[arg-type]
             async with Browser(transport=transport, base_url=URL, headers=headers) as browser:
@@ -93,15 +94,65 @@ def test_a_known_key_opens_the_pages_and_stays_on_the_server(keyed: RunningGatew
     browse(keyed.url, test)
 
 
-def test_a_wrong_key_is_told_and_guessing_is_slowed_by_the_gateway(keyed: RunningGateway) -> None:
+def test_a_wrong_key_is_told_and_guessing_from_one_address_is_slowed(keyed: RunningGateway) -> None:
     async def test(browser: Browser) -> None:
         wrong = await sign_in(browser, key="no-key")
         assert wrong.status_code == 401 and "does not know this key" in wrong.text
         assert "no-key" not in wrong.text and not wrong.cookies
-        codes = {(await sign_in(browser, key=f"guess{number}")).status_code for number in range(62)}
+        codes = {(await sign_in(browser, key=f"guess{number}")).status_code for number in range(BURST + 5)}
         assert codes == {401, 429}
 
     browse(keyed.url, test)
+
+
+def test_whoever_signs_in_again_and_again_signs_nobody_else_out(free: RunningGateway) -> None:
+    async def test(browser: Browser) -> None:
+        amy = (await sign_in(browser, name="Amy")).cookies[cookie("test")]
+        browser.cookies.clear()
+        for number in range(BURST + 5):
+            found = await sign_in(browser, name=f"bot{number}")
+            browser.cookies.clear()
+        assert found.status_code == 429 and "Too many requests. Try again in" in found.text
+        browser.cookies.set(cookie("test"), amy)
+        assert (await browser.get("/en/")).text == "beyond "
+
+    browse(free.url, test)
+
+
+def test_where_all_places_are_taken_a_newcomer_is_told_to_come_later(free: RunningGateway) -> None:
+    sessions = Sessions()
+    tokens = [sessions.begin(Person("Ben")) for _ in range(MOST)]
+
+    async def test(browser: Browser) -> None:
+        found = await sign_in(browser, name="Amy")
+        assert (found.status_code, dict(found.cookies)) == (503, {})
+        assert "Too many people are signed in" in found.text
+
+    browse(free.url, test, sessions)
+    assert all(map(sessions.person, tokens))
+
+
+def test_an_address_has_so_many_sign_ins_at_once_and_so_many_a_minute() -> None:
+    now = [0.0]
+    pace = Pace(lambda: now[0])
+    assert [pace.wait_s("192.0.2.1") for _ in range(BURST)] == [0] * BURST
+    wait = pace.wait_s("192.0.2.1")
+    assert wait == 60 // PER_MINUTE
+    assert pace.wait_s("192.0.2.2") == 0
+    now[0] += wait
+    assert pace.wait_s("::ffff:192.0.2.1") == 0
+    assert pace.wait_s("192.0.2.1") > 0
+
+
+def test_all_addresses_of_one_ipv6_network_are_one_and_what_is_remembered_is_bounded() -> None:
+    pace = Pace(lambda: 0.0)
+    assert [pace.wait_s(f"2001:db8::{number:x}") for number in range(BURST)] == [0] * BURST
+    assert pace.wait_s("2001:db8::ffff%eth0") > 0
+    assert pace.wait_s("2001:db8:0:1::1") == 0
+    assert pace.wait_s("") == 0
+    for number in range(10_050):
+        pace.wait_s(f"host{number}")
+    assert len(pace._buckets) == 10_000
 
 
 @pytest.mark.parametrize(
@@ -114,6 +165,59 @@ def test_what_is_no_key_and_no_name_is_refused_here(free: RunningGateway, form: 
         assert found.status_code == 400 and not found.cookies
 
     browse(free.url, test)
+
+
+HOSTILE = [
+    b"&".join(b"name=a" for _ in range(9)),
+    b"name=" + b"x" * 9000,
+    b"name=\xff\xfe",
+    b"name=%ff",
+    b"name=%ed%a0%80",
+    b"key=%ff",
+    b"name=a%00b",
+    b"=&=&;;&%",
+    b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nAmy\r\n--b--\r\n',
+    b'{"name": "Amy"}',
+    "name=Amy".encode("utf-16"),
+    b"",
+]
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=map(str, range(len(HOSTILE))))
+@pytest.mark.parametrize(
+    "media", [None, "multipart/form-data; boundary=b", "text/plain; charset=utf-16", "\xff"]
+)
+def test_what_is_no_form_is_refused_in_words(free: RunningGateway, body: bytes, media: str | None) -> None:
+    async def test(browser: Browser) -> None:
+        headers = {} if media is None else {"content-type": media.encode("latin-1")}
+        found = await browser.post("/sign-in", content=body, headers=headers)
+        assert (found.status_code, dict(found.cookies)) == (400, {})
+        assert 'role="alert"' in found.text
+
+    browse(free.url, test)
+
+
+def test_where_there_are_no_keys_the_page_asks_for_none_and_takes_none(free: RunningGateway) -> None:
+    async def test(browser: Browser) -> None:
+        assert 'type="password"' not in (await browser.get("/sign-in")).text
+        found = await sign_in(browser, key="any-key", account="loop")
+        assert (found.status_code, dict(found.cookies)) == (401, {})
+        assert "does not know this key" in found.text
+
+    browse(free.url, test)
+
+
+def test_where_a_key_or_a_name_will_do_the_page_takes_either(tmp_path: Path, engine: RunningStub) -> None:
+    async def test(browser: Browser) -> None:
+        page = (await browser.get("/sign-in")).text
+        assert 'type="password"' in page and 'id="name"' in page
+        assert (await sign_in(browser, key="no-key")).status_code == 401
+        assert (await sign_in(browser, key="amy-key")).status_code == 303
+        assert (await sign_in(browser, name="Ben")).status_code == 303
+
+    with running(tmp_path, engine, keys=[key("amy")]) as both:
+        both.put(table(engine.url))
+        browse(both.url, test)
 
 
 def test_where_no_key_is_wanted_a_name_is_enough_and_is_hashed(free: RunningGateway) -> None:

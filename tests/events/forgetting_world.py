@@ -172,7 +172,7 @@ class World(Place):
 
 def place(home: Path) -> World:
     """Return the place of a log."""
-    return World(home, lambda: NOW_US, grace_us=0, sleep=lambda _: None)
+    return World(home, home.parent / "collected", lambda: NOW_US, grace_us=0, sleep=lambda _: None)
 
 
 def everything(home: Path) -> dict[str, dict[str, Any]]:

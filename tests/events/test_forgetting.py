@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ from runner.events import forgotten, manifest
 from runner.events.forgotten import Entry, Forgotten, Traces
 from runner.events.lake import Lake
 from runner.events.schema import Kind
+from runner.feedback import collected as collection
 from runner.feedback import forgetting
-from runner.feedback.forgetting import Ages, belongings, expire, forget, resume, settle, waiting
+from runner.feedback.ballots import ballots
+from runner.feedback.expiring import Ages
+from runner.feedback.forgetting import Belongings, belongings, expire, forget, resume, settle, waiting
+from runner.feedback.labels.items import preference_id
 from runner.signals.cube.store import Store
 from tests.doubles.event_files import DAY_US, START_US, line, segment
 from tests.events.forgetting_world import (
@@ -39,6 +44,7 @@ from tests.events.forgetting_world import (
     place,
     said_by,
 )
+from tests.feedback.collected_worlds import ballot, collected, record
 
 DAY_S = 86_400.0
 
@@ -218,6 +224,26 @@ def test_killed_at_any_step_it_leaves_everybody_else_whole_and_is_finished_by_th
         shutil.rmtree(home)
 
 
+def test_killed_before_what_was_collected_is_clean_the_next_run_cleans_it_of_votes_of_others_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, folder = tmp_path / "production", tmp_path / "collected"
+    asked = event(Kind.REQUEST, "asked", START_US, loop__user=GONE, gen_ai__response__id="answer-1")
+    written(home, [(Kind.REQUEST, asked)])
+    compactor(home, grace_us=0).run()
+    own, other = record("asked", user=GONE), record("of-other")
+    on_answer = ballot("on-answer", user=OTHERS[0])
+    on_answer = replace(on_answer, left=replace(on_answer.left, response="answer-1"))
+    collection.write(folder, collected(own, other, on_answer))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("runner.feedback.collected.edit", lambda *_: (_ for _ in ()).throw(Killed))
+        forget(place(home), (GONE,), NOW_US)
+    assert everything(home) == {} and len(collection.read(folder).records) == 2
+    assert resume(place(home))
+    left = collection.read(folder)
+    assert (left.records, left.ballots) == ((other,), ())
+
+
 def test_scored_answers_of_the_user_go_and_their_hours_are_counted_again(home: Path) -> None:
     forget(place(home), (GONE,), NOW_US)
     store = Store(home / "signals")
@@ -269,7 +295,7 @@ def test_a_compaction_under_way_is_waited_for(home: Path) -> None:
                 raise TransientError("another compaction of this lake is running")
             return compactor(self.directory, grace_us=0)
 
-    forget(Busy(home, lambda: NOW_US, 0, lambda _: None), (GONE,), NOW_US)
+    forget(Busy(home, home.parent / "collected", lambda: NOW_US, 0, lambda _: None), (GONE,), NOW_US)
     assert len(calls) > 4 and belongings(place(home), (GONE,), NOW_US).counts == {}
 
 
@@ -315,6 +341,82 @@ def test_a_wish_that_is_repeated_keeps_what_it_found_before(tmp_path: Path) -> N
     assert [(each.until_us, each.finished) for each in forgotten.entries(tmp_path)] == [(5, True), (6, False)]
 
 
+def voted(identity: str, user: str, comparison: str, *answers: str, shown: int = 2) -> tuple[Kind, Any]:
+    sides = zip(("left", "right"), answers, strict=True)
+    fields = {f"loop__{side}__response": answer for side, answer in sides}
+    fields |= {"loop__vote__question": comparison, "loop__vote__choice": "left", "loop__vote__prompt": "[]"}
+    fields |= {"loop__vote__shown": shown, "loop__user": user}
+    return Kind.VOTE, event(Kind.VOTE, identity, START_US, **fields)
+
+
+def labelled(item: str, user: str = OTHERS[1], **more: str) -> tuple[Kind, Any]:
+    named = {"loop__item": item, "loop__user": user, **more}
+    return Kind.LABEL, event(Kind.LABEL, f"label-{item}", START_US, **named)
+
+
+def written(home: Path, events: list[tuple[Kind, Any]]) -> None:
+    for kind in {kind for kind, _ in events}:
+        segment(home / "events", [line(each) for of, each in events if of is kind], kind=kind)
+
+
+def pair_of(vote: tuple[Kind, Any]) -> str:
+    return preference_id(ballots([vote[1]])[0])
+
+
+def test_labels_on_what_the_user_voted_on_and_wrote_there_go_and_those_on_votes_of_others_stay(
+    tmp_path: Path,
+) -> None:
+    own = voted("own-vote", GONE, "cmp-own", "of-nobody-1", "of-nobody-2")
+    shared = voted("shared-vote", GONE, "cmp-shared", "of-nobody-3", "of-nobody-4")
+    by_other = voted("vote-of-other", OTHERS[0], "cmp-shared", "of-nobody-3", "of-nobody-4")
+    asked = event(Kind.REQUEST, "asked", START_US, loop__user=GONE, gen_ai__response__id="answer-1")
+    of_three = voted("on-answer", OTHERS[0], "cmp-three", "answer-1", "answer-2", shown=3)
+    others_three = voted("others-three", OTHERS[0], "cmp-four", "answer-5", "answer-6", shown=4)
+    gone = ["own-vote", "cmp-own", "shared-vote", "on-answer", pair_of(of_three)]
+    stay = ["cmp-shared", "vote-of-other", "others-three", pair_of(others_three), "rec-else"]
+    votes = [own, shared, by_other, of_three, others_three]
+    written(tmp_path, [(Kind.REQUEST, asked), *votes, *map(labelled, [*gone, *stay])])
+    forget(place(tmp_path), (GONE,), NOW_US)
+    found = everything(tmp_path)
+    assert {name for name in found if name.startswith("label-")} == {f"label-{item}" for item in stay}
+    assert {"vote-of-other", "others-three"} < found.keys()
+    assert not {"own-vote", "shared-vote", "on-answer"} & found.keys()
+
+
+def test_a_label_on_a_vote_of_the_user_that_arrives_late_is_left_out(tmp_path: Path) -> None:
+    vote = voted("own-vote", GONE, "cmp", "of-nobody-1", "of-nobody-2", shown=3)
+    written(tmp_path, [vote])
+    forget(place(tmp_path), (GONE,), START_US + 5)
+    written(tmp_path, [labelled("own-vote"), labelled(pair_of(vote)), labelled("rec-else")])
+    assert set(everything(tmp_path)) == {"label-rec-else"}
+
+
+def test_lines_made_of_votes_labels_and_feedback_of_the_user_are_found_in_data_sets(tmp_path: Path) -> None:
+    home, folder = tmp_path / "production", tmp_path / "snapshot"
+    folder.mkdir()
+    said = {"loop__user": GONE, "gen_ai__response__id": "of-another"}
+    better = {"loop__label__task": "answer", "loop__label__correction": "better"}
+    written(
+        home,
+        [
+            voted("own-vote", GONE, "cmp-own", "of-nobody-1", "of-nobody-2"),
+            (Kind.FEEDBACK, event(Kind.FEEDBACK, "own-feedback", START_US, **said)),
+            labelled("rec-of-another", GONE, **better),
+            labelled("rec-judged", GONE, loop__label__task="answer"),
+        ],
+    )
+    sources = [
+        *("own-vote", "own-vote/correction", "cmp-own/preference", "own-feedback", "label-rec-judged"),
+        *("rec-of-another/answer", "rec-of-another/correction", "rec-of-another", "rec-judged/answer", "x"),
+    ]
+    rows = [json.dumps({"id": "row", "sources": ["x", source]}) + "\n" for source in sources]
+    for source, row in zip(sources, rows, strict=True):
+        (folder / f"{source.replace('/', ' ')}.jsonl").write_text(row)
+    found = belongings(place(home), (GONE,), NOW_US)
+    counts = forgetting.lines_about(iter(sorted(folder.iterdir())), (GONE,), found)
+    assert {path.stem for path in counts} == {source.replace("/", " ") for source in sources[:6]}
+
+
 def test_lines_about_a_user_are_found_in_data_sets(tmp_path: Path) -> None:
     files = {
         "records.jsonl": [{"id": "rec-1", "user": GONE}, {"id": "rec-2", "user": "x"}],
@@ -324,7 +426,7 @@ def test_lines_about_a_user_are_found_in_data_sets(tmp_path: Path) -> None:
     for name, rows in files.items():
         (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows) + "{broken\n")
     traces = Traces(items=frozenset({"rec-of-a"}))
-    found = forgetting.lines_about(iter(sorted(tmp_path.iterdir())), (GONE,), traces)
+    found = forgetting.lines_about(iter(sorted(tmp_path.iterdir())), (GONE,), Belongings(traces=traces))
     assert {path.name: count for path, count in found.items()} == {"records.jsonl": 1, "preferences.jsonl": 1}
 
 
@@ -336,7 +438,7 @@ def test_each_kind_goes_when_it_is_older_than_the_policy_says(home: Path, before
     settle(place(home))
     now = NOW_US + DAY_US
     age = (now - START_US) / 1e6
-    world = World(home, lambda: now, 0, lambda _: None)
+    world = World(home, home.parent / "collected", lambda: now, 0, lambda _: None)
     feedback = {Kind.FEEDBACK, Kind.VOTE, Kind.LABEL}
     young = Ages(facts=age + 1, content=age + 1, feedback=age + 1)
     assert expire(world, young) == dict.fromkeys(expire(world, young), 0)
@@ -370,7 +472,9 @@ def test_what_is_young_is_not_even_read(home: Path, monkeypatch: pytest.MonkeyPa
 
 def test_lines_that_are_no_events_go_with_the_texts(home: Path) -> None:
     assert damaged(home)
-    later = World(home, lambda: NOW_US + 10**9 * DAY_US // 10**6, 0, lambda _: None)
+    later = World(
+        home, home.parent / "collected", lambda: NOW_US + 10**9 * DAY_US // 10**6, 0, lambda _: None
+    )
     expire(later, Ages(10**9, 10**9, 10**9))
     assert damaged(home)
     expire(later, Ages(10**9, 1.0, 10**9))

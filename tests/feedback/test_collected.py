@@ -17,6 +17,7 @@ from runner.feedback.collected import Collected
 from runner.feedback.records import Answer, Ballot, Choice, Label, Reason, Record, Task
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=12)
+MADE = {"id": "syn-0", "sources": ["rec-1"], "text": "made of it"}
 LIVED = 0
 CRASHED = 9
 DISK = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree", "shutil.copyfile")
@@ -81,11 +82,44 @@ def test_the_same_content_is_the_same_bytes_and_the_manifest_holds_their_digests
 
 def test_synthetic_lines_are_kept_when_the_rest_is_collected_again(tmp_path) -> None:
     folder = tmp_path / "collected"
-    collected.write(folder, Collected((record(),), synthetic=({"id": "syn-1", "text": "made up"},)))
+    collected.write(folder, Collected((record(),), synthetic=(MADE,)))
     collected.write(folder, Collected((record("Why?"),)))
     found = collected.read(folder)
-    assert found.synthetic == ({"id": "syn-1", "text": "made up"},)
+    assert found.synthetic == (MADE,)
     assert found.records[0].prompt[-1]["content"] == "Why?"
+
+
+@pytest.mark.parametrize(
+    ("sources", "stays"),
+    [
+        (["rec-1"], True),
+        (["v1", "rec-1"], True),
+        (["rec-1/answer"], True),
+        (["rec-2"], False),
+        (["v1", "v2"], False),
+        (["rec-2/answer"], False),
+        (None, False),
+        ([3], False),
+        ("rec-1", False),
+    ],
+)
+def test_a_synthetic_line_stays_only_as_long_as_all_that_it_was_made_from(tmp_path, sources, stays) -> None:
+    folder, content = tmp_path / "collected", Collected((record(),), (ballot(),))
+    line = {"id": "syn-1", "text": "made up"} | ({} if sources is None else {"sources": sources})
+    collected.write(folder, replace(content, synthetic=(line, MADE)))
+    assert collected.orphans(folder, content) == (not stays)
+    collected.write(folder, content)
+    assert collected.read(folder).synthetic == ((line, MADE) if stays else (MADE,))
+
+
+def test_synthetic_lines_that_stay_keep_their_bytes_and_damaged_ones_go(tmp_path) -> None:
+    folder = tmp_path / "collected"
+    collected.write(folder, Collected((record(),)))
+    kept = b'{"sources":  ["rec-1"], "text": "\xc3\xa9 x"}\n'
+    (folder / collected.SYNTHETIC).write_bytes(b'{"torn\n' + kept + b"[1]\n")
+    assert collected.orphans(folder, Collected((record(),))) == 2
+    collected.write(folder, Collected((record(),)))
+    assert (folder / collected.SYNTHETIC).read_bytes() == kept
 
 
 def test_nothing_collected_yet_says_what_to_do(tmp_path) -> None:
@@ -110,7 +144,7 @@ def test_a_damaged_file_is_told_and_never_read_as_something_else(tmp_path, name,
 def test_a_crash_at_any_file_operation_leaves_the_old_content_or_the_new_and_the_next_run_repairs(
     tmp_path,
 ) -> None:
-    old = Collected((record("old"),), (ballot("old"),), synthetic=({"id": "syn-1"},))
+    old = Collected((record("old"),), (ballot("old"),), synthetic=(MADE,))
     new = Collected((record("new"),), (ballot("new"),))
     kept = replace(new, synthetic=old.synthetic)
     seen = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from runner.events.schema import Kind
 from runner.feedback import collected as collection
 from runner.feedback.collected import Collected
 from runner.feedback.records import Choice
-from runner.feedback.snapshot.lineage import Step
+from runner.feedback.snapshot.lineage import Asked, Claim, Step, answered_link
 from tests.doubles.event_files import START_US, line, request, segment
 from tests.feedback.collected_worlds import ballot, record
 from tests.feedback.collected_worlds import repository as shop
@@ -33,7 +34,7 @@ GOOD, BAD = "Yes, within thirty days, with the receipt.", "Sorry, I can only hel
 def repository(tmp_path_factory):
     """A repository in which one vote has come all the way to a version, and a refusal waits for reviewers."""
     root = shop(tmp_path_factory.mktemp("lineage"))
-    vote = ballot("vote-0001", QUESTION, GOOD, BAD, category="factual_qa", user=USER, at_us=START_US)
+    vote = _vote()
     waits = record("event-3", "Where is the poetry?", BAD, category="factual_qa", at_us=START_US)
     facts = {"environment": "production"}
     collection.write(root / collection.FOLDER, Collected((waits,), (vote,), (), facts=facts))
@@ -64,6 +65,31 @@ def test_the_way_of_a_pair_leads_from_the_vote_to_the_version(repository):
     assert [link.facts["event.id"] for link in links if link.step is Step.REQUEST] == ["event-1", "event-2"]
     assert by_step[Step.VERSION].id == "chat-v1.1"
     assert by_step[Step.COMMIT].facts["subject"] == "a snapshot"
+
+
+def test_the_question_and_both_answers_are_shown_each_in_a_line_of_its_own(repository, capsys):
+    assert main(["--root", str(repository), "data", "lineage", "vote-0001"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    (row,) = _rows(repository)
+    for text in (row["prompt"][-1]["content"], row["chosen"][-1]["content"], row["rejected"][-1]["content"]):
+        assert any(line.startswith("    ") and line.endswith(f" {text}") for line in shown), text
+
+
+def test_a_synthetic_pair_leads_to_what_it_was_made_from_before_it_is_in_a_snapshot(repository, tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(repository, root)
+    folder = root / collection.FOLDER
+    made = {
+        "id": "syn-1",
+        "prompt": [{"role": "user", "content": QUESTION}],
+        "chosen": "It is.",
+        "rejected": "It is not.",
+        "sources": ["vote-0001"],
+        "how": {"rule": "frame.brief"},
+    }
+    collection.write(folder, dataclasses.replace(collection.read(folder), synthetic=(made,)))
+    links = lineage(root, read_spec(root), "syn-1")
+    assert [link.id for link in links if link.step is Step.COLLECTED] == ["vote-0001", "syn-1"]
 
 
 @pytest.mark.parametrize("given", ["vote-0001", "vote-0", "pair-", f"comparison-{QUESTION}"])
@@ -112,12 +138,62 @@ def test_a_lost_event_a_changed_snapshot_and_a_version_of_other_bytes_are_told(r
     assert "BROKEN" in capsys.readouterr().out
 
 
-def _log(root, vote):
-    """Write the vote and the requests whose answers it compared."""
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"loop.version": "chat-v0.9"}, ("version 'chat-v1.1'", "'chat-v0.9'")),
+        ({"loop.adapter.digest": "e" * 64}, (f"'{'d' * 64}'", f"'{'e' * 64}'")),
+        ({"text": f"{BAD} Or ask again."}, ("with the bookshop.'", "Or ask again.'")),
+    ],
+)
+def test_a_vote_that_says_otherwise_of_an_answer_than_the_log_is_told_with_both(
+    repository, tmp_path, capsys, changes, told
+):
+    root = tmp_path / "copy"
+    shutil.copytree(repository, root)
+    shutil.rmtree(root / ".loop/production")
+    _log(root, _vote(), **changes)
+    links = lineage(root, read_spec(root), "vote-0001")
+    (broken,) = [link for link in links if link.broken]
+    assert broken.step is Step.REQUEST and broken.facts["event.id"] == "event-2"
+    assert all(each in broken.broken for each in ("vote-0001", *told))
+    assert main(["--root", str(root), "data", "lineage", "vote-0001"]) == 2
+    assert "BROKEN: vote vote-0001 says" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("said", "logged", "same"),
+    [
+        ("Write to <EMAIL_2>.", "Write  to <EMAIL_1>.", True),
+        ("Write to <EMAIL_2>.", "Write to <PHONE_2>.", False),
+        ("", "Kept by the request alone.", True),
+        ("Kept by the vote alone.", "", True),
+    ],
+)
+def test_what_was_masked_apart_and_what_was_not_kept_contradict_nothing(said, logged, same):
+    content = {"gen_ai.output.messages": json.dumps([{"role": "assistant", "content": logged}])}
+    asked = Asked("r", {"loop.version": "v"}, content)
+    link = answered_link(asked, (), [Claim("vote", "v", "", said)])
+    assert (not link.broken) is same
+
+
+def _vote():
+    return ballot("vote-0001", QUESTION, GOOD, BAD, category="factual_qa", user=USER, at_us=START_US)
+
+
+def _log(root, vote, **changes):
+    """Write the vote and the requests whose answers it compared; `changes` are of the right one's request."""
     events = root / ".loop/production/events"
+    sides = ((1, vote.left), (2, vote.right))
     answered = [
-        line(request(n, gen_ai__response__id=side.response, loop__environment="production"))
-        for n, side in ((1, vote.left), (2, vote.right))
+        request(
+            n,
+            gen_ai__response__id=side.response,
+            loop__environment="production",
+            loop__version=side.version,
+            loop__adapter__digest=side.digest,
+        )
+        for n, side in sides
     ]
     said = {
         "event.id": vote.id,
@@ -127,10 +203,28 @@ def _log(root, vote):
         "loop.group": vote.group,
         "loop.left.version": vote.left.version,
         "loop.right.version": vote.right.version,
+        "loop.left.answer": vote.left.text,
+        "loop.right.answer": vote.right.text,
         "loop.vote.choice": vote.choice.value,
     }
-    segment(events, answered)
+    text = changes.pop("text", vote.right.text)
+    kept = [_content(n, side, text if side is vote.right else f" {side.text}\n") for n, side in sides]
+    segment(events, [line(answered[0]), line({**answered[1], **changes})])
+    segment(events, map(line, kept), kind=Kind.CONTENT)
     segment(events, [line(said)], kind=Kind.VOTE)
+
+
+def _content(n, side, text):
+    """Return the event that keeps an answer's words."""
+    return {
+        "event.id": f"event-{n}-content",
+        "event.time": START_US + n,
+        "loop.environment": "production",
+        "loop.request.id": f"request-{n}",
+        "gen_ai.response.id": side.response,
+        "gen_ai.input.messages": json.dumps([{"role": "user", "content": QUESTION}]),
+        "gen_ai.output.messages": json.dumps([{"role": "assistant", "content": text}]),
+    }
 
 
 def _train(root):

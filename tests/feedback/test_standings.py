@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.special import expit
 
 from runner.feedback.records import Ballot, Choice
 from runner.feedback.standings.bouts import bouts
-from runner.feedback.standings.figures import Rules, Verdict, rate
+from runner.feedback.standings.figures import Rules, Verdict
 from runner.feedback.standings.fit import design, fit, fit_once
+from runner.feedback.standings.judging import Judged, judged
 from runner.feedback.standings.rankings import Held, Ranking, Unit, apart, ranking
 from runner.feedback.standings.raters import LEFT
 from runner.feedback.standings.standings import Standings, compute
 from runner.stats.bradley_terry import Comparison, Result, strengths
+from runner.stats.intervals import mean_evidence
 from tests.feedback.arenas import World, answer, arena, ballot, decided
 
 RULES = Rules("b", resamples=100)
@@ -274,7 +278,120 @@ def test_apart_names_everybody_whom_the_ranking_does_not() -> None:
     assert {*told.order, *(each.version for each in apart(found, told))} == set(found.versions)
 
 
-@given(st.integers(0, 200), st.integers(1, 200))
-def test_the_evidence_and_the_interval_of_a_rate_never_disagree(wins: int, votes: int) -> None:
-    found = rate(min(wins, votes), votes, RULES)
-    assert (found.evidence >= 1 / RULES.alpha) == (found.verdict is not Verdict.NOT_TOLD_APART)
+def by_raters(*people: tuple[int, float], first: str = "a") -> list[Ballot]:
+    """Return votes on `first` and the baseline: how many each person gave, and the share that `first` won."""
+    cast: list[Ballot] = []
+    for number, (votes, share) in enumerate(people):
+        won = round(votes * share)
+        own = decided(first, "b", won, votes - won, start=len(cast))
+        cast += [dataclasses.replace(each, user=f"rater-{number}") for each in own]
+    return cast
+
+
+def test_a_thousand_votes_of_one_rater_are_no_verdict_and_the_rater_is_named() -> None:
+    found = standings(by_raters((1000, 0.95), *[(36, 0.3)] * 9))
+    (duel,) = found.duels
+    assert duel.verdict is Verdict.HANGS
+    assert duel.wins.hangs_on is not None and duel.wins.hangs_on.user == "rater-0"
+    assert duel.wins.hangs_on.value == pytest.approx(11 / 36)
+    assert duel.wins.low < 0.5 < duel.wins.high
+    assert {each.duel.verdict for each in found.segments} == {Verdict.HANGS}
+    assert found.raters.influences[0].verdicts == (("a", Verdict.WORSE),)
+
+
+@pytest.mark.parametrize(
+    ("people", "verdict"),
+    [
+        ([(400, 0.9)], Verdict.ONE_RATER),
+        ([(100, 0.8)] * 3, Verdict.FEW_RATERS),
+        ([(1000, 0.7), *[(30, 0.7)] * 11], Verdict.BETTER),
+        ([(30, 0.7)] * 10, Verdict.BETTER),
+        ([(30, 0.3)] * 10, Verdict.WORSE),
+        ([(60, 1.0)] * 5 + [(60, 0.2)] * 3, Verdict.NOT_TOLD_APART),
+    ],
+)
+def test_a_verdict_needs_several_raters_who_agree(people: list[tuple[int, float]], verdict: Verdict) -> None:
+    found = standings(by_raters(*people), dataclasses.replace(RULES, resamples=2))
+    assert [each.verdict for each in found.duels] == [verdict]
+
+
+people = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=12)
+
+
+@settings(max_examples=150)
+@given(people, st.booleans())
+def test_a_verdict_stays_without_any_one_rater(votes: list[tuple[int, int]], shifted: bool) -> None:
+    wins = [min(won + shifted * n // 2, n) for n, won in votes]
+    n, k = np.array([n for n, _ in votes]), np.array(wins)
+    found = judged_of(k, n)
+    if found.verdict.is_certain:
+        assert found.evidence >= 1 / RULES.alpha and found.raters >= 5
+        assert (found.low > 0.5) if found.verdict is Verdict.BETTER else (found.high < 0.5)
+        for at in range(len(n)):
+            rest = judged_of(np.delete(k, at), np.delete(n, at))
+            assert (rest.k / rest.n > 0.5) == (found.verdict is Verdict.BETTER)
+        assert found.turns == ()
+    assert (found.hangs_on is not None) == (found.verdict is Verdict.HANGS)
+    mirrored = judged_of(n - k, n)
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - found.high, 1 - found.low), abs=1e-9)
+    assert mirrored.evidence == pytest.approx(found.evidence, rel=1e-6)
+
+
+def judged_of(k: NDArray[np.int64], n: NDArray[np.int64]) -> Judged:
+    """Return what raters come to who gave `k` of `n` votes for it."""
+    scores = np.concatenate(
+        [np.r_[np.ones(won), np.zeros(all_ - won)] for won, all_ in zip(k, n, strict=True)]
+    )
+    return judged(scores, np.repeat(np.arange(len(n)), n), [f"u{at}" for at in range(len(n))], RULES)
+
+
+@pytest.mark.parametrize(
+    ("raters", "votes", "tastes"), [(10, 30, 1.0), (10, 30, 2.0), (6, 50, 2.0), (8, 50, 50.0)]
+)
+def test_where_tastes_differ_and_nobody_is_better_on_average_hardly_ever_a_verdict_is_given(
+    raters: int, votes: int, tastes: float
+) -> None:
+    chance, given, by_votes = rng(12), 0, 0
+    for _ in range(150):
+        likes = expit(chance.normal(0.0, tastes, raters))
+        eager = np.maximum(1, np.round(votes * chance.dirichlet(np.full(raters, 3.0)) * raters)).astype(int)
+        looks = [
+            judged_of(chance.binomial(part, likes), part)
+            for part in (np.maximum(1, eager // share) for share in (4, 2, 1))
+        ]
+        given += any(each.verdict.is_certain for each in looks)
+        by_votes += any(mean_evidence(each.k, each.n, 0.5) >= 20 for each in looks)
+    assert given / 150 <= 0.05 < by_votes / 150
+
+
+def test_ten_raters_with_thirty_votes_each_mostly_tell_two_thirds_from_one_half() -> None:
+    chance, n = rng(13), np.full(10, 30)
+    told = [judged_of(chance.binomial(n, 0.65), n).verdict is Verdict.BETTER for _ in range(200)]
+    assert np.mean(told) >= 0.6
+
+
+def test_a_side_that_one_rater_always_takes_is_no_bias_of_all() -> None:
+    lazy = [
+        dataclasses.replace(each, choice=Choice.LEFT) if each.user == "rater-0" else each
+        for each in by_raters((400, 0.5), *[(20, 0.5)] * 9)
+    ]
+    assert standings(lazy).shares.left.verdict is Verdict.HANGS
+
+
+def test_where_answers_are_equally_long_or_a_version_kept_to_its_side_the_effect_is_not_known() -> None:
+    alike = decided("a", "b", 30, 20)
+    assert ranked(alike, Held.LENGTH).effect is None
+    assert "equally long" in ranked(alike, Held.LENGTH).why
+    assert ranked(alike, Held.SIDE).effect is not None
+    kept = [ballot(at, "a", "b", Choice.LEFT if at % 3 else Choice.RIGHT) for at in range(60)]
+    assert ranked(kept, Held.SIDE).effect is None and ranked(kept, Held.SIDE).strengths == ()
+    assert "went with the version" in ranked(kept, Held.SIDE).why
+
+
+def test_without_the_only_rater_of_a_version_it_has_no_votes_and_no_place_in_the_order() -> None:
+    cast = [
+        *by_raters(*[(20, 0.6)] * 5),
+        *(dataclasses.replace(each, user="rater-9") for each in decided("c", "b", 4, 4, start=900)),
+    ]
+    (alone,) = [each for each in standings(cast).raters.influences if each.user == "rater-9"]
+    assert alone.silent == ("c",) and alone.order == ()

@@ -80,14 +80,14 @@ def test_a_gateway_without_a_console_takes_no_secret_for_one(replica: RunningStu
 def test_whoami_says_who_is_signed_in_as_the_log_knows_him(keyed: RunningGateway) -> None:
     hashed = KeyedHash(read_secret(keyed.state_dir / "user-hash.key"))
     found = call(keyed, "GET", "/whoami", CONSOLE | bearer("sk-bob")).json()
-    assert found == {"user": hashed("key\0bob"), "group": "beta", "key": "bob"}
+    assert found == {"user": hashed("key\0bob"), "group": "beta", "key": "bob", "keys": True}
 
 
 def test_whoami_without_keys_is_whoever_the_person_says(tmp_path: Path) -> None:
     with gateway(tmp_path, console_sha256=SHA256) as running:
         hashed = KeyedHash(read_secret(tmp_path / "user-hash.key"))
         found = call(running, "GET", "/whoami", HEADERS).json()
-    assert found == {"user": hashed("anonymous\0ann"), "group": "public", "key": None}
+    assert found == {"user": hashed("anonymous\0ann"), "group": "public", "key": None, "keys": False}
 
 
 def test_the_console_may_pin_every_version_whatever_its_persons_group(keyed: RunningGateway) -> None:

@@ -206,6 +206,33 @@ def test_answers_of_a_megabyte_are_too_large_and_smaller_ones_are_not(desk: Runn
     assert len(said(desk, "large-1")) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"category": "kim lee"}, "'category': must be an id: up to 64 letters, digits, "),
+        ({"comparison": "010-1234-5678"}, "'comparison': must be an id: "),
+        ({"language": "한국어"}, "'language': must be the code of a language, such as 'en' or 'pt-BR'"),
+        ({"taken_ms": "ten"}, "'taken_ms': input should be a valid number"),
+        ({"counted": 1}, "'counted': input should be a valid boolean"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_and_in_no_pattern(
+    desk: RunningGateway, changes: Any, words: str
+) -> None:
+    message = post(desk, "/votes", vote(**changes)).json()["error"]["message"]
+    assert message.startswith(words) and "pattern" not in message
+
+
+@pytest.mark.parametrize(("field", "value"), [("digest", "D" * 64), ("sampling", {"Temperature": 1})])
+def test_a_wrong_digest_or_name_of_a_setting_is_said_in_words(
+    desk: RunningGateway, field: str, value: Any
+) -> None:
+    body = vote()
+    body["answers"][0][field] = value
+    message = post(desk, "/votes", body).json()["error"]["message"]
+    assert ": must be a " in message and "pattern" not in message
+
+
 def test_invariant_10_a_vote_is_acknowledged_only_after_all_its_events_are_on_the_disk(
     tmp_path: Path,
 ) -> None:

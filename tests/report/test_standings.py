@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from xml.etree import ElementTree
 
 import numpy as np
@@ -82,3 +83,32 @@ def test_few_raters_are_said_to_make_intervals_too_narrow() -> None:
     found = compute(cast, Rules("base", resamples=50), np.random.default_rng(5))
     assert "too narrow" in report.to_text(found, "t")
     assert "too narrow" not in report.to_text(standings({"base": 0.0, "other": 0.5}), "t")
+
+
+def test_a_verdict_that_hangs_on_one_rater_says_so_first_and_names_the_rater() -> None:
+    eager = [dataclasses.replace(each, user="ee" * 16) for each in decided("other", "base", 570, 30)]
+    rest = decided("other", "base", 60, 140, start=1000)
+    found = compute(eager + rest, Rules("base", resamples=50), np.random.default_rng(6))
+    text = report.to_text(found, "t")
+    assert "no verdict on other (hangs on one rater): it wins 78.8% of 800 votes" in text
+    assert "30.0% without eeeeeeee (600 votes)" in text and "is better" not in text
+    assert report.to_json(found)["duels"][0]["verdict"] == "hangs on one rater"
+    assert report.document(found, "t").level == "inconclusive"
+
+
+def test_of_a_lone_rater_and_of_answers_of_one_length_only_what_is_known_is_said() -> None:
+    cast = [dataclasses.replace(each, user="aa" * 16) for each in decided("other", "base", 2, 1)]
+    text = report.to_text(compute(cast, Rules("base", resamples=50), np.random.default_rng(7)), "t")
+    assert "All votes are of one rater, aaaaaaaa." in text and "one rater only" in text
+    assert "What length wins is not known: the two answers of every vote are equally long." in text
+    assert "twice as long" not in text and "others' votes" not in text
+
+
+def test_a_version_on_which_one_rater_alone_voted_is_said_to_have_no_votes_without() -> None:
+    alone = [dataclasses.replace(each, user="bb" * 16) for each in decided("new", "base", 4, 4, start=900)]
+    found = compute(
+        decided("other", "base", 40, 30) + alone, Rules("base", resamples=50), np.random.default_rng(8)
+    )
+    text = report.to_text(found, "t")
+    assert "without bbbbbbbb (8 votes) new has no votes" in text
+    assert "by up to 0.00" not in text

@@ -1,27 +1,39 @@
 """Signing in and out, and the choice of a language: pages of our own, before any of Gradio's.
 
-A key goes to the gateway, which says whether it is one; how often somebody may guess is the gateway's to limit (429).
+A key goes to the gateway, which says whether it is one. How often one address may sign in is limited here (`pace`), how
+often all of them may guess at the gateway.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from importlib import resources
 from urllib.parse import parse_qs
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from runner.console.people.gateway import Gateway, Refused, Trouble
+from runner.console.people.pace import Pace
 from runner.console.people.ports import Key, Person
-from runner.console.people.sessions import Sessions
+from runner.console.people.sessions import Full, Sessions
 from runner.console.people.visits import LANGUAGE, Receive, Reply, Visit, read, to
 from runner.console.people.words import LANGUAGES, Words
 
 NAME_CHARACTERS = 80
 FORM_BYTES = 8192
+FIELDS = 8
 ASK_EVERY_S = 30.0
 _STATUS = {Trouble.UNKNOWN_KEY: 401, Trouble.TOO_OFTEN: 429}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """How the gateway lets people in; by a key where that is not known."""
+
+    by_name: bool = False
+    by_key: bool = True
 
 
 class Entrance:
@@ -29,8 +41,9 @@ class Entrance:
 
     def __init__(self, sessions: Sessions, gateway: Gateway, environment: str) -> None:
         self._sessions, self._gateway, self._environment = sessions, gateway, environment
-        self._by_name: bool | None = None
+        self._ways: _Ways | None = None
         self._asked, self._clock = 0.0, time.monotonic
+        self._pace = Pace()
         self.cookie = cookie(environment)
         loader = PackageLoader(__package__, "assets")
         self._page = Environment(loader=loader, autoescape=select_autoescape()).get_template("sign_in.html")
@@ -58,35 +71,34 @@ class Entrance:
                 found = to("/", _kept(LANGUAGE, language, "Max-Age=31536000"))
         return found
 
-    async def _lets_in_by_name(self) -> bool:
-        """Return whether the gateway asks for no key; seldom asked, since each such question counts as a guess.
+    async def _ways_in(self) -> _Ways:
+        """Return how the gateway lets people in; seldom asked, since each such question counts as a guess.
 
         Raises Refused where it cannot be known.
         """
-        if self._by_name is None or self._clock() - self._asked >= ASK_EVERY_S:
+        if self._ways is None or self._clock() - self._asked >= ASK_EVERY_S:
             try:
-                await self._gateway.who(None)
-                self._by_name = True
+                self._ways = _Ways(by_name=True, by_key=(await self._gateway.who(None))["keys"])
             except Refused as refused:
                 if refused.trouble is not Trouble.UNKNOWN_KEY:
                     raise
-                self._by_name = False
+                self._ways = _Ways()
             self._asked = self._clock()
-        return self._by_name
+        return self._ways
 
     async def _sign_in(
         self, visit: Visit, said: str = "", status: int = 200, *, by_key: bool = False
     ) -> Reply:
         """Return the page; `by_key` opens the form for a key where a name would do."""
-        by_name = False
+        ways = _Ways()
         try:
-            by_name = await self._lets_in_by_name()
+            ways = await self._ways_in()
         except Refused as refused:
             said = said or in_words(visit.words, refused)
         page = self._page.render(
             words=visit.words,
             said=said,
-            by_name=by_name,
+            ways=ways,
             by_key=by_key,
             environment=self._environment,
             style=self._style,
@@ -95,24 +107,47 @@ class Entrance:
         return Reply(status, page.encode(), "text/html; charset=utf-8", ((b"cache-control", b"no-store"),))
 
     async def _enter(self, visit: Visit, receive: Receive) -> Reply:
-        form = parse_qs((await read(receive, FORM_BYTES) or b"").decode("utf-8", "replace"), max_num_fields=8)
-        name, key = (" ".join(form.get(each, [""])[0].split()) for each in ("name", "key"))
+        form, say = _form(await read(receive, FORM_BYTES)), visit.words
+        if form is None:
+            return await self._sign_in(visit, say("sign_in.no_form"), 400)
+        name, key = (" ".join(form.get(each, "").split()) for each in ("name", "key"))
         by_key = "key" in form or "account" in form
-        say = visit.words
         if by_key and not re.fullmatch(r"[\x21-\x7e]{1,512}", key):
             return await self._sign_in(visit, say("sign_in.missing_key"), 400, by_key=True)
         if not by_key and not (0 < len(name) <= NAME_CHARACTERS and name.isprintable()):
             return await self._sign_in(visit, say("sign_in.missing_name"), 400)
-        held = Key(key) if key else None
         try:
-            found = await self._gateway.who(Person(name, held))
+            known = await self._known(visit, name, Key(key) if key else None)
         except Refused as refused:
             wrong = refused.trouble is Trouble.UNKNOWN_KEY
             told = say("sign_in.wrong_key") if wrong else in_words(say, refused)
             return await self._sign_in(visit, told, _STATUS.get(refused.trouble, 502), by_key=by_key)
         self._sessions.end(visit.cookies.get(self.cookie))
-        known = Person(name or found["key"] or "?", held, found["group"], found["user"])
-        return to("/", _kept(self.cookie, self._sessions.begin(known), "HttpOnly"))
+        try:
+            token = self._sessions.begin(known)
+        except Full:
+            return await self._sign_in(visit, say("sign_in.full"), 503, by_key=by_key)
+        return to("/", _kept(self.cookie, token, "HttpOnly"))
+
+    async def _known(self, visit: Visit, name: str, key: Key | None) -> Person:
+        """Return who signs in as the gateway knows them. Raises Refused, also for a key that it does not look at."""
+        if wait := self._pace.wait_s(visit.address):
+            raise Refused(Trouble.TOO_OFTEN, wait_s=wait)
+        found = await self._gateway.who(Person(name, key))
+        if key is not None and found["key"] is None:
+            raise Refused(Trouble.UNKNOWN_KEY)
+        return Person(name or found["key"], key, found["group"], found["user"])
+
+
+def _form(body: bytes | None) -> dict[str, str] | None:
+    """Return the first value of each field; None for what is no form: too long, too many fields, no UTF-8."""
+    if body is None:
+        return None
+    try:
+        found = parse_qs(body.decode("utf-8"), max_num_fields=FIELDS, errors="strict")
+    except ValueError:
+        return None
+    return {field: values[0] for field, values in found.items()}
 
 
 def cookie(environment: str) -> str:

@@ -88,7 +88,9 @@ class Gateway:
         self._url, self._secret, self._session = url.rstrip("/"), secret, session
 
     async def who(self, person: Person | None) -> Mapping[str, Any]:
-        """Return `{user, group, key}` of a person, or of somebody who says nothing. Raises Refused."""
+        """Return `{user, group, key, keys}` of a person, or of somebody who says nothing; `key` is the name of the key
+        that was sent, null for none and for one that is not looked at, `keys` whether there are any. Raises Refused.
+        """
         found: Mapping[str, Any] = await self._call("GET", "/whoami", person)
         return found
 

@@ -13,6 +13,8 @@ from runner.console.people.ports import Person
 IDLE_S = 12 * 3600.0
 """A session that nobody used for so long has ended."""
 MOST = 2000
+RECENT_S = 3600.0
+"""Where there are `MOST`, a session that was used so lately still gives way to nobody."""
 PAGES = 50
 """Pages of one browser that may be open at a time; the oldest is forgotten."""
 
@@ -27,6 +29,10 @@ class Session:
     """The ids that Gradio gave this browser's open pages."""
 
 
+class Full(Exception):
+    """All places are taken by people who were here lately."""
+
+
 class Sessions:
     """All of them. Times are monotonic seconds."""
 
@@ -37,11 +43,15 @@ class Sessions:
         """Id of a page -> token of the browser that opened it."""
 
     def begin(self, person: Person) -> str:
-        """Return the token of a new session."""
-        while len(self._by_token) >= MOST:
-            self.end(next(iter(self._by_token)))
+        """Return the token of a new session; of too many, the one that nobody used for longest ends. Raises Full."""
+        now = self._clock()
+        if len(self._by_token) >= MOST:
+            oldest, session = next(iter(self._by_token.items()))
+            if now - session.used <= RECENT_S:
+                raise Full
+            self.end(oldest)
         token = secrets.token_urlsafe(32)
-        self._by_token[token] = Session(person, self._clock())
+        self._by_token[token] = Session(person, now)
         return token
 
     def person(self, token: str | None) -> Person | None:

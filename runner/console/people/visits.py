@@ -40,6 +40,8 @@ class Visit:
     query: bytes
     headers: dict[bytes, bytes]
     cookies: dict[str, str]
+    address: str
+    """Of whoever connected: the browser, or the proxy before it."""
 
     @property
     def host(self) -> str:
@@ -79,7 +81,9 @@ def visit(scope: Scope) -> Visit:
     except CookieError:
         jar.clear()
     cookies = {name: each.value for name, each in jar.items()}
-    return Visit(scope["path"], scope["method"], scope["query_string"], headers, cookies)
+    client = scope.get("client")
+    address = str(client[0]) if client else ""
+    return Visit(scope["path"], scope["method"], scope["query_string"], headers, cookies, address)
 
 
 async def read(receive: Receive, most: int) -> bytes | None:

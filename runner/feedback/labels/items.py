@@ -62,6 +62,18 @@ def items(records: Iterable[Record], ballots: Iterable[Ballot]) -> tuple[Item, .
     return tuple(sorted(by_key.values(), key=_order))
 
 
+def judgeable(records: Iterable[Record], ballots: Iterable[Ballot]) -> frozenset[str]:
+    """Return every id under which a label may speak of these; a label of another item is about nothing here.
+
+    Ids of votes that do not count, and of what nobody has to judge any more, are among them: what was said of them is
+    kept.
+    """
+    names = {each.id for each in records}
+    for ballot in ballots:
+        names |= {ballot.id, preference_id(ballot)}
+    return frozenset(names)
+
+
 def independent(labels: Iterable[Label], judged: Iterable[Item]) -> tuple[Label, ...]:
     """Return the labels whose writer had no part in the item; the queue shows nobody his own, a client of its own may.
 

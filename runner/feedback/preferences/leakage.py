@@ -1,8 +1,10 @@
 """Questions that training may not see: those of the evaluation suites, and those that are kept for new cases.
 
-A suite that was trained on measures memory. So everything that the user said in a conversation is compared with every
-question of every suite, both as written and with personal data masked, as what was collected is. It leaks where it is
-the same after folding, nearly the same, or where one holds the other whole: a greeting makes no new question.
+A suite that was trained on measures memory. So everything that was said in a conversation, by its user, in its system
+message or in earlier answers, is compared with every question of every suite, both as written and with personal data
+masked, as what was collected is. It leaks where it is the same after folding, nearly the same, or holds a question
+whole, be it with a few words put in: a greeting makes no new question. What the user said leaks also where it is a
+whole part of a question. Accents, spaces and what cannot be seen make no difference.
 
 Questions kept for cases are drawn by a hash of the question alone: the draw is the same in every snapshot, so that what
 was trained on last month is no case this month. Pure.
@@ -10,20 +12,22 @@ was trained on last month is no case this month. Pure.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner import digest
 from runner.feedback.preferences.likeness import Match, Neighbours, fold, likeness
 from runner.feedback.preferences.pairs import asked
+from runner.feedback.preferences.quoted import Quoted
 from runner.feedback.records import Messages
 
 Mask = Callable[[str], str]
 """Takes personal data out of a text, as it was taken out of what was collected."""
-LONG = 12
-"""Characters from which a question that stands whole in another one is taken for the same."""
 _WHOLE = 1 << 48
+_MARKS = re.compile("[\u0300-\u036f]")
+_NO_LETTERS = str.maketrans("ı", "i", "<>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,39 +59,39 @@ class Guarded:
         for suite in suites:
             for name, question in suite.questions.items():
                 for text in (question, mask(question)):
-                    self._owners.setdefault(fold(text), (suite.name, name))
+                    self._owners.setdefault(bare(text), (suite.name, name))
         self._near = Neighbours(self._owners, floor)
-        self._whole = [f" {text} " for text in sorted(self._owners) if len(text) >= LONG]
-        self._all = "\n".join(self._whole)
-        self._by_word = _by_rarest_word(self._whole)
+        self._quoted = Quoted(self._owners)
+        self._known: dict[tuple[str, bool], Match | None] = {}  # people ask the same again and again
 
     def leak(self, prompt: Messages) -> Leak | None:
         """Return the question of a suite that a conversation asks most nearly, None where it asks none."""
-        found = [match for text in asked(prompt) for match in self._near.of(text)[:1] or self._within(text)]
+        said = {(bare(each.get("content", "")), each.get("role") == "user") for each in prompt}
+        found = [match for text, is_asked in said if (match := self._nearest(text, is_asked))]
         if not found:
             return None
         nearest = max(found, key=lambda match: (match.likeness, match.text))
         return Leak(*self._owners[nearest.text], nearest.likeness)
 
-    def _within(self, text: str) -> list[Match]:
-        """Return a question that stands whole in a text, or in which the text stands; the most alike."""
-        folded = fold(text)
-        padded = f" {folded} "
-        known = {question for word in padded.split() for question in self._by_word.get(word, ())}
-        held = [question for question in known if question in padded]
-        if len(folded) >= LONG and padded in self._all:
-            held += [question for question in self._whole if padded in question]
-        found = (Match(question.strip(), likeness(question, text)) for question in held)
-        return sorted(found, key=lambda match: (-match.likeness, match.text))[:1]
+    def _nearest(self, text: str, is_asked: bool) -> Match | None:
+        key = (text, is_asked)
+        if key not in self._known:
+            self._known[key] = next(iter(self._near.of(text) or self._standing(text, is_asked)), None)
+        return self._known[key]
+
+    def _standing(self, text: str, is_asked: bool) -> list[Match]:
+        """Return the questions that stand in a text, or of which a text that was asked is a part; likest first."""
+        held = self._quoted.within(text)
+        if is_asked:
+            held |= self._quoted.around(text)
+        found = (Match(question, likeness(question, text)) for question in held)
+        return sorted(found, key=lambda match: (-match.likeness, match.text))
 
 
-def _by_rarest_word(questions: Sequence[str]) -> dict[str, list[str]]:
-    """Return questions by the word of theirs that fewest others have: a text that holds one whole has that word."""
-    held = Counter(word for question in questions for word in set(question.split()))
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for question in questions:
-        found[min(question.split(), key=lambda word: (held[word], word))].append(question)
-    return dict(found)
+def bare(text: str) -> str:
+    """Return a text folded, without accents and without the brackets of pseudonyms."""
+    letters = _MARKS.sub("", unicodedata.normalize("NFD", text)) if not text.isascii() else text
+    return " ".join(fold(letters).translate(_NO_LETTERS).split())
 
 
 class HeldOut:

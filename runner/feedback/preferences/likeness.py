@@ -1,17 +1,19 @@
 """How alike two texts are by their letters, and which of many texts are nearly the same as one.
 
-Two answers, two questions, a question of a training row and one of a suite are all compared by this measure: the cosine
-of the counts of runs of three characters, after folding. It needs no model, takes time in proportion to the length
-(an edit distance takes its square, and answers may be a megabyte long), and knows any script. Two texts of which
-each has a number that the other lacks are told apart by it, however much they share: 10:00 is not 11:00. What means
-the same in other words is not found. `near`, which thins out what is extracted, asks for more sameness and may miss
-some; here a typing error in a short question must not hide a leak, and one set is looked for in another. Pure.
+Two answers, two questions, a question of a training row and one of a suite are all compared by this measure: the
+cosine of the counts of runs of three characters, after folding, and 1 where only spaces differ. It needs no model,
+takes time in proportion to the length (an edit distance takes its square, and answers may be a megabyte long), and
+knows any script. Two texts of which each has a number that the other lacks are told apart by it, however much they
+share: 10:00 is not 11:00. What means the same in other words is not found. `near`, which thins out what is extracted,
+asks for more sameness and may miss some; here a typing error in a short question must not hide a leak, and one set is
+looked for in another. Pure.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,13 +31,38 @@ _DIGITS = 9
 _KNOWN = 20_000
 
 _PSEUDONYM = re.compile(r"<([a-z_]+?)_\d+>")
-_BETWEEN = re.compile(r"[^\w<>]+")
+_BETWEEN = re.compile(r"(?:[^\w<>]|_)+")
 _NUMBER = re.compile(r"\d+")
+_SPACE = re.compile(r"(?<!\d) | (?!\d)")
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+"""What takes no place on a screen and is no format character by its category: fillers, joiners, selectors."""
+_LOOKS = str.maketrans(
+    "авсԁеһіјӏкмнорԛѕтѵԝхуαβεζηικνορτυχγօսոհցզյɑɡ",
+    "abcdehijlkmhopqstvwxyabezhikvoptuxyounhgqjag",
+)
+"""Small letters of other scripts that look like Latin ones, in one of their cases; the commonest of Unicode's list."""
 
 
 def fold(text: str) -> str:
-    """Return a text without what makes no difference: case, width, punctuation, spacing, the numbers of pseudonyms."""
-    return _BETWEEN.sub(" ", _PSEUDONYM.sub(r"<\1>", plain(text))).strip()
+    """Return a text without what makes no difference to a reader.
+
+    That is case, width, punctuation, how many spaces, what is not seen, which of several letters that look alike, and
+    the numbers of pseudonyms. What is folded stays as it is when it is folded again.
+    """
+    spelled = plain(text) if text.isascii() else plain(_seen(text)).translate(_LOOKS)
+    return _BETWEEN.sub(" ", _PSEUDONYM.sub(r"<\1>", spelled)).strip()
+
+
+def squeezed(folded: str) -> str:
+    """Return a folded text without spaces, save between two numbers: in Korean people leave out spaces as they like."""
+    return _SPACE.sub("", folded)
+
+
+def _seen(text: str) -> str:
+    formats = {ord(each): None for each in set(text) if unicodedata.category(each) == "Cf"}
+    return _UNSEEN.sub("", text.translate(formats))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +71,11 @@ class _Sketch:
 
     weights: Mapping[str, float]
     numbers: frozenset[str]
+    squeezed: str
 
 
 def likeness(one: str, other: str) -> float:
-    """Return how alike two texts are, from 0 (no run in common) to 1 (the same after folding)."""
+    """Return how alike two texts are, from 0 (no run in common) to 1 (the same after folding, but for spaces)."""
     return _likeness(_sketch(fold(one)), _sketch(fold(other)))
 
 
@@ -73,8 +101,11 @@ class Neighbours:
         folded = sorted({fold(text) for text in texts})
         self._held = Counter(run for text in folded for run in _sketch(text).weights)
         self._by_run: dict[str, list[str]] = defaultdict(list)
+        self._by_letters: dict[str, list[str]] = defaultdict(list)
         for text in folded:
-            for run in self._rarest(_sketch(text)):
+            sketch = _sketch(text)
+            self._by_letters[sketch.squeezed].append(text)
+            for run in self._rarest(sketch):
                 self._by_run[run].append(text)
 
     def of(self, text: str) -> list[Match]:
@@ -87,6 +118,7 @@ class Neighbours:
     def _search(self, folded: str) -> list[Match]:
         sketch = _sketch(folded)
         near = {other for run in self._rarest(sketch) for other in self._by_run.get(run, ())}
+        near.update(self._by_letters.get(sketch.squeezed, ()))
         found = (Match(other, _likeness(sketch, _sketch(other))) for other in near)
         enough = (match for match in found if match.likeness >= self._floor - _ROUNDING)
         return sorted(enough, key=lambda match: (-match.likeness, match.text))
@@ -124,10 +156,13 @@ def _sketch(folded: str) -> _Sketch:
     text = f" {folded[:READ]} "
     counts = Counter(text[at : at + _RUN] for at in range(max(1, len(text) - _RUN + 1)))
     norm = math.sqrt(sum(count * count for count in counts.values()))
-    return _Sketch({run: count / norm for run, count in counts.items()}, frozenset(_NUMBER.findall(text)))
+    weights = {run: count / norm for run, count in counts.items()}
+    return _Sketch(weights, frozenset(_NUMBER.findall(text)), squeezed(text.strip()))
 
 
 def _likeness(one: _Sketch, other: _Sketch) -> float:
+    if one.squeezed == other.squeezed:
+        return 1.0
     mine, yours = one.weights, other.weights
     # fsum: the order of a set differs from run to run, and no sum may.
     found = round(math.fsum(mine[run] * yours[run] for run in mine.keys() & yours.keys()), _DIGITS)

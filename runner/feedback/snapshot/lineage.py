@@ -7,20 +7,25 @@ asked is the caller's. Users stand in it shortened. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from runner import digest
 from runner.errors import terminal
 from runner.feedback.collected import Collected
+from runner.feedback.extraction import words
 from runner.feedback.labels.items import preference_id
-from runner.feedback.records import Answer, Ballot, Label, Record
+from runner.feedback.records import Answer, Ballot, Label, Record, question
 
 SHOWN = 10
 """Ids that an ambiguous prefix names."""
+EXCERPT = 80
+"""Characters that are shown of an answer that differs, about where it does."""
 Row = Mapping[str, Any]
+_PLACEHOLDER = re.compile(r"<([A-Z_]+)_[0-9]+>")
 
 
 class Step(StrEnum):
@@ -39,12 +44,16 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One step: what it is about and what is known of it; `broken` says why the way does not go on here."""
+    """One step: what it is about and what is known of it; `broken` says why the way does not go on here.
+
+    `texts` are what people and versions wrote, masked: what each is -> the text.
+    """
 
     step: Step
     id: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     broken: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,8 @@ class Traced:
     ballots: tuple[Ballot, ...]
     labels: tuple[Label, ...]
     rejected: tuple[Row, ...]
+    synthetic: tuple[Row, ...] = ()
+    """Pairs that were made of it by augmentation, or that it was about."""
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -68,6 +79,25 @@ class Traced:
         """Ids of the answers that were compared."""
         sides = (answer for ballot in self.ballots for answer in (ballot.left, ballot.right))
         return tuple(dict.fromkeys(answer.response for answer in sides if answer.response))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer as the log has it: the events of its request and of its content, None where they are not there."""
+
+    response: str
+    request: Mapping[str, Any] | None
+    content: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a vote says of an answer; empty what it does not say."""
+
+    vote: str
+    version: str
+    digest: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +128,10 @@ class Known:
                 found.setdefault(name, set()).add(ballot.id)
         for label in self.collected.labels:
             found.setdefault(label.id, set()).add(label.item)
+        for made in self.collected.synthetic or ():
+            found[str(made["id"])] = {str(made["id"]), *map(_item, made["sources"])}
         for _, row in rows:
-            found[row["id"]] = {row["id"]}
+            found.setdefault(row["id"], set()).add(row["id"])
         for row in self.rejected:
             found.setdefault(row["id"], set()).add(_item(row["id"]))
         return found
@@ -121,15 +153,19 @@ class Known:
             tuple(ballots),
             tuple(each for each in self.collected.labels if each.item in judged),
             tuple(each for each in self.rejected if _item(each["id"]) in items),
+            tuple(each for each in self.collected.synthetic or () if each["id"] in items),
         )
 
 
 def collected_links(traced: Traced) -> Iterator[Link]:
     """Yield what was collected, the labels on it, and what the checks said."""
     for ballot in traced.ballots:
-        yield Link(Step.COLLECTED, ballot.id, _of_ballot(ballot))
+        yield Link(Step.COLLECTED, ballot.id, _of_ballot(ballot), texts=_said_in_ballot(ballot))
     for record in traced.records:
-        yield Link(Step.COLLECTED, record.id, _of_record(record))
+        yield Link(Step.COLLECTED, record.id, _of_record(record), texts=_said_in_record(record))
+    for made in traced.synthetic:
+        texts = {"question": question(made["prompt"]), "chosen": made["chosen"], "rejected": made["rejected"]}
+        yield Link(Step.COLLECTED, str(made["id"]), {"synthetic": True, **made["how"]}, texts=texts)
     for label in traced.labels:
         yield Link(Step.LABEL, label.id, _of_label(label))
     if not traced.ballots and not traced.records:
@@ -163,6 +199,57 @@ def event_link(step: Step, name: str, event: Mapping[str, Any] | None, names: Se
     return Link(step, name, facts)
 
 
+def answered_link(asked: Asked, names: Sequence[str], votes: Sequence[Claim]) -> Link:
+    """Return the link of an answer that was compared; broken, too, where a vote says otherwise of it."""
+    link = event_link(Step.REQUEST, asked.response, asked.request, names)
+    return replace(link, broken="; ".join([*filter(None, [link.broken]), *_differences(asked, votes)]))
+
+
+def claims(ballots: Iterable[Ballot], events: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Claim]]:
+    """Return what votes say of each answer, by its response's id; `events` are those of votes that the log has.
+
+    The text is the event's: that of what was collected is masked once more.
+    """
+    found: dict[str, list[Claim]] = {}
+    for ballot in ballots:
+        event = events.get(ballot.id, {})
+        for side, answer in (("left", ballot.left), ("right", ballot.right)):
+            text = str(event.get(f"loop.{side}.answer") or "")
+            claim = Claim(ballot.id, answer.version, answer.digest, text)
+            found.setdefault(answer.response, []).append(claim)
+    return found
+
+
+def _differences(asked: Asked, votes: Iterable[Claim]) -> Iterator[str]:
+    """Yield where votes and the log contradict each other; what one of them does not say contradicts nothing."""
+    request = asked.request or {}
+    answered = words.reply((asked.content or {}).get("gen_ai.output.messages") or "")
+    for vote in votes:
+        for what, said, logged in (
+            ("version", vote.version, request.get("loop.version")),
+            ("digest", vote.digest, request.get("loop.adapter.digest")),
+        ):
+            if said and logged and said != logged:
+                yield f"vote {vote.vote} says {what} '{said}', and the request '{logged}'"
+        said, logged = _alike(vote.text), _alike(answered)
+        if said and logged and said != logged:
+            said, logged = _where_they_differ(said, logged)
+            yield f"vote {vote.vote} says that the answer was '{said}', and the log '{logged}'"
+
+
+def _alike(text: str) -> str:
+    """Return a text as it counts for being the same: its vote and its request number placeholders on their own."""
+    return " ".join(_PLACEHOLDER.sub(r"<\1>", text).split())
+
+
+def _where_they_differ(one: str, other: str) -> tuple[str, str]:
+    """Return the part of two texts that begins shortly before they differ."""
+    pairs = enumerate(zip(one, other, strict=False))
+    at = next((at for at, (mine, yours) in pairs if mine != yours), min(len(one), len(other)))
+    begin = max(0, at - EXCERPT // 2)
+    return one[begin : begin + EXCERPT], other[begin : begin + EXCERPT]
+
+
 def _of_ballot(ballot: Ballot) -> dict[str, Any]:
     return {
         "comparison": ballot.comparison,
@@ -173,6 +260,17 @@ def _of_ballot(ballot: Ballot) -> dict[str, Any]:
         "at_us": ballot.at_us,
         "masked": dict(ballot.masked),
     }
+
+
+def _said_in_ballot(ballot: Ballot) -> dict[str, str]:
+    texts = {"question": question(ballot.prompt), "left": ballot.left.text, "right": ballot.right.text}
+    return texts | ({"better": ballot.correction} if ballot.correction else {})
+
+
+def _said_in_record(record: Record) -> dict[str, str]:
+    texts = {"question": question(record.prompt), "answer": record.answer}
+    others = {"other": record.other, "better": record.correction}
+    return texts | {name: text for name, text in others.items() if text}
 
 
 def _of_answer(answer: Answer) -> dict[str, Any]:

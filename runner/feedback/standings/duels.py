@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from runner.feedback.records import Ballot, Choice
-from runner.feedback.standings.bouts import Bouts, Floats
+from runner.feedback.standings.bouts import Bouts, Floats, Places
 from runner.feedback.standings.figures import Rate, Rules, Verdict, rate
+from runner.feedback.standings.judging import Judged, judged
 from runner.stats.multiple import e_bh
 
 SEGMENTED = ("category", "language", "group")
@@ -20,7 +21,7 @@ class Duel:
     """A version against the baseline. The interval holds for this one, however often one looks."""
 
     version: str
-    wins: Rate
+    wins: Judged
     verdict: Verdict
 
 
@@ -49,9 +50,9 @@ def duels(bouts: Bouts, rules: Rules) -> tuple[Duel, ...]:
     """Return every version that met the baseline, by name."""
     found = []
     for version in bouts.versions:
-        scores = scores_against_baseline(bouts, version, rules.baseline)
+        scores, raters = _against_baseline(bouts, version, rules.baseline)
         if len(scores):
-            wins = rate(float(scores.sum()), len(scores), rules)
+            wins = judged(scores, raters, bouts.users, rules)
             found.append(Duel(version, wins, wins.verdict))
     return tuple(found)
 
@@ -59,13 +60,15 @@ def duels(bouts: Bouts, rules: Rules) -> tuple[Duel, ...]:
 def segment_duels(bouts: Bouts, rules: Rules) -> tuple[SegmentDuel, ...]:
     """Return the duels of every segment.
 
-    Of all verdicts but "not told apart" a share of at most alpha is wrong, on average, whatever the number of
-    segments (Benjamini and Hochberg's procedure for e-values).
+    Of all "better" and "worse" a share of at most alpha is wrong, on average, whatever the number of segments
+    (Benjamini and Hochberg's procedure for e-values).
     """
     found = list(_segments(bouts, rules))
     certain = set(e_bh([each.duel.wins.evidence for each in found], rules.alpha))
     return tuple(
-        each if at in certain else replace(each, duel=replace(each.duel, verdict=Verdict.NOT_TOLD_APART))
+        replace(each, duel=replace(each.duel, verdict=Verdict.NOT_TOLD_APART))
+        if each.duel.verdict.is_certain and at not in certain
+        else each
         for at, each in enumerate(found)
     )
 
@@ -82,14 +85,15 @@ def liked(bouts: Bouts, rules: Rules) -> tuple[Liked, ...]:
     return tuple(found)
 
 
-def scores_against_baseline(bouts: Bouts, version: str, baseline: str) -> Floats:
-    """Return 1, a half or 0 for each vote on a version and the baseline; empty for the baseline itself."""
+def _against_baseline(bouts: Bouts, version: str, baseline: str) -> tuple[Floats, Places]:
+    """Return 1, a half or 0 for each vote on a version and the baseline, and who gave it; none for the baseline."""
     if baseline not in bouts.versions or version == baseline:
-        return np.zeros(0)
+        return np.zeros(0), np.zeros(0, dtype=np.int64)
     one, base = bouts.versions.index(version), bouts.versions.index(baseline)
     left = (bouts.left == one) & (bouts.right == base)
     right = (bouts.right == one) & (bouts.left == base)
-    return np.concatenate([bouts.score[left], 1.0 - bouts.score[right]])
+    scores = np.concatenate([bouts.score[left], 1.0 - bouts.score[right]])
+    return scores, np.concatenate([bouts.user[left], bouts.user[right]])
 
 
 def _segments(bouts: Bouts, rules: Rules) -> Iterator[SegmentDuel]:
@@ -98,8 +102,7 @@ def _segments(bouts: Bouts, rules: Rules) -> Iterator[SegmentDuel]:
         for segment in sorted(set(names) - {""}):
             inside = np.array([name == segment for name in names])
             for duel in duels(bouts.only(inside), rules):
-                verdict = Verdict.BETTER if duel.wins.k > duel.wins.n / 2.0 else Verdict.WORSE
-                yield SegmentDuel(by, segment, replace(duel, verdict=verdict))
+                yield SegmentDuel(by, segment, duel)
 
 
 def _segment(ballot: Ballot, by: str) -> str:

@@ -1,21 +1,32 @@
-"""Shares with intervals, verdicts, and the rules by which all of the standings are computed."""
+"""Shares with intervals, the words of verdicts, and the rules by which all of the standings are computed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runner.stats.intervals import mean_evidence, mean_interval
+from runner.stats.intervals import mean_interval
 
 EVEN = 0.5
 
 
 class Verdict(StrEnum):
-    """What is certain of a version beside the baseline."""
+    """What is certain of a version beside the baseline, or why nothing is."""
 
     BETTER = "better"
     WORSE = "worse"
     NOT_TOLD_APART = "not told apart"
+    HANGS = "hangs on one rater"
+    """The votes tell, and would not without the votes of one person."""
+    ONE_RATER = "one rater only"
+    """All votes are of one person."""
+    FEW_RATERS = "too few raters"
+    """The votes tell, and too few people gave them to know whether others agree."""
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it says which of two is better."""
+        return self in (Verdict.BETTER, Verdict.WORSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +71,8 @@ class Rate:
         """The mean; None without outcomes."""
         return self.k / self.n if self.n else None
 
-    @property
-    def verdict(self) -> Verdict:
-        """Which side of one half the whole interval lies on."""
-        if self.low > EVEN:
-            return Verdict.BETTER
-        return Verdict.WORSE if self.high < EVEN else Verdict.NOT_TOLD_APART
-
-    @property
-    def evidence(self) -> float:
-        """The e-value against one half: 1 says nothing, 1/alpha is where the interval leaves it out."""
-        return mean_evidence(self.k, self.n, EVEN)
-
 
 def rate(k: float, n: int, rules: Rules) -> Rate:
-    """Return a rate with its interval, [0, 1] without outcomes."""
+    """Return a rate whose interval takes outcomes as independent of each other, [0, 1] without outcomes."""
     low, high = mean_interval(k, n, rules.alpha)
     return Rate(float(k), int(n), float(low), float(high))

@@ -79,6 +79,15 @@ def fit_once(of: Design) -> Floats:
     return np.asarray(fit(of, np.ones((1, 1)), np.zeros(len(of.left), dtype=np.int64))[0])
 
 
+def is_identified(of: Design) -> bool:
+    """Return whether votes can tell the covariates from the versions: no covariate is a sum of the other columns."""
+    products = of.matrix.T @ of.matrix
+    of_versions = products[: of.versions, : of.versions]
+    return int(np.linalg.matrix_rank(products)) == int(
+        np.linalg.matrix_rank(of_versions) + of.covariates.shape[1]
+    )
+
+
 def is_separated(of: Design, parameters: Floats) -> bool:
     """Return whether the parameters explain every vote, so that some of them have no bound."""
     return bool(np.all((2.0 * of.score - 1.0) * (of.matrix @ parameters) > 0.0))

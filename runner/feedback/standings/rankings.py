@@ -21,7 +21,16 @@ from scipy.special import expit, ndtr, stdtrit
 
 from runner.feedback.standings.bouts import Bouts, Floats, Places
 from runner.feedback.standings.figures import Figure, Rules
-from runner.feedback.standings.fit import among, comparable, design, fit, fit_once, is_separated
+from runner.feedback.standings.fit import (
+    Design,
+    among,
+    comparable,
+    design,
+    fit,
+    fit_once,
+    is_identified,
+    is_separated,
+)
 
 
 class Held(StrEnum):
@@ -60,6 +69,8 @@ class Ranking:
     votes: int
     unit: Unit
     effect: Figure | None = None
+    why: str = ""
+    """Why there is none."""
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -81,14 +92,13 @@ def ranking(bouts: Bouts, held: Held, rules: Rules, generator: np.random.Generat
     ranked = ranked_group(usable, rules.baseline)
     inside = usable.only(among(usable, ranked))
     cluster, unit = clusters(inside, rules)
-    nothing = Ranking(held, (), len(inside), unit)
-    if not len(inside):
-        return nothing
     columns = {Held.NOTHING: (), Held.LENGTH: (inside.longer,), Held.SIDE: (np.ones(len(inside)),)}[held]
     of = design(inside, *columns)
+    if why := _unidentified(inside, held, of):
+        return Ranking(held, (), len(inside), unit, why=why)
     found = fit_once(of)
     if is_separated(of, found):
-        return nothing
+        return Ranking(held, (), len(inside), unit, why="the votes leave nothing to chance")
     number = int(cluster.max()) + 1
     drawn = generator.multinomial(number, np.full(number, 1.0 / number), size=rules.resamples)
     again = fit(of, drawn.astype(np.float64), cluster, found)
@@ -100,6 +110,15 @@ def ranking(bouts: Bouts, held: Held, rules: Rules, generator: np.random.Generat
         unit,
         _effect(held, found, _Again(again, tail)),
     )
+
+
+def _unidentified(inside: Bouts, held: Held, of: Design) -> str:
+    """Return why votes cannot tell what is held equal from the versions, empty where they can."""
+    if not len(inside):
+        return "no two versions can be ranked by such votes"
+    if held is Held.LENGTH and not np.any(inside.longer):
+        return "the two answers of every vote are equally long"
+    return "" if is_identified(of) else "it always went with the version"
 
 
 def ranked_group(bouts: Bouts, baseline: str) -> Places:

@@ -13,7 +13,7 @@ from scipy.special import expit, logsumexp
 
 from runner.feedback.standings.bouts import Bouts, Flags, Floats, Places
 from runner.feedback.standings.duels import duels
-from runner.feedback.standings.figures import Rules
+from runner.feedback.standings.figures import Rules, Verdict
 from runner.feedback.standings.fit import among, design, fit, fit_once
 from runner.stats.multiple import e_bh
 
@@ -36,13 +36,15 @@ class Influence:
     """The largest change of a strength."""
     order: tuple[str, ...]
     """Versions without this rater, the strongest first; empty where the order stays."""
-    verdicts: tuple[tuple[str, str], ...]
-    """Versions whose verdict against the baseline is another one then, and which."""
+    verdicts: tuple[tuple[str, Verdict], ...]
+    """Versions of which the others' votes say something else beside the baseline, and what."""
+    silent: tuple[str, ...]
+    """Ranked versions on which nobody else voted."""
 
     @property
     def matters(self) -> bool:
-        """Whether the order or a verdict hangs on this rater."""
-        return bool(self.order or self.verdicts)
+        """Whether something hangs on this rater."""
+        return bool(self.order or self.verdicts or self.silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +93,29 @@ def raters(bouts: Bouts, ranked: Places, rules: Rules) -> Raters:
         float(votes.max() / votes.sum()),
         bouts.users[int(most[0])],
         _influences(bouts, most, all_, fits, ranked, rules),
-        _leanings(inside, most, fits, rules),
+        _leanings(inside, most, fits, rules) if len(most) > 1 else (),
     )
 
 
 def _influences(  # noqa: PLR0913, PLR0917 - the votes, and what was found with and without each rater
     bouts: Bouts, most: Places, all_: Floats, fits: Floats, ranked: Places, rules: Rules
 ) -> tuple[Influence, ...]:
-    now = {each.version: each.verdict for each in duels(bouts, rules)}
-    order = _order(bouts, all_, ranked)
+    turns = [(duel.version, dict(duel.wins.turns)) for duel in duels(bouts, rules)]
     found = []
     for user, found_without in zip(most, fits, strict=True):
+        name = bouts.users[user]
         rest = bouts.only(bouts.user != user)
-        then = {each.version: each.verdict for each in duels(rest, rules)}
-        changed = tuple(
-            (version, then[version].value if version in then else "no votes")
-            for version, verdict in now.items()
-            if then.get(version) is not verdict
-        )
-        new = _order(bouts, found_without, ranked)
-        shift = float(np.abs(found_without - all_).max(initial=0.0))
+        heard = ranked[np.isin(ranked, np.concatenate([rest.left, rest.right]))]
+        order, new = (_order(bouts, strengths, heard) for strengths in (all_, found_without))
         found.append(
-            Influence(bouts.users[user], len(bouts) - len(rest), shift, new if new != order else (), changed)
+            Influence(
+                name,
+                len(bouts) - len(rest),
+                float(np.abs(found_without - all_).max(initial=0.0)),
+                new if new != order else (),
+                tuple((version, own[name]) for version, own in turns if name in own),
+                tuple(bouts.versions[at] for at in ranked if at not in heard),
+            )
         )
     return tuple(sorted(found, key=lambda each: (not each.matters, -each.shift, each.user)))
 

@@ -11,6 +11,7 @@ from runner.feedback.records import Ballot, Choice
 from runner.feedback.standings.bouts import Bouts, LeftOut, bouts
 from runner.feedback.standings.duels import Duel, Liked, SegmentDuel, duels, liked, segment_duels
 from runner.feedback.standings.figures import Rate, Rules, rate
+from runner.feedback.standings.judging import Judged, judged
 from runner.feedback.standings.rankings import Apart, Held, Ranking, apart, ranked_group, ranking
 from runner.feedback.standings.raters import Raters, raters
 from runner.feedback.standings.repeats import Repeats, repeats
@@ -22,7 +23,7 @@ class Shares:
 
     ties: Rate
     neither: Rate
-    left: Rate
+    left: Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,8 @@ def compute(ballots: Sequence[Ballot], rules: Rules, generator: np.random.Genera
 
 def _shares(found: Bouts, rules: Rules) -> Shares:
     choices = [ballot.choice for ballot in found.ballots]
-    decided = found.score[found.decided]
     return Shares(
         rate(choices.count(Choice.TIE), len(found), rules),
         rate(choices.count(Choice.NEITHER), len(found), rules),
-        rate(float(decided.sum()), len(decided), rules),
+        judged(found.score[found.decided], found.user[found.decided], found.users, rules),
     )

@@ -162,6 +162,11 @@ class Entrance:
     def __init__(self, front: Front, metrics: Metrics) -> None:
         self._callers, self._unknown, self._metrics = front.callers, front.unknown, metrics
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether anybody could come with a key."""
+        return self._callers.has_keys
+
     def before(self, endpoint: Endpoint) -> Endpoint:
         """Return an endpoint for callers who are known; it finds the Caller in its scope."""
 
@@ -243,7 +248,8 @@ class Public:
     async def _whoami(self, scope: Scope, _receive: Receive, send: Send) -> None:
         caller: Caller = scope[CALLER]
         user = self._hashed(caller.identity(None))
-        await reply_json(send, 200, {"user": user, "group": caller.group, "key": caller.key})
+        said = {"user": user, "group": caller.group, "key": caller.key, "keys": self._entrance.has_keys}
+        await reply_json(send, 200, said)
 
     async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
         cards = [self._card(name) for name in self._names(scope)]

@@ -67,6 +67,11 @@ class Callers:
         self._console = config.console_sha256
         self._excluded = frozenset(config.exclude_groups)
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether there are keys at all; without any, whatever a caller sends as one is not looked at."""
+        return bool(self._keys)
+
     def identify(self, scope: Scope, headers: dict[bytes, bytes]) -> Caller:
         """Return who calls. Raises ApiError 401, and 403 for a wrong console secret."""
         key = self._key(headers.get(b"authorization", b"")) if self._keys else None

@@ -35,22 +35,27 @@ BODY_TIMEOUT_S = 30.0
 LONGEST_TEXT = 100_000
 """Characters of a comment, a reason or a correction."""
 
-Words = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
-Label = Annotated[str, StringConstraints(pattern=r"^[0-9._:-]{0,63}[A-Za-z][A-Za-z0-9._:-]{0,63}$")]
-"""An id or a name that goes to the log as it is: with a letter, so that it is no bare telephone or card number."""
-Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
 
 def in_words(message: str) -> WrapValidator:
-    """Return what says of a field of several types what it must be, where a value is of none of them."""
+    """Return what says of a field what it must be, where its types and patterns would tell a person little."""
 
     def check(value: Any, fits: ValidatorFunctionWrapHandler) -> Any:
         try:
             return fits(value)
         except ValidationError:
-            raise PydanticCustomError("no_type_fits", message) from None
+            raise PydanticCustomError("not_as_said", message) from None
 
     return WrapValidator(check)
+
+
+Words = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+Label = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9._:-]{0,63}[A-Za-z][A-Za-z0-9._:-]{0,63}$"),
+    in_words("must be an id: up to 64 letters, digits, '.', '_', ':' and '-', at least one of them a letter"),
+]
+"""An id or a name that goes to the log as it is: with a letter, so that it is no bare telephone or card number."""
+Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Body(BaseModel):
@@ -88,7 +93,8 @@ def understand(kind: type[AnyBody], body: dict[str, Any]) -> AnyBody:
         fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in fault["loc"])
         place = place.removeprefix(".")[:100]
-        what = "is not a field here" if fault["type"] == "extra_forbidden" else fault["msg"].lower()
+        said = fault["msg"]
+        what = "is not a field here" if fault["type"] == "extra_forbidden" else said[:1].lower() + said[1:]
         raise bad_request(f"'{place}': {what}", place) from None
 
 

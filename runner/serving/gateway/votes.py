@@ -32,11 +32,19 @@ from runner.serving.gateway.sayings import (
     understand,
 )
 
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-SamplingName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
-
-
+Language = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"),
+    in_words("must be the code of a language, such as 'en' or 'pt-BR'"),
+]
+Digest = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), in_words("must be a digest: 64 small hex digits")
+]
+SamplingName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z_]{1,40}$"),
+    in_words("must be a name: up to 40 small letters and '_'"),
+]
 Figure = Annotated[float | int | bool | None, in_words("must be a number, true, false or null")]
 Place = Annotated[
     int | Literal["tie", "neither"], in_words('must be the place of an answer from 0, "tie" or "neither"')
