@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "privacy.json"
-PARTS = ("synth", "korean", "damage")
+PARTS = ("synth", "korean", "twice", "damage")
 KEYS = (
     "pii_token_f1",
     "recall_structured",
@@ -26,6 +26,10 @@ KEYS = (
     "precision",
     "texts_per_s",
     "presidio_token_f1",
+    "pii_token_f1_twice",
+    "recall_names_twice",
+    "recall_places_twice",
+    "damage_twice",
 )
 """What the last line always has."""
 

@@ -102,6 +102,11 @@ class Counts:
         """Masked tokens of 1,000."""
         return 1000 * self.either["masked"] / max(1, self.either["all"])
 
+    @property
+    def needless(self) -> float:
+        """Masked tokens that are nobody's data, of 1,000."""
+        return 1000 * (self.either["masked"] - self.either["both"]) / max(1, self.either["all"])
+
     def whole_of(self, kinds: Iterable[str]) -> float:
         """Return the share of the spans of some kinds that are masked whole."""
         listed = tuple(kinds)

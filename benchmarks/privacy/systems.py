@@ -91,6 +91,25 @@ def ours(public: Callable[[str], bool] | None = None) -> Finds:
     return finds
 
 
+def twice(finds: Finds) -> Finds:
+    """Return what is masked where the gateway masks first and a system what is left, as it is with the log's text."""
+
+    def found(text: str, language: str) -> list[Span]:
+        first = gateway(text, language)
+        masked = Masking().text(text)
+        origin: list[int] = []
+        done = 0
+        for (start, end, _), placeholder in zip(first, _PLACEHOLDER.finditer(masked), strict=True):
+            origin += range(done, start)
+            origin += [start] * len(placeholder[0])
+            done = end
+        origin += range(done, len(text))
+        again = [(origin[start], origin[end - 1] + 1, kind) for start, end, kind in finds(masked, language)]
+        return first + again
+
+    return found
+
+
 def tagger(text: str, language: str) -> list[Span]:
     """Return what the tagger alone finds of names, places and addresses."""
     from runner.feedback.privacy.tagger import spans

@@ -1,7 +1,7 @@
 """`loop mask`: texts as data sets would get them, to try out policies/privacy.yaml.
 
-Standard output is what is left of the text; what was found is counted on standard error. No value that was found is
-shown or logged.
+Standard output is what is left of the text, without anything that a terminal obeys; what was found is counted on
+standard error. No value that was found is shown or logged.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def command(
     results = [_of_value(scrubber, line) for line in lines] if lines else [_of_text(scrubber, content)]
     for result in results:
         if as_json:
-            click.echo(json.dumps(result.to_json(), ensure_ascii=False))
+            click.echo(_json(result.to_json()))
         elif lines:
-            click.echo(json.dumps(result.masked, ensure_ascii=False))
+            click.echo(_json(result.masked))
         else:
             click.echo(result.masked, nl=False)
     if not as_json:
@@ -127,7 +127,7 @@ def _lines(content: str) -> list[Json]:
 
     The first line decides: once it is JSON, every other one must be.
     """
-    numbered = [(number, line) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+    numbered = [(number, line) for number, line in enumerate(content.split("\n"), 1) if line.strip()]
     values: list[Json] = []
     for number, line in numbered:
         try:
@@ -140,6 +140,12 @@ def _lines(content: str) -> list[Json]:
             raise terminal(f"line {number} is not JSON, as the lines before it are")
         values.append(value)
     return values
+
+
+def _json(value: Json) -> str:
+    """Return a value as one line in which nothing is obeyed by a terminal; keys are as they were read."""
+    line = json.dumps(value, ensure_ascii=False)
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
 
 
 def _of_text(scrubber: Scrubber, text: str) -> Result:

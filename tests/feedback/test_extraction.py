@@ -7,7 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from runner.events.schema import Kind
+from runner.feedback.ballots import ballots
 from runner.feedback.extraction import Found, Window
+from runner.feedback.labels.items import preference_id
 from runner.feedback.records import Reason, Record, Task, record_id
 from tests.feedback.shop_log import HOUR_US, START_US, WINDOW, Log, collected
 
@@ -174,7 +177,7 @@ def test_a_conversation_with_what_the_policy_forbids_is_left_out_whole_and_count
     kept = log.ask("My name is Ann.", "Sorry, Ann.")
     log.feedback(kept, correction="Hello Ann!")
     log.vote("I am Ann.", "Hi Ann.", "Hi.", **{"loop.vote.reason": "Ann likes it"})
-    log.label("rec-1", "good", **{"loop.label.comment": "Ann said so"})
+    log.label(record_id(kept), "good", **{"loop.label.comment": "Ann said so"})
 
     class Strict:
         def scrub(self, texts, language):
@@ -195,16 +198,53 @@ def test_of_several_labels_of_one_person_on_one_item_the_latest_counts_and_broke
     tmp_path,
 ) -> None:
     log = Log()
-    log.label("rec-1", "good")
-    latest = log.label("rec-1", "bad")
-    other = log.label("rec-1", "good", user="tom")
-    task = log.label("rec-1", "left", **{"loop.label.task": "preference"})
-    log.label("rec-1", "left")
-    log.label("rec-1", "good", **{"loop.label.task": "taste"})
+    item = record_id(log.ask("Do you sell maps?", "Sorry, no."))
+    log.label(item, "good")
+    latest = log.label(item, "bad")
+    other = log.label(item, "good", user="tom")
+    task = log.label(item, "left", **{"loop.label.task": "preference"})
+    log.label(item, "left")
+    log.label(item, "good", **{"loop.label.task": "taste"})
     found = collected(log.write(tmp_path))
     assert [each.id for each in found.labels] == [latest, other, task]
     assert found.labels[2].task is Task.PREFERENCE
     assert found.left_out == {"broken_labels": 2, "replaced_labels": 1}
+
+
+def test_labels_about_what_is_not_taken_are_left_out_and_counted(tmp_path) -> None:
+    log = Log()
+    item = record_id(log.ask("Do you sell maps?", "Sorry, no."))
+    vote = log.vote("Which?", "This.", "That.", **{"loop.vote.question": "cmp-1", "loop.vote.shown": 2})
+    sides = {f"loop.{side}.response": f"chatcmpl-{side}" for side in ("left", "right")}
+    log.vote("Which?", "A.", "B.", **{"loop.vote.shown": 3, "loop.vote.question": "cmp-3", **sides})
+    pair = preference_id(ballots([dict(log.events)[Kind.VOTE]])[0])
+    kept = [log.label(name, "good") for name in (item, vote, "cmp-1", pair)]
+    for name in ("rec-none", "cmp-3", "cmp-none", "v9999"):
+        log.label(name, "good", **{"loop.label.comment": "about nothing"})
+    found = collected(log.write(tmp_path))
+    assert [each.id for each in found.labels] == kept
+    assert found.left_out["labels_about_nothing"] == 4
+
+
+def test_a_vote_that_names_another_version_than_the_log_is_no_vote_and_is_counted(tmp_path) -> None:
+    log = Log()
+    asked = [log.ask("Which?", answer) for answer in ("This.", "That.")]
+    sides = dict(
+        zip(("loop.left.response", "loop.right.response"), (f"chatcmpl-{q}" for q in asked), strict=True)
+    )
+    true = log.vote("Which?", "This.", "That.", **sides, **{"loop.right.version": "chat-v1.0"})
+    log.vote("Which?", "This.", "That.", **sides, **{"loop.right.version": "chat-v1.1"})
+    log.vote(
+        "Which?",
+        "This.",
+        "That.",
+        **sides,
+        **{"loop.right.version": "chat-v1.0", "loop.right.digest": "b" * 64},
+    )
+    unknown = log.vote("Which?", "This.", "That.", **{"loop.left.response": "of-another-log"})
+    found = collected(log.write(tmp_path))
+    assert [each.id for each in found.ballots] == [true, unknown]
+    assert found.left_out["votes_that_contradict_the_log"] == 2
 
 
 def test_events_outside_the_window_are_not_read_and_those_from_the_future_are_told(tmp_path) -> None:

@@ -118,6 +118,19 @@ def test_an_error_names_the_place_and_never_a_value(
     assert not any(secret in said.err for secret in SECRETS)
 
 
+def test_nothing_is_printed_that_a_terminal_obeys(bench: Bench, tmp_path: Path) -> None:
+    said = "a\x1b]0;t\x07b\x1b[2Jc \x9bmail ann@example.com\x00 \u202ed\r\n"
+    text, lines = tmp_path / "a.txt", tmp_path / "a.jsonl"
+    text.write_text(said, newline="")
+    lines.write_text(json.dumps({"k\u202e\x9b": said}, ensure_ascii=False))
+    assert bench.loop("mask", str(text)).out == "a]0;tbc mail <EMAIL_1> d\n"
+    for path, more in ((lines, ()), (lines, ("--json",)), (text, ("--json",))):
+        told = bench.loop("mask", *more, str(path)).out
+        assert told.rstrip("\n").isprintable()
+        assert "a]0;tbc mail <EMAIL_1> d" in told
+    assert json.loads(bench.loop("mask", str(lines)).out) == {"k\u202e\x9b": "a]0;tbc mail <EMAIL_1> d\n"}
+
+
 @pytest.mark.parametrize("content", ["{not json, but a text with 5 words}", "", "[1] a footnote\n", "{}"])
 def test_what_only_looks_like_json_is_a_text(bench: Bench, tmp_path: Path, content: str) -> None:
     path = tmp_path / "text.txt"

@@ -87,6 +87,7 @@ def keys(say: Words) -> str:
     """Return the hint which keys there are, and the switch that turns them off."""
     pairs = (
         ("/", "arena.key_question"),
+        ("1 2 3", "arena.key_suggested"),
         ("A B", "arena.key_vote"),
         ("T", "arena.key_tie"),
         ("X", "arena.key_neither"),

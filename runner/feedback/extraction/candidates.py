@@ -44,6 +44,7 @@ class Candidate:
     group: str
     user: str
     at_us: int
+    session: str | None
     reasons: frozenset[Reason]
     sources: tuple[str, ...]
     correction: str | None = None

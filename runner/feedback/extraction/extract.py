@@ -7,20 +7,21 @@ same result, in whatever order and however often they stand in the log.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import ibis.expr.types as ir
 
 from runner.events.lake import Engine, Lake
 from runner.events.schema import Kind
 from runner.feedback import ballots as votes
-from runner.feedback.extraction import census, masks, reviews, words
+from runner.feedback.extraction import census, exclusion, masks, reviews, words
 from runner.feedback.extraction.candidates import Candidate, Distinct, drawn, without_near_duplicates
 from runner.feedback.extraction.census import Census
+from runner.feedback.extraction.exclusion import Forbidden, Taken, Value
 from runner.feedback.extraction.marks import NOTHING, Marks, gather
 from runner.feedback.extraction.masks import Excluded
 from runner.feedback.extraction.refusals import Refusal, Refusals
@@ -30,8 +31,6 @@ from runner.feedback.extraction.tables import Tables, answered, count, with_word
 from runner.feedback.records import Ballot, Label, Reason, Record, question
 from runner.signals.cube.pairs import request_id
 from runner.signals.language import language
-
-Masked = TypeVar("Masked", Record, Ballot, Label)
 
 AT_ONCE: Final = 50_000
 """Answers whose words are in memory at one time."""
@@ -93,10 +92,16 @@ def extract(lake: Lake, engine: Engine, directory: Path, rules: Rules, ports: Po
     ports.tell(f"sorting and masking {len(chosen):,} answers")
     records = _records(run, chosen)
     ports.tell("masking votes and labels")
+    ballots = _ballots(run, tables)
+    labels = _labels(run, chosen, exclusion.items((*records, *ballots)))
+    taken: tuple[Taken[Any], ...] = (*records, *ballots, *labels)
+    around = {key for each in taken for key in each.keys}
+    forbidden = exclusion.elsewhere(engine, tables, ports.scrubber, rules.exclude_with, around)
+    forbidden.spread(taken)
     return Found(
-        records,
-        _ballots(run),
-        _labels(run, records),
+        tuple(sorted(_allowed(run, records, forbidden), key=lambda each: (each.at_us, each.id))),
+        tuple(_allowed(run, ballots, forbidden)),
+        tuple(_allowed(run, labels, forbidden)),
         counted,
         {name: count for name, count in sorted(run.left_out.items()) if count},
         dict(sorted(run.excluded.items())),
@@ -180,6 +185,7 @@ def _candidate(run: _Run, row: Mapping[str, Any], refusal: Refusal, marks: Marks
         group=row["group"],
         user=row["user"],
         at_us=row["at_us"],
+        session=row["session"],
         reasons=frozenset(reasons),
         sources=(row["request"], row["content"], *sources),
         correction=correction,
@@ -197,12 +203,14 @@ def _chosen(run: _Run, candidates: Sequence[Candidate]) -> list[Candidate]:
     return chosen
 
 
-def _records(run: _Run, chosen: Sequence[Candidate]) -> tuple[Record, ...]:
-    """Return the chosen answers as records, masked, by time."""
+def _records(run: _Run, chosen: Sequence[Candidate]) -> list[Taken[Record]]:
+    """Return the chosen answers as records, masked."""
     categories = run.ports.categories([question(each.prompt) for each in chosen])
     found = (_record(each, category) for each, category in zip(chosen, categories, strict=True))
-    masked = _allowed(run, (masks.record(each, run.ports.scrubber) for each in found))
-    return tuple(sorted(masked, key=lambda each: (each.at_us, each.id)))
+    return [
+        Taken(exclusion.of_record(record, each.session), masks.record(record, run.ports.scrubber))
+        for each, record in zip(chosen, found, strict=True)
+    ]
 
 
 def _record(of: Candidate, category: str) -> Record:
@@ -226,41 +234,53 @@ def _record(of: Candidate, category: str) -> Record:
     )
 
 
-def _ballots(run: _Run) -> tuple[Ballot, ...]:
+def _ballots(run: _Run, tables: Tables) -> list[Taken[Ballot]]:
     """Return the votes of the arena, masked; what a vote says of its category and language stays."""
     found = votes.read(run.rows(Kind.VOTE))
+    responses = {answer.response for each in found.ballots for answer in (each.left, each.right)}
+    served = tables.served(run.engine, responses)
+    true = [each for each in found.ballots if not _contradicts(each, served)]
     run.left_out["broken_votes"], run.left_out["replaced_votes"] = found.broken, found.replaced
-    open_ = [question(each.prompt) for each in found.ballots if not each.category]
-    guessed = iter(run.ports.categories(open_) if open_ else ())
-    whole = (
-        replace(
-            each,
-            category=each.category or next(guessed),
-            language=each.language or language(question(each.prompt)),
+    run.left_out["votes_that_contradict_the_log"] = len(found.ballots) - len(true)
+    whole = votes.placed(true, run.ports.categories)
+    return [Taken(exclusion.of_ballot(each), masks.ballot(each, run.ports.scrubber)) for each in whole]
+
+
+def _contradicts(ballot: Ballot, served: Mapping[str, tuple[str, str]]) -> bool:
+    """Return whether the log says that another version gave one of the answers; what it has not, it does not deny."""
+    return any(
+        logged and said and logged != said
+        for answer in (ballot.left, ballot.right)
+        for logged, said in zip(
+            served.get(answer.response, ()), (answer.version, answer.digest), strict=False
         )
-        for each in found.ballots
     )
-    return tuple(_allowed(run, (masks.ballot(each, run.ports.scrubber) for each in whole)))
 
 
-def _labels(run: _Run, records: Sequence[Record]) -> tuple[Label, ...]:
-    """Return what reviewers said, masked in the language of what they looked at."""
+def _labels(run: _Run, chosen: Sequence[Candidate], items: Set[str]) -> list[Taken[Label]]:
+    """Return what reviewers said of these items, masked in the language of what they looked at."""
     found = reviews.read(run.rows(Kind.LABEL))
+    about = [each for each in found.labels if each.item in items]
     run.left_out["broken_labels"], run.left_out["replaced_labels"] = found.broken, found.replaced
-    spoken = {each.id: each.language for each in records}
-    masked = (
-        masks.label(
-            each, spoken.get(each.item) or language(each.correction or each.comment or ""), run.ports.scrubber
+    run.left_out["labels_about_nothing"] = len(found.labels) - len(about)
+    spoken = {each.id: question(each.prompt) for each in chosen}
+    return [
+        Taken(
+            exclusion.of_label(each),
+            masks.label(
+                each,
+                language(spoken.get(each.item) or each.correction or each.comment or ""),
+                run.ports.scrubber,
+            ),
         )
-        for each in found.labels
-    )
-    return tuple(_allowed(run, masked))
+        for each in about
+    ]
 
 
-def _allowed(run: _Run, masked: Iterable[Masked | Excluded]) -> Iterator[Masked]:
-    """Return what may be used, and count the rest by the entity that forbids it."""
-    for each in masked:
-        if isinstance(each, Excluded):
-            run.excluded.update(each.entities)
-        else:
-            yield each
+def _allowed(run: _Run, taken: Iterable[Taken[Value]], forbidden: Forbidden) -> Iterator[Value]:
+    """Return what may be used, and count the rest by the entities that forbid it."""
+    for each in taken:
+        entities = forbidden.of(each.keys)
+        run.excluded.update(entities)
+        if not entities and not isinstance(each.value, Excluded):
+            yield each.value

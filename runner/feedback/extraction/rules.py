@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runner.signals.detection import SHIPPED, Detection
+from runner.spec.privacy import Entity
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Rules:
     per_reason: int = 500
     """Most records of one reason."""
     detection: Detection = SHIPPED
+    exclude_with: tuple[Entity, ...] = ()
+    """What makes a conversation one that goes into no data set (policies/privacy.yaml)."""
 
 
 class Scrubbed(Protocol):

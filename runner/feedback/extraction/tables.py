@@ -6,7 +6,7 @@ it by the response's id, contents and copies for shadows carry the id of its req
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,6 +59,14 @@ class Tables:
         """Return the prompts and answers of some time."""
         return self.lake.table(Kind.CONTENT, since_us, until_us, self.window.since_us - BORDER_US)
 
+    def served(self, engine: Engine, responses: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Return the version and the adapter's digest of those responses whose requests are in the window."""
+        wanted = ibis.memtable(pa.table({"wanted": pa.array(sorted(responses), pa.string())}))
+        own = self.requests.semi_join(wanted, self.requests["gen_ai.response.id"] == wanted["wanted"])
+        columns = ("gen_ai.response.id", "loop.version", "loop.adapter.digest")
+        rows = engine.arrow(own.select(*columns)).to_pylist()
+        return {row[columns[0]]: (row[columns[1]] or "", row[columns[2]] or "") for row in rows}
+
 
 def count(engine: Engine, table: ir.Table) -> int:
     """Return how many rows a table has."""
@@ -83,6 +91,7 @@ def answered(requests: ir.Table) -> ir.Table:
         at_us=ok["event.time"],
         user=ok["loop.user"],
         group=ok["loop.group"],
+        session=ok["loop.session"],
         version=ok["loop.version"].coalesce(""),
         digest=ok["loop.adapter.digest"].coalesce(""),
         response=ok["gen_ai.response.id"],
@@ -151,6 +160,44 @@ def tails(requests: ir.Table, share: float) -> ir.Table:
     short = (ranked["rank"] < size) & (ranked["tokens"] < ranked["median"])
     long = (ranked["rank"] >= ranked["count"] - size) & (ranked["tokens"] > ranked["median"])
     return ranked.filter(short | long).select("request", short=short)
+
+
+def gateway_masked(tables: Tables, kinds: Collection[str], users: Sequence[str]) -> ir.Table:
+    """Return the prompts of some users in which the gateway masked one of some kinds, and what it masked there."""
+    said = tables.contents
+    said = said.filter(ibis.or_(*(said["loop.masked"].contains(f'"{kind}"') for kind in kinds)))
+    rows = said.select(
+        of=request_id(said["event.id"]), asked=said["gen_ai.input.messages"], masked=said["loop.masked"]
+    )
+    asked = _asked_by(tables.requests, users)
+    return rows.inner_join(asked, rows["of"] == asked["request"]).select("user", "session", "asked", "masked")
+
+
+def remarks(tables: Tables, users: Sequence[str]) -> ir.Table:
+    """Return what anybody wrote of answers that some users got, with the prompts that were answered."""
+    feedback, contents = tables.feedback, tables.contents
+    written = feedback.filter(feedback["loop.correction"].notnull() | feedback["loop.comment"].notnull())
+    texts = written.select(
+        of=written["gen_ai.response.id"],
+        correction=written["loop.correction"],
+        comment=written["loop.comment"],
+    )
+    answers = _asked_by(tables.requests, users)
+    about = texts.inner_join(answers, texts["of"] == answers["response"])
+    prompts = contents.select(
+        content_of=request_id(contents["event.id"]), asked=contents["gen_ai.input.messages"]
+    )
+    rows = about.inner_join(prompts, about["request"] == prompts["content_of"])
+    return rows.select("user", "session", "asked", "correction", "comment")
+
+
+def _asked_by(requests: ir.Table, users: Sequence[str]) -> ir.Table:
+    """Return the requests of some users, with their sessions and the ids of their answers."""
+    wanted = ibis.memtable(pa.table({"wanted": pa.array(users, pa.string())}))
+    rows = requests.select(
+        request="event.id", user="loop.user", session="loop.session", response="gen_ai.response.id"
+    )
+    return rows.semi_join(wanted, rows["user"] == wanted["wanted"])
 
 
 def copies(shadows: ir.Table) -> ir.Table:

@@ -28,6 +28,17 @@ def conversation(messages: str) -> Messages | None:
     return kept if kept and kept[-1]["role"] == "user" else None
 
 
+def opening(messages: str) -> str:
+    """Return the first thing that the user said in a prompt, whatever else is in it; "" where there is none."""
+    try:
+        found = json.loads(messages)
+    except (ValueError, RecursionError):
+        return ""
+    there = found if isinstance(found, list) else []
+    said = (whole(spoken([each])) for each in there if _is_message(each) and each["role"] == "user")
+    return next((text for text in said if text.strip()), "")
+
+
 def reply(messages: str) -> str:
     """Return what was answered, "" where it has no text."""
     try:
@@ -57,4 +68,5 @@ def folded(text: str) -> str:
 
 
 def _is_message(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("role"), str)
+    """Return whether a value is a message; a role is a word, and one with control characters is nobody's."""
+    return isinstance(value, dict) and isinstance(value.get("role"), str) and value["role"].isprintable()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from runner.feedback.privacy.found import Found
 from runner.feedback.privacy.resolution import resolved
+from runner.feedback.privacy.standing import around, placed
 from runner.spec.privacy import Entity
 
 _ECHOED = frozenset({Entity.NAME, Entity.ADDRESS})
@@ -27,7 +28,7 @@ def echoes(texts: Sequence[str], found: Sequence[Sequence[Found]]) -> list[list[
     index = _index(texts, found)
     if not index:
         return [list(row) for row in found]
-    return [resolved(text, (*row, *_again(text, index))) for text, row in zip(texts, found, strict=True)]
+    return [resolved(text, (*row, *_elsewhere(text, index))) for text, row in zip(texts, found, strict=True)]
 
 
 def _index(texts: Sequence[str], found: Sequence[Sequence[Found]]) -> _Index:
@@ -39,6 +40,10 @@ def _index(texts: Sequence[str], found: Sequence[Sequence[Found]]) -> _Index:
             if each.entity in _ECHOED and len(value) >= _LEAST and (first := _WORD.match(value)):
                 index.setdefault(first[0], {})[value, each.entity] = None
     return {first: tuple(values) for first, values in index.items()}
+
+
+def _elsewhere(text: str, index: _Index) -> Iterator[Found]:
+    return around(text, _again(text, index), placed(text))
 
 
 def _again(text: str, index: _Index) -> Iterator[Found]:

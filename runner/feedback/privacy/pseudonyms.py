@@ -43,6 +43,11 @@ def placeholders(text: str) -> Iterator[Found]:
             yield Found(*match.span(), entity, 1.0)
 
 
+def logged(entity: Entity) -> tuple[str, ...]:
+    """Return what the gateway calls an entity in its placeholders and counts; some of these it never masks."""
+    return tuple(kind for kind, of in _LOGGED.items() if of is entity) or (entity.value.upper(),)
+
+
 def highest(texts: Iterable[str]) -> Counter[str]:
     """Return the highest number that each kind of placeholder has in some texts."""
     numbers: Counter[str] = Counter()

@@ -33,11 +33,9 @@ def resolved(text: str, found: Iterable[Found]) -> list[Found]:
     taken: list[Found] = []
     for each in sorted(found, key=_rank):
         for piece in tuple(_free(each, taken)):
-            if piece is each or (
-                each.entity in _SOFT and not _TOO_LITTLE.fullmatch(text, piece.start, piece.end)
-            ):
-                trimmed = piece if piece is each else _trimmed(text, piece)
-                insort(taken, trimmed)
+            kept = piece if piece is each else plausible(text, piece) if each.entity in _SOFT else None
+            if kept:
+                insort(taken, kept)
     return list(_merged(text, taken))
 
 
@@ -67,8 +65,10 @@ def _free(found: Found, taken: list[Found]) -> Iterator[Found]:
         yield Found(start, found.end, found.entity, found.score)
 
 
-def _trimmed(text: str, found: Found) -> Found:
-    """Return a cut piece without the spaces and signs at its edges."""
+def plausible(text: str, found: Found) -> Found | None:
+    """Return a piece that was cut off without the spaces and signs at its edges, None where it says too little."""
+    if _TOO_LITTLE.fullmatch(text, found.start, found.end):
+        return None
     written = text[found.start : found.end]
     start = found.start + len(written) - len(written.lstrip(_EDGE))
     end = found.end - (len(written) - len(written.rstrip(_EDGE)))

@@ -10,17 +10,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.events.folding import fold
-from runner.feedback.privacy import addresses, engine, pseudonyms
+from runner.events.folding import Folded, fold
+from runner.feedback.privacy import addresses, engine, pseudonyms, standing
 from runner.feedback.privacy.echoes import echoes
 from runner.feedback.privacy.found import Found, Tagged, Tagger
 from runner.feedback.privacy.public import Public, nothing
+from runner.feedback.privacy.readable import readable
 from runner.feedback.privacy.resolution import resolved
 from runner.spec.privacy import Entity, PrivacyPolicy, Replacement
 
 _TAGGED = frozenset({Entity.NAME, Entity.PLACE, Entity.ADDRESS})
 _NEVER_PUBLIC = frozenset({Entity.EMAIL, Entity.CARD, Entity.IBAN, Entity.NATIONAL_NUMBER})
-_BLOT = "\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +56,39 @@ class Scrubber:
 
         `language` is `en` or `ko`; the recognisers look for both, and the tagger may go by it.
         """
-        return [each for each in self._find(text, language) if each.entity in self._masked]
+        seen = readable(text)
+        found = sorted((*self._find(seen.text, language), *standing.extensions(seen.text)))
+        return _moved(seen, [each for each in found if each.entity in self._masked])
 
     def scrub(self, texts: Sequence[str], language: str) -> Scrubbed:
-        """Mask the texts of one conversation together: one value has one pseudonym in all of them."""
+        """Mask the texts of one conversation together: one value has one pseudonym in all of them.
+
+        Placeholders stay as they are; control characters do not (see `readable`). Scrubbing what was scrubbed changes
+        nothing, as far as the tagger says the same of a name with and without its neighbours.
+        """
+        texts = [self._cleaned(text) for text in texts]
         found = echoes(texts, [self._find(text, language) for text in texts])
-        standing = [list(pseudonyms.placeholders(text)) for text in texts]
-        seen = {each.entity for row in (*found, *standing) for each in row}
+        there = [list(pseudonyms.placeholders(text)) for text in texts]
+        seen = {each.entity for row in (*found, *there) for each in row}
         masked = [[each for each in row if each.entity in self._masked] for row in found]
-        counts = Counter(each.entity.value for row in (*masked, *standing) for each in row)
+        counts = Counter(each.entity.value for row in (*masked, *there) for each in row)
         return Scrubbed(
-            texts=self._replaced(texts, masked, standing),
+            texts=self._replaced(texts, masked, there),
             counts=dict(sorted(counts.items())),
             excluded=tuple(entity.value for entity in self._policy.exclude_with if entity in seen),
         )
 
+    def _cleaned(self, text: str) -> str:
+        clean = readable(text).text
+        return standing.without_extensions(clean) if Entity.PHONE in self._masked else clean
+
     def _replaced(
-        self, texts: Sequence[str], found: Sequence[list[Found]], standing: Sequence[list[Found]]
+        self, texts: Sequence[str], found: Sequence[list[Found]], there: Sequence[list[Found]]
     ) -> tuple[str, ...]:
         if self._policy.replacement is Replacement.TAG:
             return tuple(
-                _filled(text, [(each, f"<{each.entity.value}>") for each in sorted((*row, *there))])
-                for text, row, there in zip(texts, found, standing, strict=True)
+                _filled(text, [(each, f"<{each.entity.value}>") for each in sorted((*row, *old))])
+                for text, row, old in zip(texts, found, there, strict=True)
             )
         values = [
             (each.entity, text[each.start : each.end])
@@ -91,21 +102,19 @@ class Scrubber:
         )
 
     def _find(self, text: str, language: str) -> list[Found]:
-        folded = fold(_without_placeholders(text))
-        found = list(engine.structured(folded.text, self._sought))
+        folded = fold(text)
+        blotted = standing.blotted(folded.text)
+        found = list(engine.structured(blotted, self._sought))
         if self._sought & _TAGGED:
-            found += self._tags(folded.text, language)
-        found += addresses.completed(folded.text, tuple(found))
+            found += self._tags(standing.told(folded.text), language)
+        found += addresses.completed(blotted, tuple(found))
+        found = list(standing.around(blotted, found, standing.placed(folded.text)))
         kept = [
             each
-            for each in resolved(folded.text, found)
+            for each in resolved(blotted, found)
             if each.entity in _NEVER_PUBLIC or not self._public(folded.text[each.start : each.end])
         ]
-        places = folded.origin([place for each in kept for place in (each.start, each.end)])
-        return [
-            Found(start, end, each.entity, each.score)
-            for each, start, end in zip(kept, places[::2], places[1::2], strict=True)
-        ]
+        return _moved(folded, kept)
 
     def _tags(self, text: str, language: str) -> Iterator[Found]:
         for start, end in engine.pieces(text):
@@ -120,11 +129,13 @@ def _shipped(text: str, language: str) -> Iterable[Tagged]:
     return spans(text, language)
 
 
-def _without_placeholders(text: str) -> str:
-    """Return the text with placeholders blotted out, every place as before: nothing is to be found in them."""
-    if "<" not in text:
-        return text
-    return pseudonyms.PLACEHOLDER.sub(lambda match: _BLOT * len(match[0]), text)
+def _moved(seen: Folded, found: Sequence[Found]) -> list[Found]:
+    """Return what was found in a copy where it lies in the text as it was given."""
+    places = seen.origin([place for each in found for place in (each.start, each.end)])
+    return [
+        Found(start, end, each.entity, each.score)
+        for each, start, end in zip(found, places[::2], places[1::2], strict=True)
+    ]
 
 
 def _filled(text: str, replacements: Iterable[tuple[Found, str]]) -> str:
