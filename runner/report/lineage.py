@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from runner import digest
 from runner.feedback.snapshot.lineage import Link, Step
 from runner.report import figures
 
@@ -40,7 +41,8 @@ def _lines(links: Sequence[Link]) -> Iterator[str]:
         if own:
             yield words
         for link in own:
-            facts = ", ".join(f"{_name(name)} {_value(name, value)}" for name, value in link.facts.items())
+            told = {name: value for name, value in link.facts.items() if value not in ({}, [], "")}
+            facts = ", ".join(f"{_name(name)} {_value(name, value)}" for name, value in told.items())
             yield f"  {link.id}  {facts}".rstrip()
             for name, text in link.texts.items():
                 yield f"    {name + ':':<10}{figures.line(text)}"
@@ -56,6 +58,8 @@ def _value(name: str, value: Any) -> str:
     match value:
         case _ if name in _TIMES:
             return figures.moment(value / 1e6)
+        case str() if name.endswith("digest"):
+            return digest.short(value)
         case Mapping():
             told = ", ".join(
                 f"{key} {_value(key, each)}" for key, each in value.items() if each not in ("", {})
