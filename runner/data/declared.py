@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from runner.data.hashes import HashCache
+from runner.data.tracking import ignoring
 from runner.errors import LoopError
 from runner.feedback import snapshot
 from runner.feedback.preferences.findings import Verdict
@@ -230,7 +231,7 @@ def _changed(root: Path, stage: Mapping[str, Any], cache: HashCache) -> Iterator
     """Yield the inputs and parameters of a stage that are not what it was run with."""
     for dep in _entries(stage, "deps"):
         path = str(dep.get("path", ""))
-        if cache.dvc_hash(root / path) != dep.get("md5"):
+        if cache.dvc_hash(root / path, ignoring(root, path)) != dep.get("md5"):
             yield path
     params = stage.get("params")
     for file, values in params.items() if isinstance(params, dict) else ():

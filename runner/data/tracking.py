@@ -8,11 +8,12 @@ imports dvc, never fetches. A file that cannot be read is told and left out; the
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from posixpath import basename, dirname, isabs, join, normpath
 from typing import Any, Protocol
 
@@ -104,6 +105,19 @@ def read_tracking(files: TrackedFiles) -> Tracking:
             diagnostics.append(error.diagnostic)
     whole = (replace(output, ignore=_governing(output.path, ignored)) for output in outputs)
     return Tracking(tuple(sorted(whole)), tuple(diagnostics))
+
+
+def ignoring(root: Path, path: str) -> tuple[str, ...]:
+    """Return the patterns of names that DVC leaves out of a folder of the working tree: its own, and those above it.
+
+    A `.dvcignore` that cannot be understood leaves nothing out; `read_tracking` tells of it.
+    """
+    found: list[str] = []
+    for folder in (PurePosixPath(path), *PurePosixPath(path).parents):
+        file = root / folder / ".dvcignore"
+        with contextlib.suppress(OSError, _Unreadable):
+            found += _patterns(str(file), file.read_bytes())
+    return tuple(found)
 
 
 def state_of(tracked: Tracked, root: Path, cache: HashCache) -> State:

@@ -120,6 +120,20 @@ def test_an_input_that_changed_makes_what_was_made_of_it_stale(root: Path) -> No
     assert seen(root).changed == ("input.txt",)
 
 
+def test_what_dvc_ignores_makes_nothing_stale(root: Path) -> None:
+    code, cache = root / "code", HashCache(root / "hashes.json")
+    code.mkdir()
+    (code / "a.py").write_text("x = 1")
+    lock = yaml.safe_load((root / "dvc.lock").read_text())
+    lock["stages"]["make"]["deps"].append({"path": "code", "md5": cache.dvc_hash(code)})
+    (root / "dvc.lock").write_text(yaml.safe_dump(lock))
+    (code / "__pycache__").mkdir()
+    (code / "__pycache__" / "a.pyc").write_bytes(b"compiled")
+    assert seen(root).changed == ("code",)
+    (root / ".dvcignore").write_text("__pycache__/\n")
+    assert seen(root).changed == ()
+
+
 def test_a_parameter_that_changed_makes_it_stale_by_its_key(root: Path) -> None:
     (root / "policy.yaml").write_text("rules: {share: 30%, list: [1, 2]}\n")
     assert seen(root).changed == ("policy.yaml: rules", "policy.yaml: rules.share")
