@@ -169,13 +169,17 @@ def _as_text(report: dict[str, Any]) -> str:
         lines += [f"  {path}  {count} lines" for path, count in report["files"].items()]
     if report["collected"] or report["files"]:
         lines.append("  fix: `loop data curate`, commit, `dvc push`")
-    if report["snapshots"]:
+    known = report["events"] or report["collected"] or report["files"]
+    if not known:
+        lines.append("  fix: is the name as the client sent it in `user`? Who has a key is found by --key")
+    if known and report["snapshots"]:
         shown = report["snapshots"][:SHOWN]
         more = len(report["snapshots"]) - len(shown)
         lines.append("older versions of these data in Git may hold the user too:")
         lines += [f"  {commit}" for commit in shown] + ([f"  and {more} more"] if more else [])
         lines.append(
-            "  fix: once the new version is committed, `dvc gc --workspace --cloud` removes their bytes"
+            "  fix: once the new version is committed everywhere, `dvc gc --cloud --all-branches --all-tags` removes "
+            "the bytes of what no branch or tag has any more, those of models too"
         )
     return "\n".join(lines)
 
