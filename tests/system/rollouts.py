@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
@@ -205,7 +205,7 @@ def shop(home: Path, engine: str) -> Iterator[Shop]:
         desk = _publish(place.root, home)
         gateways = tuple(f"http://127.0.0.1:{port}" for port in (ports[0], ports[2]))
         admins = (f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[3]}")
-        place = Scratch(place.root, gateways[0], admins[0], replica.url, place.monitor)
+        place = replace(place, gateway=gateways[0], admin=admins[0], engine=replica.url)
         running = place.start("up")
         stack.callback(_end, place, running)
         until(lambda: all(map(_serves, admins)) or running.poll() is not None, 120, "the first routes")
