@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.workbench import Bench, refused
+from tests.cli.workbench import CHECKOUT, Bench, refused
 
 TEXT = "Dear shop,\ncall (555) 555-0154 or write to ann@example.com.\n"
 SECRETS = ("555-0154", "ann@example.com")
@@ -137,3 +138,14 @@ def test_what_only_looks_like_json_is_a_text(bench: Bench, tmp_path: Path, conte
     path.write_text(content)
     said = bench.loop("mask", "--entities", "email", str(path))
     assert (said.code, said.out.strip()) == (0, content.strip())
+
+
+def test_the_example_of_the_document_comes_out_as_it_stands_there(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = (CHECKOUT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    found = re.search(r'\$ echo "(.*)" \| loop mask\n(.*)\n(masked: .*)\n', document)
+    assert found is not None
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{found[1]}\n".encode())))
+    said = bench.loop("mask")
+    assert (said.out, said.err) == (f"{found[2]}\n", f"{found[3]}\n")

@@ -113,6 +113,7 @@ class Playground:
                 self.stop = gr.Button(say("playground.stop"), visible=False, elem_id="stop")
                 self.clear = gr.Button(say("playground.clear"), elem_id="clear")
         with gr.Column(elem_classes="card", visible=False, elem_id="judging") as self.judging:
+            gr.HTML(f"<h2>{say('playground.judge')}</h2>")
             choices = [(say("playground.up"), "up"), (say("playground.down"), "down")]
             self.thumbs = gr.Radio(choices, label=say("playground.judge"), container=False, elem_id="thumbs")
             self.rating = gr.Radio(
