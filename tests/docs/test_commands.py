@@ -34,6 +34,7 @@ ELSEWHERE = {
     r"loop data (curate|lineage PAIR)": ("tests/system/test_up.py", 'loop("data", "curate"'),
     r"echo .* \| loop mask": ("tests/feedback/test_privacy_mask.py", 'bench.loop("mask")'),
     r"loop forget\b.*": ("tests/cli/test_forget.py", '"forget", *arguments'),
+    r"dvc (repro snapshot|push)": ("runner/data/pipeline.py", '"repro", "--single-item", stage'),
     r"loop lift\b.*": ("tests/cli/test_lift.py", '"lift", "chat-v1.1", "--reason", '),
     r"git push": ("tests/cli/test_lift.py", '"push", "--quiet", "origin", "main"'),
     r"\.venv/bin/python -m pytest tests/git": ("Makefile", "-m pytest"),
