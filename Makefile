@@ -20,8 +20,8 @@ up: ## start engine, gateway and reconciler, bring them to what loop.yaml says, 
 	@bash requirements/install.sh .venv core serve-cpu data console
 	@exec $(LOOP) up --ask "$(QUESTION)"
 
-test: setup ## run every test: four processes for those that stand alone, then one for those with the real vLLM
-	@$(PY) -m pytest -m "not engine" --numprocesses 4 --dist loadfile
+test: setup ## run every test: three processes for those that stand alone, then one for those with the real vLLM
+	@$(PY) -m pytest -m "not engine" --numprocesses 3 --dist loadfile
 	@$(PY) -m pytest -m engine
 
 lint: setup ## style, types, architecture, workflows, and the freshness of generated files
