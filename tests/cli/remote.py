@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +16,13 @@ from runner.reconcile.journal import holder
 from runner.reconcile.state import StatePaths
 from tests.cli import workbench
 from tests.cli.workbench import Bench, Live, git
+from tests.waiting import PATIENCE_S, until
 
 POLICY = "policies/rollout.yaml"
 STAGES = [
     {"name": "half", "traffic": "50%", "duration": "1h", "advance": "auto", "on_inconclusive": "hold"},
     {"name": "full", "traffic": "100%", "duration": "stable"},
 ]
-PATIENCE_S = 30.0
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    """Wait for something to become true and return it."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := true()):
-        assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.02)
-    return found
 
 
 @dataclass

@@ -19,7 +19,7 @@ from tests.cli.workbench import Bench, refused
 from tests.doubles.event_files import START_US, line, segment
 from tests.events.forgetting_world import MARKER, event
 from tests.feedback.collected_worlds import collected, label, record
-from tests.gateway.running import eventually
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_a_resident_runner_has_it_done_now_and_then_and_tells_why_not(bench: Ben
             expire_forever(paths, told.append, working_tree=True, first=0.0, every=3600.0)
         )
         done = bench.root / ".loop" / environment / "lake" / "manifest.json"
-        await asyncio.to_thread(eventually, lambda: done.exists() or told, "it is done, or told", 60.0)
+        await asyncio.to_thread(until, lambda: done.exists() or told, "it is done, or told")
         duty.cancel()
         await asyncio.gather(duty, return_exceptions=True)
 

@@ -9,8 +9,9 @@ import yaml
 
 from runner.git.changes import quarantine_entry
 from runner.spec.quarantine import QuarantineFile
-from tests.cli.remote import candidate, on_trial, running, trailers, until
+from tests.cli.remote import candidate, on_trial, running, trailers
 from tests.cli.workbench import Bench, git, refused
+from tests.waiting import until
 
 FILE = "quarantine.yaml"
 OLDER, NEWER, OTHER = (

@@ -13,6 +13,7 @@ import pytest
 from runner.cli.commands import Commands
 from runner.cli.main import COMMANDS, loop
 from tests.cli.workbench import CHECKOUT, Bench
+from tests.waiting import PATIENCE_S
 
 HEAVY = ("pydantic", "yaml", "torch", "aiohttp", "duckdb", "ibis", "pyarrow", "numpy", "scipy", "uvicorn")
 
@@ -24,7 +25,7 @@ def call(*arguments: str, cwd: Path | None = None, **environment: str) -> subpro
         capture_output=True,
         text=True,
         cwd=cwd,
-        timeout=60,
+        timeout=PATIENCE_S,
         env={**os.environ, **environment},
         check=False,
     )
@@ -38,7 +39,7 @@ assert main(["--help"]) == 0
 print([name for name in {HEAVY} if name in sys.modules])
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert done.stdout.rstrip().endswith("[]"), done.stdout[-200:]
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
@@ -54,7 +55,7 @@ assert main(["--root", {str(bench.root)!r}, "validate"]) == 0
 print([name for name in ("numpy", "scipy", "torch", "aiohttp", "duckdb", "pyarrow") if name in sys.modules])
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert done.stdout.rstrip().endswith("[]"), done.stdout[-200:]
 

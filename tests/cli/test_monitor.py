@@ -16,7 +16,8 @@ import pytest
 from tests.cli import measured
 from tests.cli.measured import of_all
 from tests.cli.workbench import Bench, refused
-from tests.system.scratch import processes_of, until
+from tests.system.scratch import processes_of
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ class Running:
     url: str
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=PATIENCE_S) as answer:
             body: bytes = answer.read()
         return body.decode()
 
@@ -62,9 +63,7 @@ def running(bench: Bench) -> Iterator[Running]:
     process = start(bench, port)
     found = Running(bench, process, f"http://127.0.0.1:{port}")
     try:
-        until(
-            lambda: found.read("/api/snapshot")["snapshot"] or process.poll() is not None, 60, "a measuring"
-        )
+        until(lambda: found.read("/api/snapshot")["snapshot"] or process.poll() is not None, "a measuring")
         assert process.poll() is None
         yield found
     finally:
@@ -87,7 +86,6 @@ def test_what_is_logged_meanwhile_is_measured_without_being_asked(running):
     House(running.bench.root, written=5000).asked(measured.QUESTIONS, measured.ago(120))
     until(
         lambda: of_all(running.read("/api/snapshot")["snapshot"], "refusal_rate")["n"] == 15,
-        60,
         "the measuring of what is new",
     )
 
@@ -102,7 +100,7 @@ def test_loop_signals_beside_it_says_the_same(running):
 def test_an_address_that_is_taken_is_an_error_in_words(running):
     port = int(running.url.rpartition(":")[2])
     second = start(running.bench, port)
-    _, said = second.communicate(timeout=60)
+    _, said = second.communicate(timeout=PATIENCE_S)
     assert second.returncode == 1
     assert f"error: cannot listen on '127.0.0.1:{port}'" in said
     assert "Traceback" not in said
@@ -112,13 +110,13 @@ def test_a_policy_that_becomes_wrong_leaves_the_one_of_before_in_force(running):
     running.bench.files.set("policies/signals.yaml", "signals", "error_rate", "window", to="often")
     running.bench.commit("nonsense")
     before = running.read("/api/snapshot")["snapshot"]["at"]
-    until(lambda: running.read("/api/snapshot")["snapshot"]["at"] > before + 1.5, 60, "two more passes")
+    until(lambda: running.read("/api/snapshot")["snapshot"]["at"] > before + 1.5, "two more passes")
     assert running.read("/api/snapshot")["stale"] == ""
 
 
 def test_asked_to_end_it_ends_with_code_0_and_leaves_no_process(running):
     running.process.send_signal(signal.SIGTERM)
-    _, said = running.process.communicate(timeout=60)
+    _, said = running.process.communicate(timeout=PATIENCE_S)
     assert running.process.returncode == 0, said
     assert "monitor at http://127.0.0.1" in said and "stopped measuring" in said
     assert "Traceback" not in said

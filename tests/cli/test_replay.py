@@ -17,6 +17,7 @@ from runner.simulation.replay.traces import AZURE_HEADER
 from tests.cli import workbench
 from tests.cli.workbench import Bench, Live, refused
 from tests.reconcile.real_parts import free_addresses
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +73,12 @@ def test_ctrl_c_prints_what_was_measured(live: Live, material: tuple[str, ...]) 
         live.bench.argv("replay", *material), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     before = len(live.engine.state.bodies)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while len(live.engine.state.bodies) < before + 2:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert "stopped by hand: " in out and "answered" in out and "Traceback" not in err
 

@@ -22,10 +22,10 @@ from tests.cli.remote import (
     revert_trial,
     running,
     trailers,
-    until,
 )
 from tests.cli.workbench import PRODUCTION, Bench, Live, git, refused
 from tests.reconcile.real_parts import free_addresses
+from tests.waiting import until
 
 USERS = tuple(f"user-{number}" for number in range(12))
 

@@ -23,6 +23,7 @@ from runner.rollout.verdict import Assessment, Because, Step
 from tests.cli import remote, workbench
 from tests.cli.test_explain import HELD, ROLLBACK
 from tests.cli.workbench import Bench, Live, refused
+from tests.waiting import PATIENCE_S
 
 SHA = "3f2a1b4c5d6e7f8091a2b3c4d5e6f708192a3b4c"
 BASELINE, CANDIDATE = "chat-v1.0--aaaaaaaaaaaa", "chat-v1.1--bbbbbbbbbbbb"
@@ -346,7 +347,7 @@ def test_it_is_exit_code_0_only_where_a_runner_keeps_all_in_sync(live: Live) -> 
         live.bench.argv("run"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while (said := live.bench.loop("status")).code != 0:
             assert time.monotonic() < deadline and process.poll() is None, said
             time.sleep(0.05)
@@ -354,7 +355,7 @@ def test_it_is_exit_code_0_only_where_a_runner_keeps_all_in_sync(live: Live) -> 
         refused(live.bench.loop("apply"), "another runner works on this environment", str(process.pid))
     finally:
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, out
     assert "in sync" in out and "stopped; engine and gateway go on as they are" in out
     assert live.engine.state.adapters, "what serves is left as it is"
@@ -405,7 +406,7 @@ def on_terminal(bench: Bench, *arguments: str, until: bytes = b"", **environment
             if until and written.count(until) >= 2:
                 process.send_signal(signal.SIGINT)
                 until = b""
-        process.wait(10)
+        process.wait(PATIENCE_S)
     finally:
         process.kill()
         process.wait()
@@ -423,7 +424,7 @@ def looked_at(bench: Bench) -> Bench:
 def test_colour_is_for_terminals_and_never_where_no_color_is_set(looked_at: Bench) -> None:
     assert b"\x1b[32min sync\x1b[0m" in on_terminal(looked_at, "status")
     assert b"\x1b" not in on_terminal(looked_at, "status", NO_COLOR="1")
-    done = subprocess.run(looked_at.argv("status"), capture_output=True, timeout=60, check=False)
+    done = subprocess.run(looked_at.argv("status"), capture_output=True, timeout=PATIENCE_S, check=False)
     assert b"in sync" in done.stdout and b"\x1b" not in done.stdout
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from runner.reconcile.journal import Journal
 from tests.cli.remote import candidate, on_trial, revert_trial, running
 from tests.cli.workbench import CHECKOUT, Bench, git, refused
+from tests.waiting import PATIENCE_S
 
 NEVER = "1h"
 """A poll that no test lives to see."""
@@ -89,7 +90,7 @@ asyncio.run(holds())
     try:
         assert process.stdout is not None and process.stdout.readline() == "at work\n"
         assert bench.loop("wake").code == 0
-        process.communicate("go on\n", timeout=30)
+        process.communicate("go on\n", timeout=PATIENCE_S)
         assert process.returncode == 0
     finally:
         process.kill()

@@ -27,6 +27,7 @@ from runner.cli.main import main
 from tests.doubles.stub_engine import RunningStub, stub_engine
 from tests.reconcile.real_parts import free_addresses, gateway_process, make_adapter
 from tests.spec.repository import DIGESTS, Repository
+from tests.waiting import PATIENCE_S
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PRODUCTION = ("loop.yaml", "environments", "production")
@@ -166,7 +167,7 @@ class Live:
     engine: RunningStub
 
     def gateway_state(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://{self.bench.admin}/state", timeout=5.0) as answer:
+        with urllib.request.urlopen(f"http://{self.bench.admin}/state", timeout=PATIENCE_S) as answer:
             value: dict[str, Any] = json.loads(answer.read())
         return value
 
@@ -187,6 +188,6 @@ def live(root: Path, **gateway: Any) -> Iterator[Live]:
 def post(url: str, value: Any) -> dict[str, Any]:
     """Send JSON and return the JSON that came back. Raises urllib's errors."""
     request = urllib.request.Request(url, json.dumps(value).encode(), {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30.0) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         read: dict[str, Any] = json.loads(answer.read())
     return read

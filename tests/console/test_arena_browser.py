@@ -16,7 +16,8 @@ from runner.events.schema import Kind
 from tests.console import accessibility
 from tests.console.people import SAYS, Served, serving
 from tests.console.test_browser import CHROMIUM, QUIET, overflow
-from tests.gateway.running import BASELINE, CANDIDATE, eventually
+from tests.gateway.running import BASELINE, CANDIDATE
+from tests.waiting import PATIENCE_MS, until
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("gradio", reason="the group 'console' is not installed")
@@ -60,7 +61,7 @@ def quiet_page(console: Served, browser: Any, name: str, **options: Any) -> Iter
     """Sign in; when all is over, check that the page wrote no error and asked nobody else."""
     said, asked = [], []
     context = browser.new_context(**options)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
     tab = context.new_page()
     tab.on("console", lambda message: said.append(message.text))
     tab.on("pageerror", lambda error: said.append(str(error)))
@@ -154,7 +155,7 @@ def by_suggestion(tab: Any) -> str:
     tab.wait_for_selector("#suggestion-0")
     tab.evaluate("document.activeElement.blur()")
     tab.keyboard.press("1")
-    eventually(lambda: tab.input_value("#question textarea"), "the suggestion stood in the box")
+    until(lambda: tab.input_value("#question textarea"), "the suggestion stood in the box")
     tab.wait_for_function("document.activeElement.closest('#question')")
     tab.keyboard.press("Enter")
     return str(tab.input_value("#question textarea"))

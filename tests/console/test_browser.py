@@ -18,6 +18,7 @@ from runner.console.monitor.feed import Decision, Kind, Page
 from runner.signals.reading import Level, Topic
 from tests.console import accessibility, pages
 from tests.console.running import Running, running, start
+from tests.waiting import PATIENCE_MS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -58,7 +59,7 @@ def visit(browser: Any, monitor: Running) -> Iterator[Open]:
     def act(at: str = monitor.url, **options: Any) -> Any:
         allowed.add(urlsplit(at).netloc)
         context = browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         tab = context.new_page()
         tab.on("console", lambda message: said.append(message.text))

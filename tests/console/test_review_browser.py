@@ -16,6 +16,7 @@ from tests.console import accessibility
 from tests.console.people import Served, serving
 from tests.console.test_browser import CHROMIUM, QUIET, overflow
 from tests.feedback.labels.made import ballot, label, record
+from tests.waiting import PATIENCE_MS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("gradio", reason="the group 'console' is not installed")
@@ -76,7 +77,7 @@ def visit(console: Served) -> Iterator[Visit]:
 
         def act(name: str, size: dict[str, int], locale: str = "en-US") -> Any:
             tab = browser.new_context(viewport=size, locale=locale).new_page()
-            tab.set_default_timeout(20_000)
+            tab.set_default_timeout(PATIENCE_MS)
             tab.on("console", lambda message: said.append(message.text))
             tab.on("pageerror", lambda error: said.append(str(error)))
             tab.on("dialog", lambda dialog: (said.append(f"dialog {dialog.message}"), dialog.dismiss()))

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.waiting import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 LOOP = "import sys; from runner.cli.main import main; sys.exit(main())"
 
@@ -36,7 +38,7 @@ class Clone:
         self._fill()
         self._provide_loop()
 
-    def run(self, command: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def run(self, command: str, seconds: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
         """Run a command line as a user would; whatever its exit status."""
         return subprocess.run(
             ["bash", "-c", command],

@@ -25,6 +25,8 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from tests.waiting import PATIENCE_S
+
 PIECE = 65_536
 
 
@@ -315,10 +317,10 @@ def faulty_replica(upstream: str, port: int = 0) -> Iterator[FaultyReplica]:
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
-    assert up.wait(20), "the proxy did not start"
+    assert up.wait(PATIENCE_S), "the proxy did not start"
     try:
         yield FaultyReplica(f"http://127.0.0.1:{found['port']}", faults)
     finally:
         found["stop"]()
-        thread.join(10)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()

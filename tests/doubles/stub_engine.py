@@ -25,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tests.doubles.stub_model import Generation, chat_prompt, check_numbers, completion_prompts
 from tests.doubles.stub_state import Behaviour, EngineError, State, bad_request, check_adapter_files
+from tests.waiting import PATIENCE_S
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -369,10 +370,10 @@ def stub_engine(*, port: int = 0, adapters: tuple[str, ...] = (), **settings: An
         yield running
     finally:
         server.should_exit = True
-        thread.join(5)
+        thread.join(PATIENCE_S)
         if thread.is_alive():
             server.force_exit = True
-            thread.join(5)
+            thread.join(PATIENCE_S)
         socket.close()
 
 

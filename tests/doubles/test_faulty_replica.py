@@ -18,8 +18,9 @@ from runner.errors import LoopError, TransientError
 from runner.serving.engine import EngineClient
 from tests.doubles.faulty_replica import Fault, FaultyReplica, Kind, faulty_replica
 from tests.doubles.stub_engine import RunningStub, stub_engine
-from tests.gateway.running import BASELINE, CANDIDATE, SERVED, RunningGateway, eventually, gateway, table
+from tests.gateway.running import BASELINE, CANDIDATE, SERVED, RunningGateway, asked_and_left, gateway, table
 from tests.reconcile.real_parts import make_adapter
+from tests.waiting import PATIENCE_S, until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nX-Odd:  kept \r\ntransfer-encoding: chunked\r\n\r\n5;x=1\r\nhello\r\n0\r\n\r\n"
 COUNTED = b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno\n"
@@ -59,14 +60,14 @@ def scripted(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", came
     finally:
-        thread.join(10)
+        thread.join(PATIENCE_S)
         listener.close()
 
 
 def test_requests_and_answers_pass_byte_for_byte_on_one_line() -> None:
     with scripted(CHUNKED, COUNTED) as (url, came), faulty_replica(url) as proxy:
         port = int(proxy.url.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as line:
             got = []
             for asked, answer in zip(ASKED, (CHUNKED, COUNTED), strict=True):
                 line.sendall(asked)
@@ -130,11 +131,9 @@ def test_a_caller_who_hangs_up_is_gone_for_the_engine_too(
     replica: FaultyReplica, engine: RunningStub
 ) -> None:
     engine.control(fault="hang")
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(
-            f"{replica.url}/v1/completions", json={"model": BASELINE.served, "prompt": "a b"}, timeout=0.2
-        )
-    eventually(lambda: engine.state.cancelled == 1, "the engine was told")
+    with asked_and_left(f"{replica.url}/v1/completions", {"model": BASELINE.served, "prompt": "a b"}):
+        until(lambda: engine.state.in_flight == 1, "the engine has it")
+    until(lambda: engine.state.cancelled == 1, "the engine was told")
 
 
 @pytest.fixture
@@ -161,7 +160,7 @@ def test_a_version_that_fails_fails_alone_and_is_well_again_once_it_is_told(
         assert (failing.status_code, failing.headers["x-loop-arm"]) == (200, "baseline")
     assert replica.faults.met[BASELINE.served] == 0
     replica.clear()
-    eventually(
+    until(
         lambda: trial.ask(stream=stream).headers["x-loop-arm"] == "candidate", "the candidate answers again"
     )
 
@@ -171,7 +170,7 @@ def test_a_version_that_is_slow_is_slow_by_as_much_as_said(
 ) -> None:
     replica.set(CANDIDATE.served, Fault(Kind.DELAY, delay_s=0.3))
     trial.ask()
-    eventually(lambda: trial.events(), "the event")
+    until(lambda: trial.events(), "the event")
     (event,) = trial.events()
     assert event["loop.latency_ms"] >= 300
     assert event["loop.arm"] == "candidate"

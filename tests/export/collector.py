@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.reconcile.real_parts import free_addresses
+from tests.waiting import PATIENCE_S
 
 CHECKOUT = Path(__file__).parents[2]
 LOCKED = Path(__file__).parent / "collector.txt"
@@ -73,7 +74,7 @@ def passing_on(to: str, log: Path) -> Iterator[str]:
             yield f"http://{http}"
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE_S)
 
 
 def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:

@@ -14,6 +14,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.waiting import PATIENCE_S
+
 KINDS = {
     "/v1/traces": ExportTraceServiceRequest,
     "/v1/metrics": ExportMetricsServiceRequest,
@@ -34,7 +36,7 @@ class Sink:
     def wait(self, count: int) -> list[Any]:
         """Return what was taken, once there are so many messages."""
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.got) >= count, 30), (
+            assert self.changed.wait_for(lambda: len(self.got) >= count, PATIENCE_S), (
                 f"{len(self.got)} of {count} came"
             )
             return list(self.got)

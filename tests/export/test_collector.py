@@ -21,9 +21,9 @@ from tests.export import collector
 from tests.export.requests import failed, streamed
 from tests.export.sink import Sink, receiving
 from tests.report import snapshots
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(bool(collector.reason_to_skip()), reason=collector.reason_to_skip())
-PATIENCE_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -123,4 +123,4 @@ def test_it_refuses_what_is_not_otlp_so_that_the_others_prove_something(receiver
     request = urllib.request.Request(receiver.urls[Signal.TRACES], b"\xff\xfe\x00rubbish", method="POST")
     request.add_header("content-type", "application/x-protobuf")
     with pytest.raises(urllib.error.HTTPError, match="400"):
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=PATIENCE_S)

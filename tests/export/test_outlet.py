@@ -18,10 +18,10 @@ from tests.doubles.event_files import DAY_US, START_US
 from tests.export.requests import streamed
 from tests.export.sink import Sink, receiving
 from tests.reconcile.real_parts import free_addresses
+from tests.waiting import PATIENCE_S
 
 SOON = (0.01, 0.02)
 NOW_US = START_US + DAY_US
-PATIENCE_S = 30.0
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tests.gateway.running import BASELINE, CANDIDATE, OTHER, RunningGateway
+from tests.waiting import PATIENCE_S
 
 SECRET = "5e" * 32
 SHA256 = hashlib.sha256(SECRET.encode()).hexdigest()
@@ -40,4 +41,6 @@ def post(
     gateway: RunningGateway, path: str, body: Any, headers: dict[str, str] | None = None
 ) -> httpx.Response:
     """Send something as the console does."""
-    return httpx.post(f"{gateway.url}{path}", json=body, headers=HEADERS | (headers or {}), timeout=20)
+    return httpx.post(
+        f"{gateway.url}{path}", json=body, headers=HEADERS | (headers or {}), timeout=PATIENCE_S
+    )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import re
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -25,6 +26,7 @@ from runner.events.writer import OS_DISK, Disk
 from runner.serving import routes
 from runner.serving.gateway import config, server
 from runner.serving.routes import Experiment, Route, RouteTable, Shadow, Split, Version
+from tests.waiting import PATIENCE_S, until
 
 BASELINE = Version("chat-v1.0", "a" * 64)
 CANDIDATE = Version("chat-v1.1", "b" * 64)
@@ -43,17 +45,22 @@ class RunningGateway:
     process: subprocess.Popen[str] | None = None
 
     def put(self, table: RouteTable) -> httpx.Response:
-        return httpx.put(f"{self.admin}/routes", json=routes.to_json(table))
+        return httpx.put(f"{self.admin}/routes", json=routes.to_json(table), timeout=PATIENCE_S)
 
     def state(self) -> dict[str, Any]:
-        value: dict[str, Any] = httpx.get(f"{self.admin}/state").json()
+        value: dict[str, Any] = httpx.get(f"{self.admin}/state", timeout=PATIENCE_S).json()
         return value
 
     def ask(self, **changes: Any) -> httpx.Response:
         headers = changes.pop("headers", {})
         return httpx.post(
-            f"{self.url}/v1/chat/completions", json=QUESTION | changes, headers=headers, timeout=20
+            f"{self.url}/v1/chat/completions", json=QUESTION | changes, headers=headers, timeout=PATIENCE_S
         )
+
+    def leave(self, when: Callable[[], object], **changes: Any) -> None:
+        """Ask, and hang up without an answer as soon as it is time."""
+        with asked_and_left(f"{self.url}/v1/chat/completions", QUESTION | changes):
+            until(when, "the question is where it is to be")
 
     def events(self, kind: Kind = Kind.REQUEST) -> list[dict[str, Any]]:
         """Return all complete events on the disk, in order of their segments."""
@@ -113,13 +120,13 @@ def gateway(state_dir: Path, *, disk: Disk = OS_DISK, **changes: Any) -> Iterato
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert up.wait(20), "the gateway did not start"
+    assert up.wait(PATIENCE_S), "the gateway did not start"
     try:
         yield RunningGateway(found["public"], found["admin"], state_dir)
     finally:
         for _ in range(2):
             found["loop"].call_soon_threadsafe(found["stop"])
-        thread.join(20)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 
@@ -166,9 +173,13 @@ def gateway_processes(state_dir: Path, count: int = 2, **changes: Any) -> Iterat
         yield list(pool.map(stack.enter_context, waiting))
 
 
-def eventually(condition: Any, what: str, seconds: float = 10.0) -> None:
-    """Wait until a condition holds; fail with `what` where it never does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.01)
+@contextmanager
+def asked_and_left(url: str, body: dict[str, Any]) -> Iterator[None]:
+    """Send a question, and close the connection with the block, whatever has come by then."""
+    where = urlsplit(url)
+    connection = http.client.HTTPConnection(where.netloc, timeout=PATIENCE_S)
+    try:
+        connection.request("POST", where.path, json.dumps(body), {"content-type": "application/json"})
+        yield
+    finally:
+        connection.close()

@@ -17,7 +17,8 @@ from runner.serving.gateway.book import RouteBook, Stale
 from runner.serving.gateway_client import GatewayClient, StaleGeneration
 from runner.serving.routes import RouteTable
 from tests.doubles.stub_engine import RunningStub
-from tests.gateway.running import BASELINE, RunningGateway, eventually, gateway, table
+from tests.gateway.running import BASELINE, RunningGateway, gateway, table
+from tests.waiting import until
 
 T = TypeVar("T")
 
@@ -142,6 +143,6 @@ def test_requests_in_flight_are_counted_for_every_version_they_may_use(
     engine.control(delay_s=0.5)
     asking = threading.Thread(target=served.ask)
     asking.start()
-    eventually(lambda: served.state()["in_flight"] == {BASELINE.served: 1}, "counted")
+    until(lambda: served.state()["in_flight"] == {BASELINE.served: 1}, "counted")
     asking.join()
     assert served.state()["in_flight"] == {}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.doubles.stub_engine import stub_engine
 from tests.gateway.running import QUESTION, SERVED, RunningGateway, gateway, table
+from tests.waiting import PATIENCE_S
 
 CHAT = "/v1/chat/completions"
 PATHS = (CHAT, "/v1/completions", "/feedback")
@@ -31,7 +32,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]
 
 
 def send(gateway: RunningGateway, path: str, body: bytes, **headers: str) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=PATIENCE_S)
     try:
         connection.request("POST", path, body, {"content-type": "application/json"} | headers)
         answer = connection.getresponse()
@@ -88,7 +89,7 @@ def test_a_body_that_makes_no_sense_is_the_clients_error(target: RunningGateway,
 def test_a_body_over_the_limit_is_refused_declared_or_not(target: RunningGateway) -> None:
     large = json.dumps(QUESTION | {"x": "y" * 30_000}).encode()
     assert send(target, CHAT, large)[0] == 413
-    connection = http.client.HTTPConnection(target.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(target.url.removeprefix("http://"), timeout=PATIENCE_S)
     try:
         pieces = (large[i : i + 5000] for i in range(0, len(large), 5000))
         headers = {"content-type": "application/json"}
@@ -220,7 +221,7 @@ def test_every_one_of_those_requests_left_exactly_one_event(target: RunningGatew
 )
 def test_bytes_that_are_no_http_get_an_error_in_openais_shape(target: RunningGateway, said: bytes) -> None:
     host, port = target.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as line:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as line:
         line.sendall(said)
         answer = b"".join(iter(lambda: line.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")

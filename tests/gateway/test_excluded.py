@@ -12,7 +12,8 @@ from runner.events.schema import Kind
 from runner.serving.routes import Shadow
 from tests.doubles.stub_engine import RunningStub
 from tests.gateway.consoles import HEADERS, SHA256, label, vote
-from tests.gateway.running import OTHER, RunningGateway, eventually, gateway, table
+from tests.gateway.running import OTHER, RunningGateway, gateway, table
+from tests.waiting import until
 
 MARK = "harbour-marker"
 QUESTION = [{"role": "user", "content": f"where is {MARK}"}]
@@ -57,7 +58,7 @@ def test_no_text_of_an_excluded_caller_is_written_and_every_fact_is(
         shadow = Shadow(OTHER, 1.0)
         assert running.put(table(engine.url, shadow=shadow)).status_code == 200
         say_everything(running, headers)
-        eventually(lambda: running.events(Kind.SHADOW), "the copy is logged")
+        until(lambda: running.events(Kind.SHADOW), "the copy is logged")
         assert (MARK.encode() in bytes_of(tmp_path)) is kept
         assert len(running.events(Kind.CONTENT)) == kept
         facts = (Kind.REQUEST, Kind.FEEDBACK, Kind.VOTE, Kind.LABEL, Kind.SHADOW)

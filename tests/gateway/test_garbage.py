@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from runner.events.schema import Kind
-from tests.gateway.running import BASELINE, QUESTION, RunningGateway, eventually, gateway, table
+from tests.gateway.running import BASELINE, QUESTION, RunningGateway, gateway, table
+from tests.waiting import PATIENCE_S, until
 
 DONE = b"data: [DONE]\n\n"
 
@@ -240,11 +241,11 @@ def test_who_does_not_read_is_cut_off_at_the_time_out(tmp_path: Path) -> None:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             slow.connect((host, int(port)))
             slow.sendall(question(stream=True))
-            eventually(lambda: len(running.events()) == 1, "the slow reader is logged")
+            until(lambda: len(running.events()) == 1, "the slow reader is logged")
             (event,) = running.events()
             assert (event["loop.outcome"], event["error.type"]) == ("cancelled", "client_too_slow")
             engine.says = json.dumps(GOOD).encode()
-            eventually(lambda: running.ask().status_code == 200, "its place is free again")
+            until(lambda: running.ask().status_code == 200, "its place is free again")
             slow.settimeout(10)
             rest = b"".join(
                 iter(lambda: slow.recv(1 << 20), b"")
@@ -255,7 +256,7 @@ def test_who_does_not_read_is_cut_off_at_the_time_out(tmp_path: Path) -> None:
 def test_a_body_that_never_begins_is_given_up(tmp_path: Path) -> None:
     with gateway(tmp_path, limits={"total_timeout_s": 0.3}) as running:
         host, port = running.url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as line_:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as line_:
             line_.sendall(question(stream=False).partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
             answer = b"".join(iter(lambda: line_.recv(65536), b""))
         assert answer.startswith(b"HTTP/1.1 408 ")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from runner.serving.gateway.callers import Caller, KeyedHash, RateLimit, read_secret
 from runner.serving.gateway.replies import ApiError
 from tests.doubles.stub_engine import RunningStub
-from tests.gateway.running import RunningGateway, eventually, gateway, table
+from tests.gateway.running import RunningGateway, gateway, table
+from tests.waiting import until
 
 KEYS = [
     {"name": name, "group": group, "sha256": hashlib.sha256(key.encode()).hexdigest()}
@@ -134,7 +135,7 @@ def test_more_than_the_limit_in_flight_are_refused(engine: RunningStub, tmp_path
         engine.control(delay_s=1.0)
         waiting = threading.Thread(target=running.ask)
         waiting.start()
-        eventually(lambda: engine.state.in_flight == 1, "the first is in flight")
+        until(lambda: engine.state.in_flight == 1, "the first is in flight")
         refused = running.ask()
         waiting.join()
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "overloaded")

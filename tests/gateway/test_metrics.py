@@ -12,7 +12,8 @@ import pytest
 
 from runner.events.schema import Kind
 from tests.doubles.stub_engine import RunningStub
-from tests.gateway.running import RunningGateway, eventually, gateway, table
+from tests.gateway.running import RunningGateway, gateway, table
+from tests.waiting import until
 
 PATHS = (("POST", "/v1/chat/completions"), ("POST", "/feedback"), ("GET", "/v1/models"))
 KEY = {"name": "ann", "group": "beta", "sha256": hashlib.sha256(b"sk-ann").hexdigest()}
@@ -36,7 +37,7 @@ def test_metrics_are_for_the_admin_listener_alone(served: RunningGateway) -> Non
 
 
 def test_users_learn_that_it_is_not_ready_and_nothing_of_the_machine(served: RunningGateway) -> None:
-    eventually(lambda: httpx.get(f"{served.url}/readyz").status_code == 200, "ready")
+    until(lambda: httpx.get(f"{served.url}/readyz").status_code == 200, "ready")
     assert httpx.get(f"{served.url}/readyz").json() == {"status": "ready"}
     shutil.rmtree(served.state_dir / "events")
     (served.state_dir / "events").touch()
@@ -76,14 +77,12 @@ def test_who_has_a_key_is_served_beside_somebody_who_guesses(keyed: RunningGatew
 def test_events_that_went_with_deleted_segments_are_counted(served: RunningGateway) -> None:
     assert 'loop_gateway_events_lost_total{kind="request"} 0.0' in metrics(served)
     served.ask()
-    eventually(lambda: list((served.state_dir / "events").glob("request-*.jsonl")), "written")
-    eventually(lambda: _is_durable(served), "on the disk")
+    until(lambda: list((served.state_dir / "events").glob("request-*.jsonl")), "written")
+    until(lambda: _is_durable(served), "on the disk")
     shutil.rmtree(served.state_dir / "events")
     (served.state_dir / "events").mkdir()
-    eventually(lambda: served.ask().status_code == 200, "answers")
-    eventually(
-        lambda: 'loop_gateway_events_lost_total{kind="request"} 1.0' in metrics(served), "the loss is told"
-    )
+    until(lambda: served.ask().status_code == 200, "answers")
+    until(lambda: 'loop_gateway_events_lost_total{kind="request"} 1.0' in metrics(served), "the loss is told")
 
 
 def _is_durable(served: RunningGateway) -> bool:

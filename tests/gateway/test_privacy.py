@@ -17,7 +17,8 @@ from runner.events.masking import THREAD_OVER, Masking
 from runner.events.schema import Kind
 from runner.serving.gateway import privacy
 from tests.doubles.stub_engine import RunningStub
-from tests.gateway.running import RunningGateway, eventually, gateway, table
+from tests.gateway.running import RunningGateway, gateway, table
+from tests.waiting import PATIENCE_S, until
 
 LONG = "kim@example.com " * (THREAD_OVER // 16 + 1)
 
@@ -34,7 +35,7 @@ class Gate:
         self.threads.append(name)
         if name.startswith("masking"):
             self.reached.set()
-            assert self.opened.wait(20)
+            assert self.opened.wait(PATIENCE_S)
         return Masking()
 
 
@@ -59,7 +60,7 @@ def test_invariant_10_a_long_text_is_masked_beside_the_others_and_logged_before_
     served: RunningGateway, gate: Gate, stream: bool
 ) -> None:
     waiting = later(served.ask, messages=[{"role": "user", "content": LONG}], stream=stream)
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(PATIENCE_S)
     assert served.ask().status_code == 200
     assert len(served.events()) == 1 and not waiting.done()
     gate.opened.set()
@@ -86,8 +87,8 @@ def test_a_long_comment_is_masked_beside_the_others_and_the_same_twice_counts_on
     served: RunningGateway, gate: Gate
 ) -> None:
     said = {"response_id": "chatcmpl-1", "comment": LONG}
-    both = [later(httpx.post, f"{served.url}/feedback", json=said, timeout=20) for _ in range(2)]
-    assert gate.reached.wait(10)
+    both = [later(httpx.post, f"{served.url}/feedback", json=said, timeout=PATIENCE_S) for _ in range(2)]
+    assert gate.reached.wait(PATIENCE_S)
     assert served.ask().status_code == 200
     gate.opened.set()
     first, second = (each.result(10) for each in both)
@@ -101,11 +102,11 @@ def test_who_leaves_while_his_text_is_masked_is_logged_once(served: RunningGatew
     body = json.dumps({"model": "chat", "messages": [{"role": "user", "content": LONG}]})
     connection = http.client.HTTPConnection(served.url.removeprefix("http://"))
     connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(PATIENCE_S)
     connection.close()
     assert served.ask().status_code == 200
     gate.opened.set()
-    eventually(lambda: len(served.events()) == 2, "it is logged")
+    until(lambda: len(served.events()) == 2, "it is logged")
     assert [event["loop.outcome"] for event in served.events()] == ["ok", "ok"]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.doubles.stub_engine import RunningStub
 from tests.gateway.running import RunningGateway
+from tests.waiting import PATIENCE_S
 
 LORA = ("/v1/load_lora_adapter", "/v1/unload_lora_adapter")
 TRICKS = (
@@ -38,7 +39,7 @@ METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "BREW")
 
 
 def call(gateway: RunningGateway, method: str, path: str) -> int:
-    connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=PATIENCE_S)
     try:
         body = b'{"lora_name":"evil","lora_path":"/x"}'
         connection.putrequest(method, path, skip_accept_encoding=True)

@@ -31,13 +31,14 @@ from tests.gateway.running import (
     OTHER,
     QUESTION,
     RunningGateway,
-    eventually,
     gateway_processes,
     table,
 )
-from tests.gateway.test_log import _load
+from tests.gateway.test_log import load
+from tests.waiting import PATIENCE_S, until
 
 TONE = Experiment("id-of-tone", "tone", (BASELINE, OTHER), (0.5, 0.5), 0.5)
+MANY = 300
 USERS = [f"user-{number}" for number in range(30)]
 
 
@@ -45,7 +46,7 @@ def test_whoever_is_first_makes_the_secret_and_everybody_reads_the_same(tmp_path
     at_once = threading.Barrier(16)
 
     def read(_: int) -> bytes:
-        at_once.wait(10)
+        at_once.wait(PATIENCE_S)
         return read_secret(tmp_path / "made" / "user-hash.key")
 
     with ThreadPoolExecutor(16) as pool:
@@ -128,19 +129,23 @@ class Following:
             thread.join()
 
 
-async def _load_on(
-    both: list[RunningGateway], received: list[str], seconds: float, victim: subprocess.Popen[str] | None
+async def load_on(
+    both: list[RunningGateway], received: list[str], victim: subprocess.Popen[str] | None
 ) -> None:
-    """Ask both for a while; kill the second's process, the victim, in the middle of it."""
-    urls = [f"{each.url}/v1/chat/completions" for each in both]
-    loads = asyncio.gather(*(_load(url, received, seconds, f"at-{n}") for n, url in enumerate(urls)))
-    while victim and not loads.done():
-        await asyncio.sleep(0.01)
-        if sum(name.startswith("at-1-") for name in received) >= 15:
+    """Ask both until each has answered many; kill the second's process, the victim, in the middle of it."""
+
+    def answered(number: int) -> int:
+        return sum(name.startswith(f"at-{number}-") for name in received)
+
+    def enough_of_the_second() -> bool:
+        if victim and answered(1) >= 15:
             victim.send_signal(signal.SIGKILL)
-            victim = None
-    await loads
-    assert victim is None, "it was killed under load"
+            return False  # its load ends because nobody answers
+        return answered(1) >= MANY
+
+    enough = (lambda: answered(0) >= MANY, enough_of_the_second)
+    urls = [f"{each.url}/v1/chat/completions" for each in both]
+    await asyncio.gather(*(load(url, received, enough[n], f"at-{n}") for n, url in enumerate(urls)))
 
 
 @pytest.mark.parametrize("killed", [False, True])
@@ -154,8 +159,8 @@ def test_invariant_10_two_gateways_and_a_compaction_beside_them_lose_and_repeat_
         for each in both:
             each.put(table(engine.url, weight=0.5, shadow=Shadow(OTHER, 0.1)))
         with following.beside():
-            asyncio.run(_load_on(both, received, 1.6, both[1].process if killed else None))
-        eventually(lambda: both[0].state()["in_flight"] == {}, "all requests have ended")
+            asyncio.run(load_on(both, received, both[1].process if killed else None))
+        until(lambda: both[0].state()["in_flight"] == {}, "all requests have ended")
         following.read()
         following.compact(0)
     following.compact(0)
@@ -166,7 +171,7 @@ def test_invariant_10_two_gateways_and_a_compaction_beside_them_lose_and_repeat_
     with Lake(tmp_path / "lake", tmp_path / "events") as lake:
         logged = Counter(lake.requests().to_pyarrow()["loop.request.id"].to_pylist())
         copies = lake.shadows().to_pyarrow()["loop.request.id"].to_pylist()
-    assert {name[:5] for name in received} == {"at-0-", "at-1-"} and len(received) > 20
+    assert {name[:5] for name in received} == {"at-0-", "at-1-"}
     assert [name for name in received if logged[name] != 1] == []
     assert max(logged.values()) == 1 and following.compacted > len(received)
     assert Counter(following.seen) == logged, "whoever follows the log saw each event once"

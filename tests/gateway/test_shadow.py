@@ -26,10 +26,10 @@ from tests.gateway.running import (
     QUESTION,
     SERVED,
     RunningGateway,
-    eventually,
     gateway,
     table,
 )
+from tests.waiting import until
 
 SHORT = {"total_timeout_s": 1.5}
 """Ends a copy that hangs; long enough for any answer that does not."""
@@ -46,7 +46,7 @@ def shadowed(engine: RunningStub, tmp_path: Path) -> Iterator[RunningGateway]:
 
 def copies(running: RunningGateway, count: int) -> list[dict[str, Any]]:
     """Wait for the events of so many copies, and return them."""
-    eventually(lambda: len(running.events(Kind.SHADOW)) >= count, f"{count} copies are noted")
+    until(lambda: len(running.events(Kind.SHADOW)) >= count, f"{count} copies are noted")
     return running.events(Kind.SHADOW)
 
 
@@ -173,7 +173,7 @@ def test_a_shadow_that_hangs_holds_a_few_places_and_the_rest_is_dropped(
             assert client.post("/v1/chat/completions", json=QUESTION).status_code == 200
             # until all workers are busy nothing waits
             if number < WORKERS:
-                eventually(lambda: len(asked(engine, OTHER.served)) > number, "a worker took it")  # noqa: B023
+                until(lambda: len(asked(engine, OTHER.served)) > number, "a worker took it")  # noqa: B023
     assert len(asked(engine, OTHER.served)) == WORKERS
     events = copies(shadowed, more)
     assert Counter((e["loop.outcome"], e["error.type"]) for e in events) == {
@@ -249,10 +249,10 @@ def test_a_log_that_takes_no_copy_ends_no_worker(engine: RunningStub, tmp_path: 
         running.put(table(engine.url, shadow=Shadow(OTHER)))
         engine.control(fault="hang", only_model=OTHER.served)
         assert [running.ask().status_code for _ in range(WORKERS)] == [200] * WORKERS
-        eventually(lambda: disk.refused == WORKERS, "every worker met the full disk")
+        until(lambda: disk.refused == WORKERS, "every worker met the full disk")
         disk.full = False
         engine.control(fault="none")
-        eventually(lambda: running.ask().status_code == 200, "answers again")
+        until(lambda: running.ask().status_code == 200, "answers again")
         assert copies(running, 1)[0]["loop.outcome"] == "ok"
 
 

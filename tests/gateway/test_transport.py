@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from runner.serving.gateway import config
 from runner.serving.gateway.connections import budget
 from tests.doubles.stub_engine import RunningStub
-from tests.gateway.running import RunningGateway, eventually, gateway, gateway_process, table
+from tests.gateway.running import RunningGateway, gateway, gateway_process, table
+from tests.waiting import PATIENCE_S, until
 
 ALIVE = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 CHUNKED = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -29,7 +30,7 @@ QUICK = {"header_timeout_s": 0.3}
 
 def reach(url: str) -> socket.socket:
     host, _, port = url.removeprefix("http://").rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=15)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE_S)
 
 
 def rest(line: socket.socket) -> bytes:
@@ -197,14 +198,14 @@ def test_a_full_gateway_says_so_and_serves_again_when_others_have_gone(tmp_path:
     with gateway(tmp_path, transport={"connections": 3}) as running:
         held = [reach(running.url) for _ in range(3)]
         try:
-            eventually(lambda: count(running, "loop_gateway_connections") == 3, "all three are there")
+            until(lambda: count(running, "loop_gateway_connections") == 3, "all three are there")
             refused = talk(running.url, ALIVE)
             assert_error(refused, 503, "too_many_connections")
             assert b"retry-after: 1\r\n" in refused
         finally:
             for line in held:
                 line.close()
-        eventually(lambda: talk_once(running.url).startswith(b"HTTP/1.1 200"), "serves again")
+        until(lambda: talk_once(running.url).startswith(b"HTTP/1.1 200"), "serves again")
 
 
 def talk_once(url: str) -> bytes:
@@ -223,8 +224,8 @@ def test_invariant_6_idle_users_never_shut_the_runner_out(engine: RunningStub, t
         assert_error(rest(held[-1]), 503, "too_many_connections")
         for line in held:
             line.close()
-        eventually(lambda: talk_once(running.url).startswith(b"HTTP/1.1 200"), "serves again")
-        eventually(lambda: running.state()["not_ready"] is None, "the replica is reached")
+        until(lambda: talk_once(running.url).startswith(b"HTTP/1.1 200"), "serves again")
+        until(lambda: running.state()["not_ready"] is None, "the replica is reached")
         assert running.ask().status_code == 200
 
 

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.waiting import PATIENCE_S
+
 CONTRACT = Path(__file__).parent / "forge_contract"
 CACHE = Path(__file__).parents[2] / ".cache" / "forge-contract"
 PATHS = (
@@ -69,7 +71,7 @@ def running(log: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE_S)
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

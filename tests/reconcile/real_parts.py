@@ -23,6 +23,7 @@ from runner.serving.gateway.config import GatewayConfig
 from runner.serving.routes import Version
 from runner.spec.environment import Engine, Environment, Gateway
 from runner.spec.rollout import RolloutPolicy
+from tests.waiting import PATIENCE_S
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 POLICY = RolloutPolicy.model_validate(
@@ -118,7 +119,7 @@ def gateway_process(
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the gateway ended: {log.read_text()}")

@@ -17,7 +17,8 @@ from typing import Any
 
 from tests.cli.workbench import git
 from tests.reconcile.rollout_crash_server import HOUR_S
-from tests.reconcile.rollout_world import World, until, users
+from tests.reconcile.rollout_world import World, users
+from tests.waiting import seconds_until, until
 
 USERS = 600
 """Logged requests of a verdict; a fifth of them are the candidate's."""
@@ -44,7 +45,7 @@ def remote_away(here: World) -> Told:
     here.remote.rename(hidden)
     try:
         here.write(USERS, failing=True)
-        switched = until(lambda: off(here), "users leave without Git")
+        switched = seconds_until(lambda: off(here), "users leave without Git")
         until(lambda: _pending(here), "status says that Git does not know")
         until(lambda: any("write_rollback" in each["actions"] for each in runner.passes()), "it was tried")
     finally:
@@ -71,7 +72,7 @@ def protected_branch(here: World) -> Told:
     _hook(here, "pre-receive", _PROTECTS)
     here.write(USERS, failing=True)
     runner = here.start_runner()
-    switched = until(lambda: off(here), "users leave")
+    switched = seconds_until(lambda: off(here), "users leave")
     branch = until_some(lambda: _branches(here, "loop/rollback-"), "a branch of its own")
     until(lambda: _waits(here, branch), "status says what it waits for")
     assert here.commits() == []
@@ -114,7 +115,7 @@ def journal_full(here: World) -> Told:
     _, hard = resource.prlimit(runner.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(runner.pid, resource.RLIMIT_FSIZE, (size, hard))
     here.write(USERS, failing=True)
-    switched = until(lambda: off(here), "users leave without a record")
+    switched = seconds_until(lambda: off(here), "users leave without a record")
     assert not here.appended_about("roll_back"), "nothing could be written"
     assert here.rollback_commits() == [], "what is not written down is not written to Git"
     resource.prlimit(runner.pid, resource.RLIMIT_FSIZE, (hard, hard))
@@ -133,7 +134,7 @@ def clock_stepped_back(here: World) -> Told:
     until(lambda: len(runner.passes()) > before + 4, "passes go on")
     assert here.commits() == [], "nothing advances early"
     here.write(USERS, failing=True, step_s=-HOUR_S)
-    switched = until(lambda: off(here), "users leave")
+    switched = seconds_until(lambda: off(here), "users leave")
     told = _end(here, switched)
     shown = [each["assessment"] for each in runner.passes() if each["assessment"]]
     assert shown
@@ -163,7 +164,7 @@ def gateway_killed(here: World) -> Told:
     _running(here)
     second.kill()
     here.write(USERS, failing=True)
-    switched = until(lambda: _split(first.table()) is None, "users of the other gateway leave")
+    switched = seconds_until(lambda: _split(first.table()) is None, "users of the other gateway leave")
     until(lambda: here.rollback_commits(), "Git is told meanwhile")
     assert _split(second.kept()) is not None, "it would begin with its last table"
     second.start()
@@ -203,7 +204,7 @@ def engine_unreachable(here: World) -> Told:
     os.kill(here.extra.process.pid, signal.SIGSTOP)
     try:
         here.write(USERS, failing=True)
-        switched = until(lambda: off(here), "users leave without an engine")
+        switched = seconds_until(lambda: off(here), "users leave without an engine")
         until(lambda: here.rollback_commits(), "Git is told")
     finally:
         os.kill(here.extra.process.pid, signal.SIGCONT)
@@ -261,7 +262,7 @@ def until_some(find: Callable[[], list[str]], what: str) -> str:
 
 def _end(here: World, switched: float | None = None, commits: int = 1) -> Told:
     """Wait until Git, live and status agree, and say what is missing."""
-    agreed = until(here.agreed, "Git, live and status agree")
+    agreed = seconds_until(here.agreed, "Git, live and status agree")
     lost = []
     if len(here.rollback_commits()) != 1:
         lost.append(f"{len(here.rollback_commits())} rollback commits")

@@ -38,13 +38,12 @@ from runner.serving.routes import Version
 from tests.cli.workbench import PRODUCTION, Bench, git, post
 from tests.doubles.stub_engine import RunningStub, stub_engine
 from tests.reconcile.real_parts import CHECKOUT, free_addresses, gateway_process
+from tests.waiting import PATIENCE_S, until
 
 ENVIRONMENT = "production"
 BASE = "bookshop-base"
 WEIGHT, WIDER = 0.2, 0.5
 POLL = "200ms"
-PATIENCE_S = 30.0
-ENGINE_PORT_WAIT_S = 10.0
 POLICY: dict[str, Any] = {
     "decision": {"session_gap": "1s", "user_window": "1s", "every": "100ms"},
     "always": {"errors": "error_rate > 20%"},
@@ -54,20 +53,6 @@ POLICY: dict[str, Any] = {
         {"name": "full", "traffic": "100%", "duration": "stable", "advance": "pull_request"},
     ],
 }
-
-
-def until(true: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> float:
-    """Wait until something is true; return the seconds that it took. Raises AssertionError where it never is."""
-    begun = time.monotonic()
-    while True:
-        try:
-            if true():
-                return time.monotonic() - begun
-        except (OSError, ValueError, subprocess.CalledProcessError):
-            pass  # what is being restarted or written right now
-        if time.monotonic() - begun > seconds:
-            raise AssertionError(f"it never came to this: {what}")
-        time.sleep(0.02)
 
 
 @dataclass
@@ -153,7 +138,7 @@ class EngineProcess:
         )
         assert self.process.stdout is not None
         self.process.stdout.readline()
-        until(lambda: post_ok(f"{self.url}/health"), "the engine answers", ENGINE_PORT_WAIT_S)
+        until(lambda: post_ok(f"{self.url}/health"), "the engine answers")
 
     def control(self, **changes: Any) -> dict[str, Any]:
         """Change its behaviour, as `RunningStub.control` does; return what it has loaded and was asked."""
@@ -168,7 +153,7 @@ class EngineProcess:
             if name not in loaded:
                 body = json.dumps({"lora_name": name, "lora_path": path}).encode()
                 url, media = f"{self.url}/v1/load_lora_adapter", {"content-type": "application/json"}
-                urllib.request.urlopen(urllib.request.Request(url, body, media), timeout=5.0).close()
+                urllib.request.urlopen(urllib.request.Request(url, body, media), timeout=PATIENCE_S).close()
 
     def kill(self) -> None:
         if self.process is not None:
@@ -203,7 +188,7 @@ class GatewayProcess:
         self._stack.close()
 
     def table(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://{self.admin}/state", timeout=5.0) as answer:
+        with urllib.request.urlopen(f"http://{self.admin}/state", timeout=PATIENCE_S) as answer:
             table: dict[str, Any] = json.loads(answer.read())["table"]
         return table
 
@@ -218,7 +203,7 @@ class GatewayProcess:
         request = urllib.request.Request(
             f"http://{self.admin}/routes", body, {"content-type": "application/json"}, method="PUT"
         )
-        with urllib.request.urlopen(request, timeout=5.0) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             answer.read()
 
 

@@ -23,6 +23,7 @@ from runner.reconcile.memory import Kind
 from runner.reconcile.state import StatePaths
 from tests.doubles.stub_engine import RunningStub, stub_engine
 from tests.reconcile.real_parts import CHECKOUT, free_addresses, gateway_process, make_adapter
+from tests.waiting import PATIENCE_S
 
 HISTORY = ["first", "trial", "promoted"]
 
@@ -47,7 +48,7 @@ class Crashes:
         return int(json.loads(self.server.stdout.readline()))
 
     def table(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://{self.admin}/state", timeout=5.0) as answer:
+        with urllib.request.urlopen(f"http://{self.admin}/state", timeout=PATIENCE_S) as answer:
             table: dict[str, Any] = json.loads(answer.read())["table"]
             return table
 

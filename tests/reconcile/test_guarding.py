@@ -28,6 +28,7 @@ from tests.reconcile.real_parts import POLICY
 from tests.reconcile.simulated import Simulation, desired
 from tests.reconcile.test_evidence import SUBJECT
 from tests.reconcile.test_rollouts import TRIAL, V2, found
+from tests.waiting import PATIENCE_S
 
 
 class Branch(Stationary):
@@ -91,7 +92,7 @@ class Resident:
 
     async def until(self, true: Callable[[], object], what: str) -> None:
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while not true():  # noqa: ASYNC110 - what is awaited is a state and not an event
                     await asyncio.sleep(0.005)
         except TimeoutError:

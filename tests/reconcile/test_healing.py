@@ -26,6 +26,7 @@ from tests.doubles.stub_engine import stub_engine
 from tests.engine.models import MODELS
 from tests.reconcile.crash_server import ListedSource
 from tests.reconcile.real_parts import Addresses, declare, free_addresses, gateway_process, make_adapter
+from tests.waiting import PATIENCE_S
 
 SHIPPED = (MODELS / "chat-v1.0").absolute()
 
@@ -60,14 +61,14 @@ def ask(listen: str) -> tuple[int, str]:
         f"http://{listen}/v1/chat/completions", body.encode(), {"content-type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=30.0) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, json.loads(answer.read())["model"]
     except urllib.error.HTTPError as error:
         return error.code, ""
 
 
 def live(admin: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://{admin}/state", timeout=5.0) as answer:
+    with urllib.request.urlopen(f"http://{admin}/state", timeout=PATIENCE_S) as answer:
         table: dict[str, Any] = json.loads(answer.read())["table"]
         return table
 
@@ -113,7 +114,7 @@ def _write_by_hand(admin: str, table: dict[str, Any]) -> None:
     request = urllib.request.Request(
         f"http://{admin}/routes", value, {"content-type": "application/json"}, method="PUT"
     )
-    with urllib.request.urlopen(request, timeout=5.0):
+    with urllib.request.urlopen(request, timeout=PATIENCE_S):
         pass
 
 

@@ -31,6 +31,7 @@ from runner.reconcile.state import write_json
 from runner.spec.environment import Engine, Environment, Gateway
 from tests.reconcile.real_parts import POLICY
 from tests.reconcile.simulated import Simulation, desired, version
+from tests.waiting import PATIENCE_S
 
 
 class ListedSource(Stationary):
@@ -185,7 +186,7 @@ def test_the_resident_loop_follows_wake_ups_and_new_commits_and_ends_when_told(t
     source.poll = 3600.0
 
     async def until(held: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not held():  # noqa: ASYNC110 - what is awaited is a state and not an event
                 await asyncio.sleep(0.005)
 
@@ -204,7 +205,7 @@ def test_the_resident_loop_follows_wake_ups_and_new_commits_and_ends_when_told(t
         wake.set()
         await until(lambda: serves("v2"))
         stop.set()
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, PATIENCE_S)
 
     at_work(s, source, tmp_path, work)
 
@@ -350,7 +351,7 @@ def test_a_resident_runner_outlives_a_journal_that_cannot_be_written_and_does_no
             )
             stop = asyncio.Event()
             running = asyncio.create_task(resident.run(stop, asyncio.Event()))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while not troubles:  # noqa: ASYNC110 - what is awaited is a state and not an event
                     await asyncio.sleep(0.005)
                 assert s.table().routes == ()

@@ -24,9 +24,9 @@ from tests.reconcile.rollout_world import (
     World,
     second_checkout,
     trial,
-    until,
     users,
 )
+from tests.waiting import until
 
 QUIET_S = 1.0
 """So long nothing may change once all is in order; a runner makes several passes in it."""

@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import threading
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,12 +19,12 @@ import pytest
 import yaml
 
 from tests.reconcile.real_parts import free_addresses
+from tests.waiting import PATIENCE_S, until
 
 MISSING = [name for name in ("prometheus", "promtool") if shutil.which(name) is None]
 needs_prometheus = pytest.mark.skipif(
     bool(MISSING), reason=f"{' and '.join(MISSING)} not installed: apt-get install prometheus"
 )
-PATIENCE_S = 60
 
 
 def promtool(*arguments: str, given: bytes = b"") -> str:
@@ -45,7 +44,7 @@ class Prometheus:
     def ask(self, path: str, **parameters: str) -> Any:
         """Return the data of an answer."""
         query = urllib.parse.urlencode(parameters)
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=PATIENCE_S) as answer:
             return json.load(answer)["data"]
 
     def series(self, expression: str) -> list[dict[str, Any]]:
@@ -54,14 +53,6 @@ class Prometheus:
             return self.ask("query", query=expression)["result"]  # type: ignore[no-any-return]
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{expression}\n{error.read().decode()}") from None
-
-    def wait(self, until: Callable[[], bool], what: str) -> None:
-        """Return once it is so."""
-        for _ in range(PATIENCE_S * 10):
-            if until():
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"{what} did not come about")
 
     def scraped(self, times: int) -> bool:
         """Whether every target was scraped so often."""
@@ -118,17 +109,17 @@ def running(folder: Path, target: str, paths: tuple[str, ...], rules: str) -> It
         process = subprocess.Popen(command, stdout=out, stderr=out)
         try:
             server = Prometheus(f"http://{address}")
-            server.wait(lambda: process.poll() is not None or _ready(server.url), "prometheus")
+            until(lambda: process.poll() is not None or _ready(server.url), "prometheus")
             assert process.poll() is None, log.read_text()
             yield server
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE_S)
 
 
 def _ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/-/ready", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}/-/ready", timeout=PATIENCE_S) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

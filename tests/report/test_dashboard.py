@@ -24,6 +24,7 @@ from tests.cli.workbench import CHECKOUT
 from tests.doubles.event_files import request
 from tests.report import snapshots
 from tests.report.prometheus import Prometheus, needs_prometheus, running, serving
+from tests.waiting import until
 
 ASKED = (
     request(
@@ -74,8 +75,8 @@ def prometheus(policy: SignalPolicy, tmp_path_factory: pytest.TempPathFactory) -
         serving(pages) as target,
         running(tmp_path_factory.mktemp("prometheus"), target, tuple(pages), at_once(policy)) as server,
     ):
-        server.wait(lambda: server.scraped(3), "three scrapes of each page")
-        server.wait(lambda: bool(server.series('ALERTS{alertstate="firing"}')), "an alert")
+        until(lambda: server.scraped(3), "three scrapes of each page")
+        until(lambda: bool(server.series('ALERTS{alertstate="firing"}')), "an alert")
         yield server
 
 
@@ -131,9 +132,7 @@ def test_the_variable_finds_the_environment(policy: SignalPolicy, prometheus: Pr
 
 @needs_prometheus
 def test_prometheus_loads_every_rule_and_evaluates_it(policy: SignalPolicy, prometheus: Prometheus) -> None:
-    prometheus.wait(
-        lambda: {rule["health"] for rule in _rules(prometheus)} == {"ok"}, "an evaluation of every rule"
-    )
+    until(lambda: {rule["health"] for rule in _rules(prometheus)} == {"ok"}, "an evaluation of every rule")
     assert {rule["name"] for rule in _rules(prometheus)} == {rule.name for rule in alerts.rules(policy)}
     assert all(not rule.get("lastError") for rule in _rules(prometheus))
 

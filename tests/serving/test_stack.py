@@ -32,6 +32,7 @@ from runner.spec.environment import (
     Monitor,
 )
 from tests.reconcile.real_parts import free_addresses
+from tests.waiting import PATIENCE_S
 
 KEYS = "keys.yaml"
 ADA = f"- {{name: ada, group: internal, sha256: '{'a' * 64}'}}\n"
@@ -195,7 +196,7 @@ def test_it_keeps_a_gateway_that_is_killed_and_stop_leaves_none(tmp_path: Path) 
             process = made.members[0].process
             pids = []
             for _ in range(2):
-                await asyncio.wait_for(served.get(), 30)
+                await asyncio.wait_for(served.get(), PATIENCE_S)
                 record = process.living()
                 assert record is not None
                 pids.append(record.pid)
@@ -258,7 +259,7 @@ async def _serving(made: Stack, said: list[str]) -> list[int]:
     served = asyncio.Queue[None]()
     keeping = asyncio.create_task(made.keep(said.append, lambda: served.put_nowait(None)))
     for _ in made.members:
-        await asyncio.wait_for(served.get(), 30)
+        await asyncio.wait_for(served.get(), PATIENCE_S)
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
     records = [one.process.living() for one in made.members]
@@ -311,7 +312,7 @@ def test_a_state_directory_that_cannot_be_written_is_one_plain_error(tmp_path: P
         async with aiohttp.ClientSession() as session:
             made: Stack = stack.stack(place, session)
             (place.state / "logs").write_text("no folder")
-            await asyncio.wait_for(made.keep(lambda _: None, lambda: None), 30)
+            await asyncio.wait_for(made.keep(lambda _: None, lambda: None), PATIENCE_S)
 
     with pytest.raises(FileExistsError):
         asyncio.run(kept())

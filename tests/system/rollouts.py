@@ -34,7 +34,8 @@ from tests.doubles.faulty_replica import FaultyReplica, faulty_replica
 from tests.engine.models import engine_program
 from tests.system import candidates, scratch
 from tests.system.candidates import Character
-from tests.system.scratch import Scratch, free_ports, get, git, until
+from tests.system.scratch import Scratch, free_ports, get, git
+from tests.waiting import PATIENCE_S, until
 
 VERSIONS = {
     "chat-v1.1": Character.GOOD,
@@ -136,7 +137,7 @@ class Shop:
         """Commit and push a trial, and wait until both gateways lead users to it; return its served name."""
         self.push_trial(name, stage)
         served = self.served(name)
-        until(lambda: self.live() == (served, served), 40, f"the trial of {name}")
+        until(lambda: self.live() == (served, served), f"the trial of {name}")
         return served
 
     def push_trial(self, name: str, stage: str = STAGES[0]) -> None:
@@ -208,7 +209,7 @@ def shop(home: Path, engine: str) -> Iterator[Shop]:
         place = replace(place, gateway=gateways[0], admin=admins[0], engine=replica.url)
         running = place.start("up")
         stack.callback(_end, place, running)
-        until(lambda: all(map(_serves, admins)) or running.poll() is not None, 120, "the first routes")
+        until(lambda: all(map(_serves, admins)) or running.poll() is not None, "the first routes")
         assert running.poll() is None, place.output("up")
         users = stack.enter_context(asking(home, gateways))
         yield Shop(place, desk, replica, admins, users)
@@ -232,12 +233,12 @@ def asking(home: Path, urls: tuple[str, ...]) -> Iterator[Users]:
 
     thread = threading.Thread(target=lambda: asyncio.run(play()), daemon=True)
     thread.start()
-    assert up.wait(60), "the users did not come"
+    assert up.wait(PATIENCE_S), "the users did not come"
     try:
         yield users
     finally:
         found["stop"]()
-        thread.join(60)
+        thread.join(PATIENCE_S)
 
 
 def _plan(home: Path, url: str, seed: int, rate: float) -> ReplayPlan:
@@ -324,7 +325,7 @@ def _tell(here: Shop, version: str) -> None:
     begin, tip = time.monotonic(), here.tip()
     served = here.put_on_trial(version)
     with contextlib.suppress(AssertionError):
-        until(lambda: served in here.quarantined() or here.stage() == STAGES[-1], 120, "an end")
+        until(lambda: served in here.quarantined() or here.stage() == STAGES[-1], "an end")
     print(f"{version} ({VERSIONS[version]}): {time.monotonic() - begin:.0f} s, now at {here.stage()}")
     print("\n".join(f"  {subject}" for subject in here.commits(tip)))
     print(f"  {here.quarantined().get(served)}  {here.users.progress()}", flush=True)

@@ -14,12 +14,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import PATIENCE_S
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DATA = ("models/base", "models/chat-v1.0", "datasets/bookshop")
@@ -40,7 +40,11 @@ class Scratch:
     def loop(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a `loop` command to its end."""
         done = subprocess.run(
-            command(self.root, *arguments), capture_output=True, text=True, timeout=300, check=False
+            command(self.root, *arguments),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S * 2,
+            check=False,
         )
         assert not check or done.returncode == 0, (
             f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -88,7 +92,7 @@ def post(url: str, value: Any, method: str = "POST") -> dict[str, Any]:
     request = urllib.request.Request(
         url, json.dumps(value).encode(), {"content-type": "application/json"}, method=method
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         text = answer.read()
     try:
         read: dict[str, Any] = json.loads(text)
@@ -98,7 +102,7 @@ def post(url: str, value: Any, method: str = "POST") -> dict[str, Any]:
 
 
 def get(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=30) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         value: dict[str, Any] = json.loads(answer.read())
     return value
 
@@ -166,19 +170,6 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def until(true: Callable[[], object], seconds: float, what: str) -> None:
-    """Wait until `true()` is; errors of a system that is not there yet count as not yet."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if true():
-                return
-        except OSError:
-            pass
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
-        time.sleep(0.2)
-
-
 def processes_of(root: Path) -> list[int]:
     """Return the living processes that carry the mark of this repository's records, or name it in their arguments."""
     sign, found = str(root).encode(), []
@@ -195,7 +186,7 @@ def processes_of(root: Path) -> list[int]:
     return found
 
 
-def end(process: subprocess.Popen[str], number: int = signal.SIGINT, seconds: float = 40) -> int:
+def end(process: subprocess.Popen[str], number: int = signal.SIGINT, seconds: float = PATIENCE_S) -> int:
     """Signal a started command and return its exit code."""
     process.send_signal(number)
     return process.wait(seconds)

@@ -16,10 +16,10 @@ from tests.conftest import RealEngine
 from tests.doubles.faulty_replica import Fault, Kind
 from tests.system import rollouts
 from tests.system.rollouts import STAGES, Shop
-from tests.system.scratch import get, git, post, until
+from tests.system.scratch import get, git, post
+from tests.waiting import until
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
-PATIENCE_S = 90
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,10 @@ def unload_all(url: str, base: str) -> None:
             post(f"{url}/v1/unload_lora_adapter", {"lora_name": card["id"]})
 
 
-def waited(shop: Shop, true: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
+def waited(shop: Shop, true: Callable[[], object], what: str) -> None:
     """Wait; what the runner said is part of the failure."""
     try:
-        until(true, seconds, what)
+        until(true, what)
     except AssertionError as error:
         pytest.fail(f"{error}\n{explained(shop)}\n{shop.place.output('up')[-4000:]}", pytrace=False)
 
@@ -130,7 +130,7 @@ def test_invariant_8_automation_does_not_put_what_was_rolled_back_on_trial_again
 def test_a_good_candidate_goes_through_all_stages_and_each_step_is_a_commit_of_one_line(shop: Shop) -> None:
     shop.put_on_trial("chat-v1.1")
     begin = shop.tip()
-    waited(shop, lambda: shop.stage() == STAGES[-1], "the last stage", 150)
+    waited(shop, lambda: shop.stage() == STAGES[-1], "the last stage")
     steps = git(shop.remote, "log", "--reverse", "--format=%H", f"{begin}..main").split()
     assert len(steps) == len(STAGES) - 1
     for step, stage in zip(steps, STAGES[1:], strict=True):

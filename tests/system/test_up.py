@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from tests.system import scratch
-from tests.system.scratch import Scratch, get, post, until
+from tests.system.scratch import Scratch, get, post
+from tests.waiting import PATIENCE_S, until
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.engine
 QUESTION = "What time do you open on Sunday?"
 VOTES = 30
 
@@ -36,8 +37,8 @@ class Up:
     def again(self) -> None:
         self.process = self.place.start("up")
 
-    def in_sync(self, seconds: float = 30) -> None:
-        until(lambda: self.verdict() == "in sync", seconds, "agreement of live and Git")
+    def in_sync(self) -> None:
+        until(lambda: self.verdict() == "in sync", "agreement of live and Git")
 
     def verdict(self) -> str:
         status = self.place.status()
@@ -51,7 +52,6 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     try:
         until(
             lambda: "answer:" in place.output("up") or running.process.poll() is not None,
-            240,
             "the first answer",
         )
         assert running.process.poll() is None, place.output("up")
@@ -146,10 +146,10 @@ def test_the_monitor_has_measured_what_the_replay_logged(up):
     def counted(snapshot: dict[str, Any]) -> int:
         return int(of_all(snapshot, "refusal_rate")["n"])
 
-    until(measured, 90, "the measuring of the replay")
-    with urllib.request.urlopen(f"{up.place.monitor}/", timeout=30) as page:
+    until(measured, "the measuring of the replay")
+    with urllib.request.urlopen(f"{up.place.monitor}/", timeout=PATIENCE_S) as page:
         assert "<html" in page.read().decode()
-    with urllib.request.urlopen(f"{up.place.monitor}/metrics", timeout=30) as metrics:
+    with urllib.request.urlopen(f"{up.place.monitor}/metrics", timeout=PATIENCE_S) as metrics:
         assert "loop_refusal_ratio" in metrics.read().decode()
     assert f"monitor: {up.place.monitor}/" in up.place.output("up")
 
@@ -178,7 +178,7 @@ def test_a_killed_monitor_comes_back_with_its_figures(up):
         snapshot = get(f"{up.place.monitor}/api/snapshot")["snapshot"]
         return pid_of(up, "monitor") != pid and bool(snapshot) and of_all(snapshot, "refusal_rate")["n"] >= 60
 
-    until(back, 60, "the new monitor's figures")
+    until(back, "the new monitor's figures")
     up.in_sync()
 
 
@@ -279,9 +279,7 @@ def test_a_route_table_changed_by_hand_is_put_right(up):
     state = get(f"{up.place.admin}/state")
     broken = {**state["table"], "generation": state["generation"] + 7, "routes": []}
     post(f"{up.place.admin}/routes", broken, "PUT")
-    until(
-        lambda: get(f"{up.place.admin}/state")["table"]["routes"], 30, "the way back to the declared routes"
-    )
+    until(lambda: get(f"{up.place.admin}/state")["table"]["routes"], "the way back to the declared routes")
     up.in_sync()
     assert up.place.ask(QUESTION)["model"] == "chat-v1.0"
 
@@ -296,14 +294,14 @@ def test_an_adapter_unloaded_by_hand_is_loaded_and_proven_again(up):
         names = {card["id"] for card in get(f"{up.place.engine}/v1/models")["data"]}
         return served in names and journal.read_text().count('"action":"probe_adapter"') > before
 
-    until(healed, 30, "the adapter's return")
+    until(healed, "the adapter's return")
     up.in_sync()
     assert up.place.ask(QUESTION)["model"] == "chat-v1.0"
 
 
 def test_a_killed_gateway_comes_back_with_its_routes(up):
     os.kill(pid_of(up, "gateway"), signal.SIGKILL)
-    until(lambda: up.place.ask(QUESTION)["model"] == "chat-v1.0", 30, "an answer from the new gateway")
+    until(lambda: up.place.ask(QUESTION)["model"] == "chat-v1.0", "an answer from the new gateway")
     up.in_sync()
 
 
@@ -319,8 +317,8 @@ def test_a_killed_runner_leaves_users_served_and_the_next_one_takes_the_processe
 
 def test_a_killed_engine_is_started_again_and_serves_the_verified_adapter(up):
     os.kill(pid_of(up, "engine"), signal.SIGKILL)
-    until(lambda: up.verdict() != "in sync", 30, "the loss to be seen")
-    until(lambda: up.place.ask(QUESTION)["model"] == "chat-v1.0", 240, "an answer from the new engine")
+    until(lambda: up.verdict() != "in sync", "the loss to be seen")
+    until(lambda: up.place.ask(QUESTION)["model"] == "chat-v1.0", "an answer from the new engine")
     up.in_sync()
 
 
@@ -329,11 +327,11 @@ def test_a_commit_that_is_wrong_is_refused_and_the_last_good_one_stays(up):
     good = spec.read_text()
     spec.write_text(good.replace("baseline: chat-v1.0", "baseline: chat-v9.9"))
     up.place.commit("a version that nobody trained")
-    until(lambda: up.place.status()["pass"]["refused"], 30, "the refusal")
+    until(lambda: up.place.status()["pass"]["refused"], "the refusal")
     assert "chat-v9.9" in up.place.status()["pass"]["refused"]["message"]
     assert up.place.ask(QUESTION)["model"] == "chat-v1.0"
     scratch.git(up.place.root, "revert", "--no-edit", "HEAD")
-    until(lambda: not up.place.status()["pass"]["refused"], 30, "the revert to be seen")
+    until(lambda: not up.place.status()["pass"]["refused"], "the revert to be seen")
     up.in_sync()
 
 

@@ -14,7 +14,6 @@ from runner.errors import TerminalError
 from runner.simulation.bookshop.__main__ import write
 from runner.training.recipes import sft
 
-pytestmark = pytest.mark.timeout(900)  # five processes import torch; beside others that takes minutes
 ROOT = Path(__file__).parents[2]
 POLICY = """
 recipes:

@@ -17,6 +17,7 @@ from runner.errors import TerminalError, transient
 from runner.signals.reading import Snapshot
 from runner.watch.resident import Ports, Resident, Situation
 from tests.reconcile.real_parts import free_addresses
+from tests.waiting import PATIENCE_S
 
 IDLE: dict[str, Any] = {"runner": None, "pass": None}
 
@@ -79,7 +80,7 @@ async def resident(story: Story) -> Any:
         yield f"http://{address}"
     finally:
         stop.set()
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, PATIENCE_S)
     assert story.closed == 1
 
 
@@ -94,7 +95,7 @@ def in_a_loop(test: Callable[..., Any]) -> Callable[..., None]:
 
 
 def fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         body: bytes = answer.read()
     return body
 

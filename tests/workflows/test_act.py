@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from tests.docs.scratch import Clone
+from tests.waiting import PATIENCE_S
 from tests.workflows.github import HEAD, Github, served
 
 ACT = Path(sys.executable).parent / "act"
@@ -58,7 +59,7 @@ class Runner:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
 

@@ -546,9 +546,13 @@ def spark() -> Iterator[Any]:
         pytest.skip("Java is missing, which Spark needs")
     from runner.signals.cube.spark import Spark
 
-    engine = Spark()
-    yield engine
-    engine.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+        )  # a short life, little data
+        engine = Spark()
+        yield engine
+        engine.close()
 
 
 class Shared:
