@@ -24,7 +24,7 @@ pytest.importorskip("gradio", reason="the group 'console' is not installed")
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists(), reason="there is no /usr/bin/chromium; on Debian: apt-get install chromium"
 )
-VOTES = 30
+VOTES = 12
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SECRETS = (BASELINE.name, CANDIDATE.name, "chat-v1", BASELINE.digest[:12], CANDIDATE.digest[:12], "chatcmpl")
 SPOKEN = {"The reading room opens at nine.": BASELINE, "Ask at the desk, please.": CANDIDATE}
@@ -111,7 +111,7 @@ def test_nothing_that_reached_the_browser_tells_who_answers_before_the_vote(
     assert all(each in heads for each in (BASELINE.name, CANDIDATE.name, BASELINE.digest[:12]))
 
 
-def test_thirty_votes_are_thirty_events_each_with_what_stood_left_and_right(
+def test_every_vote_is_one_event_with_what_stood_left_and_right(
     console: Served, desk: Any
 ) -> None:
     before, expected = len(votes(console)), []
