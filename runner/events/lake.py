@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 
@@ -27,6 +29,9 @@ from runner.events.schema import Kind
 
 _ATTEMPTS = 10
 
+Question = Callable[[Mapping[str, ir.Table], Mapping[str, Any]], ir.Table]
+"""Makes an expression of tables and of values, whole numbers and strings, each by its name."""
+
 
 class Engine(Protocol):
     """What computes: a backend of Ibis that reads Parquet files."""
@@ -36,6 +41,11 @@ class Engine(Protocol):
 
     def arrow(self, expression: ir.Table) -> pa.Table:
         """Compute an expression over such tables."""
+
+    def answer(
+        self, question: Question, tables: Mapping[str, ir.Table], values: Mapping[str, int | str]
+    ) -> pa.Table:
+        """Compute what is asked again and again, of other tables and values each time."""
 
     def close(self) -> None:
         """Give back what it holds."""
@@ -63,9 +73,56 @@ class DuckDB:
         """Compute an expression."""
         return self._connection.to_pyarrow(expression)
 
+    def answer(
+        self, question: Question, tables: Mapping[str, ir.Table], values: Mapping[str, int | str]
+    ) -> pa.Table:
+        """Compute a question by SQL that is made of it once for all connections of the process.
+
+        To make the SQL of a long expression takes far longer than to run it over a few events. So the SQL is over
+        views and variables of the names that tables and values have.
+        """
+        columns = tuple((name, table.schema()) for name, table in tables.items())
+        types = tuple((name, type(value)) for name, value in values.items())
+        sql, read, schema = _compiled(question, columns, types)
+        for name in read:
+            self._connection.create_view(name, tables[name], overwrite=True)
+        for name, value in values.items():
+            self._connection.con.execute(f'SET VARIABLE "{name}" = ?', [value])
+        return self._connection.con.sql(sql).to_arrow_table().cast(schema)
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.disconnect()
+
+
+@lru_cache(maxsize=64)
+def _compiled(
+    question: Question, columns: tuple[tuple[str, ibis.Schema], ...], types: tuple[tuple[str, type], ...]
+) -> tuple[str, tuple[str, ...], pa.Schema]:
+    """Return a question in DuckDB's SQL, the names of the tables that it reads, and what it gives."""
+    variable = {int: _number, str: _string}
+    expression = question(
+        {name: ibis.table(schema, name=name) for name, schema in columns},
+        {name: variable[kind](name) for name, kind in types},
+    )
+    read = {table.name for table in expression.op().find(ops.UnboundTable)}
+    return (
+        str(ibis.to_sql(expression, dialect="duckdb")),
+        tuple(sorted(read)),
+        expression.schema().to_pyarrow(),
+    )
+
+
+@ibis.udf.scalar.builtin(name="getvariable")  # type: ignore[untyped-decorator]
+def _number(variable: str) -> int:
+    """Return a variable of the connection."""
+    raise NotImplementedError
+
+
+@ibis.udf.scalar.builtin(name="getvariable")  # type: ignore[untyped-decorator]
+def _string(variable: str) -> str:
+    """Return a variable of the connection."""
+    raise NotImplementedError
 
 
 class Lake:

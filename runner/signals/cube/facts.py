@@ -8,13 +8,14 @@ belong to the arm that was ASSIGNED, as in `outcomes`; times, tokens and what an
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
 
+from runner.events.lake import Question
 from runner.signals.cube.rows import (
     HOUR_US,
     LANGUAGE,
@@ -37,20 +38,24 @@ EARLIEST_US: Final = 1_577_836_800_000_000
 """2020-01-01: a clock that says less was never set."""
 
 
+Number: TypeAlias = int | ir.IntegerScalar
+"""A number, or what stands for one while a question is compiled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """The hours that are asked for, `first` to before `end` (hours since 1970 UTC)."""
 
-    first: int
-    end: int
+    first: Number
+    end: Number
 
     @property
-    def since_us(self) -> int:
+    def since_us(self) -> Number:
         """Microseconds since 1970 at which it begins."""
         return self.first * HOUR_US
 
     @property
-    def until_us(self) -> int:
+    def until_us(self) -> Number:
         """Microseconds since 1970 at which it has ended."""
         return self.end * HOUR_US
 
@@ -206,7 +211,7 @@ def owed_answers(rows: ir.Table) -> ir.Table:
     return _stacked(_scalar(wide, "error", "owed", "errors"), _scalar(wide, "crash", "owed", "crashes"))
 
 
-def sessions(requests: ir.Table, span: Span, gap_us: int) -> ir.Table:
+def sessions(requests: ir.Table, span: Span, gap_us: Number) -> ir.Table:
     """Return session: requests and those that begin one; `requests` reach back `gap_us` before the span.
 
     Of two requests at one moment the one whose arm, version and segment come first in the alphabet begins it.
@@ -268,7 +273,7 @@ def sizes(rows: ir.Table) -> ir.Table:
 # What answers say --------------------------------------------------------------------------------------------------
 
 
-def answers(annotations: ir.Table, span: Span, closed_us: int) -> ir.Table:
+def answers(annotations: ir.Table, span: Span, closed_us: Number) -> ir.Table:
     """Return what detectors said of each answer of a span; those from `closed_us` on may still be asked again."""
     said = annotations.filter(span.holds(annotations["time_us"]))
     return said.mutate(
@@ -303,7 +308,7 @@ def replies(rows: ir.Table) -> ir.Table:
     )
 
 
-def asked_again(reasks: ir.Table, span: Span, closed_us: int) -> ir.Table:
+def asked_again(reasks: ir.Table, span: Span, closed_us: Number) -> ir.Table:
     """Return the total of reask: answers whose window has closed and that were followed by an alike question."""
     some = reasks.filter(span.holds(reasks["time_us"]) & (reasks["time_us"] < closed_us) & reasks["again"])
     some = some.mutate(hour=hour_of(some["time_us"]))
@@ -411,7 +416,7 @@ def satisfaction(rows: ir.Table, span: Span) -> ir.Table:
     )
 
 
-def wins(votes: ir.Table, span: Span, baseline: str) -> ir.Table:
+def wins(votes: ir.Table, span: Span, baseline: str | ir.StringScalar) -> ir.Table:
     """Return win: how the versions that are not the baseline did in comparisons; ties and "neither" count half."""
     votes = votes.filter(span.holds(votes["event.time"]))
     choice = votes["loop.vote.choice"]
@@ -525,6 +530,10 @@ class Tables:
     probes: ir.Table
     evaluations: ir.Table
 
+    def named(self) -> dict[str, ir.Table]:
+        """Return each by its name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -534,9 +543,9 @@ class Rules:
     `baseline` is the version that others are compared with.
     """
 
-    gap_us: int = 1_800_000_000
-    closed_us: int = 2**62
-    baseline: str = ""
+    gap_us: Number = 1_800_000_000
+    closed_us: Number = 2**62
+    baseline: str | ir.StringScalar = ""
 
 
 def requests_part(tables: Tables, span: Span, rules: Rules) -> ir.Table:
@@ -584,6 +593,27 @@ PARTS: Final[Mapping[Part, Callable[[Tables, Span, Rules], ir.Table]]] = {
     Part.FEEDBACK: feedback_part,
     Part.EXAMINED: examined_part,
 }
+
+
+def _question(part: Callable[[Tables, Span, Rules], ir.Table]) -> Question:
+    """Return a part as an engine is asked for it, with `values` of a span and rules."""
+
+    def asked(tables: Mapping[str, ir.Table], values: Mapping[str, Any]) -> ir.Table:
+        span = Span(values["first"], values["end"])
+        return part(Tables(**tables), span, Rules(values["gap_us"], values["closed_us"], values["baseline"]))
+
+    return asked
+
+
+QUESTIONS: Final[Mapping[Part, Question]] = {part: _question(rows) for part, rows in PARTS.items()}
+UNRESOLVED: Final[Question] = _question(
+    lambda tables, span, _: unresolved(tables.feedback, tables.asked, span)
+)
+
+
+def values(span: Span, rules: Rules) -> dict[str, Any]:
+    """Return what is asked about, as `QUESTIONS` and `UNRESOLVED` name it."""
+    return {**asdict(span), **asdict(rules)}
 
 
 def cube(tables: Tables, span: Span, rules: Rules, parts: Collection[Part] = tuple(Part)) -> ir.Table:

@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from runner.signals.cube.facts import Span, passes_checks
+from runner.signals.cube.facts import Number, Span, passes_checks
 from runner.signals.cube.rows import CONTENT_SUFFIX
 from runner.signals.text import spoken
 
@@ -67,7 +67,7 @@ def with_text(table: pa.Table, column: str) -> pa.Table:
     return table.set_column(table.column_names.index(column), column, pa.array(texts, pa.string()))
 
 
-def close_by(said: ir.Table, span: Span, within_us: int) -> ir.Table:
+def close_by(said: ir.Table, span: Span, within_us: Number) -> ir.Table:
     """Return pairs of `conversations`: the first in the span, the second at most `within_us` later.
 
     `said` reach `within_us` beyond the span. Of two at one moment the one with the smaller id comes first.

@@ -24,8 +24,17 @@ from runner.signals.cube import reads
 from runner.signals.cube.annotate import Annotator
 from runner.signals.cube.census import Census
 from runner.signals.cube.due import KINDS, Detectors, Ground, Settings, time_has_come
-from runner.signals.cube.facts import ANSWER_HOURS, Part, Rules, Span, Tables, cube, hour_of, unresolved
-from runner.signals.cube.pairs import conversations
+from runner.signals.cube.facts import (
+    ANSWER_HOURS,
+    QUESTIONS,
+    UNRESOLVED,
+    Part,
+    Rules,
+    Span,
+    Tables,
+    hour_of,
+    values,
+)
 from runner.signals.cube.rows import CUBE, HOUR_US, KEYS, empty, merged
 from runner.signals.cube.scoring import Scoring, annotated, reasks
 from runner.signals.cube.store import Hour, State, Store
@@ -196,9 +205,10 @@ class _Work:
     def _scored(self, state: State, span: Span) -> State:
         """Score what was said in some hours and is not scored yet, and which of it was asked again."""
         reach = span.until_us + self._ground.settings.within_us
-        said = conversations(
-            self._table(Kind.CONTENT, span.since_us, reach), self._table(Kind.REQUEST, span.since_us, reach)
-        )
+        said = {
+            "contents": self._table(Kind.CONTENT, span.since_us, reach),
+            "requests": self._table(Kind.REQUEST, span.since_us, reach),
+        }
         state, count = self._scoring.score(said, state, span, self._hours(span))
         self._annotated += count
         self._store.save(state)
@@ -210,8 +220,11 @@ class _Work:
         numbers = self._hours(span)
         tables = self._tables(state, span, numbers)
         rules = Rules(settings.gap_us, ground.closed_us, settings.baseline)
-        found = {part: merged(self._engine.arrow(cube(tables, span, rules, (part,)))) for part in parts}
-        unknown = self._unresolved(tables, span) if Part.FEEDBACK in parts else frozenset()
+        named, about = tables.named(), values(span, rules)
+        found = {part: merged(self._engine.answer(QUESTIONS[part], named, about)) for part in parts}
+        unknown: set[int] = set()
+        if Part.FEEDBACK in parts:
+            unknown.update(self._engine.answer(UNRESOLVED, named, about)["hour"].to_pylist())
         opened = self._opened(tables.annotations, span) if Part.ANSWERS in parts else {}
         hours = dict(state.hours)
         for number in numbers:
@@ -230,11 +243,6 @@ class _Work:
     def _hours(self, span: Span) -> Sequence[int]:
         """Return the hours of a span that have events."""
         return self._ground.census.hours_in(span.first, span.end)
-
-    def _unresolved(self, tables: Tables, span: Span) -> frozenset[int]:
-        """Return the hours with feedback on answers that were not found."""
-        rows = self._engine.arrow(unresolved(tables.feedback, tables.asked, span))
-        return frozenset(rows["hour"].to_pylist())
 
     def _replaced(self, hour: Hour, found: dict[Part, pa.Table]) -> str:
         """Return the file of an hour's cube in which some parts are new, "" where nothing is counted."""

@@ -5,10 +5,10 @@ A step of `passes`. Texts go through Python in batches, in this process, whichev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
@@ -38,10 +38,13 @@ class Scoring:
     annotator: Annotator
     within_us: int
 
-    def score(self, said: ir.Table, state: State, span: Span, numbers: Sequence[int]) -> tuple[State, int]:
+    def score(
+        self, said: Mapping[str, ir.Table], state: State, span: Span, numbers: Sequence[int]
+    ) -> tuple[State, int]:
         """Return the state with all of `pairs.conversations` of a span scored, and how many answers that were.
 
-        `said` reach `within_us` beyond the span; `numbers` are the hours of it that have events.
+        `said`, the `contents` and `requests` of these, reach `within_us` beyond the span; `numbers` are the hours of
+        it that have events.
         """
         state = self._without_outdated(state, numbers)
         hours = dict(state.hours)
@@ -63,11 +66,16 @@ class Scoring:
         return replace(state, hours=hours)
 
     def _annotate(
-        self, said: ir.Table, state: State, span: Span, numbers: Sequence[int], hours: dict[int, Hour]
+        self,
+        said: Mapping[str, ir.Table],
+        state: State,
+        span: Span,
+        numbers: Sequence[int],
+        hours: dict[int, Hour],
     ) -> int:
         scored = annotated(self.store, self.engine, state, numbers)
-        new = said.filter(span.holds(said["time_us"])).anti_join(scored, "event_id").drop("user")
-        batches = [annotate(batch, self.annotator) for batch in _batches(self.engine.arrow(new))]
+        new = self.engine.answer(_unscored, {**said, "scored": scored}, asdict(span))
+        batches = [annotate(batch, self.annotator) for batch in _batches(new)]
         found = pa.concat_tables([ANNOTATIONS.empty_table(), *batches])
         for number, rows in _by_hour(found.sort_by([("time_us", "ascending"), ("event_id", "ascending")])):
             files = hours[number].annotations
@@ -79,14 +87,14 @@ class Scoring:
 
     def _compare(
         self,
-        said: ir.Table,
+        said: Mapping[str, ir.Table],
         likeness: Likeness,
         span: Span,
         numbers: Sequence[int],
         hours: dict[int, Hour],
     ) -> None:
         """Say how alike questions are that follow each other, those not compared before."""
-        found = self.engine.arrow(pairing.close_by(said, span, self.within_us))
+        found = self.engine.answer(_close_by, said, {**asdict(span), "within_us": self.within_us})
         known = self._compared(hours[number].pairs for number in numbers)
         keys = _keys(found)
         new = [at for at, key in enumerate(keys) if key not in known]
@@ -108,6 +116,19 @@ class Scoring:
             rows = self.store.read(name)
             known.update(zip(_keys(rows), rows["likeness"].to_pylist(), strict=True))
         return known
+
+
+def _unscored(tables: Mapping[str, ir.Table], values: Mapping[str, Any]) -> ir.Table:
+    """Return what was said in a span and is not `scored`, as an engine is asked for it."""
+    said = pairing.conversations(tables["contents"], tables["requests"])
+    some = said.filter(Span(**values).holds(said["time_us"]))
+    return some.anti_join(tables["scored"], "event_id").drop("user")
+
+
+def _close_by(tables: Mapping[str, ir.Table], values: Mapping[str, Any]) -> ir.Table:
+    """Return `pairs.close_by`, as an engine is asked for it."""
+    said = pairing.conversations(tables["contents"], tables["requests"])
+    return pairing.close_by(said, Span(values["first"], values["end"]), values["within_us"])
 
 
 def annotated(store: Store, engine: Engine, state: State, hours: Iterable[int]) -> ir.Table:

@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 
 
-def visits(requests: ir.Table, gap_us: int) -> ir.Table:
+def visits(requests: ir.Table, gap_us: int | ir.IntegerScalar) -> ir.Table:
     """Return hour, arm, version and segment with `requests` and `begins`: how many requests, and 1 where one of them
     begins a session: none of its user and session in the gap before it.
 
@@ -19,7 +19,7 @@ def visits(requests: ir.Table, gap_us: int) -> ir.Table:
     begin a session, and no slot but the one before can hold what keeps it from that. This halves time and memory. Of
     two requests at one moment the one whose arm, version and segment come first in the alphabet is the first.
     """
-    rows = requests.mutate(slot=(requests["time_us"] // max(gap_us, 1)).cast("int64"))
+    rows = requests.mutate(slot=(requests["time_us"] // ibis.greatest(gap_us, 1)).cast("int64"))
     slots = rows.group_by("user", "session", "slot", "hour", "arm", "version", "segment").agg(
         requests=rows.count(), first=rows["time_us"].min(), last=rows["time_us"].max()
     )

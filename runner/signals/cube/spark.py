@@ -17,6 +17,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from runner.errors import terminal
+from runner.events.lake import Question
 
 LOCAL: Mapping[str, str] = MappingProxyType(
     {
@@ -56,6 +57,12 @@ class Spark:
         with warnings.catch_warnings():
             _silence()
             return self._backend.to_pyarrow(expression)
+
+    def answer(
+        self, question: Question, tables: Mapping[str, ir.Table], values: Mapping[str, int | str]
+    ) -> pa.Table:
+        """Compute a question."""
+        return self.arrow(question(tables, values))
 
     def close(self) -> None:
         """End the session if it is ours."""

@@ -559,7 +559,7 @@ class Shared:
     """An engine that stays open for the next test."""
 
     def __init__(self, engine: Any) -> None:
-        self.parquet, self.arrow = engine.parquet, engine.arrow
+        self.parquet, self.arrow, self.answer = engine.parquet, engine.arrow, engine.answer
 
     def close(self) -> None:
         return
