@@ -34,10 +34,17 @@ recipes:
 """
 
 
-def command(module: str, *arguments: str | Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+def run(*commands: tuple[str | Path, ...]) -> None:
+    """Run commands, each a module with its arguments, one after the other."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_WAIT_POLICY": "passive",
+    }
+    listed = json.dumps([[*map(str, each)] for each in commands])
     ran = subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
+        [sys.executable, "-m", "tests.training.forked", listed],
         capture_output=True,
         text=True,
         env=environment,
@@ -54,25 +61,23 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / f"{name}.jsonl"
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:lines]))
     (folder / "training.yaml").write_text(POLICY)
-    base, data = folder / "base", folder / "train_sft.jsonl"
-    command(
-        "runner.training.base",
-        *("--statements", folder / "statements.jsonl", "--questions", data, "--out", base, "--steps", "2"),
+    base, data, answers = folder / "base", folder / "train_sft.jsonl", folder / "answers.jsonl"
+    suite = folder / "regression.jsonl"
+    trained = (
+        *("runner.training.sft", "--base", base, "--base-name", "bookshop-base", "--data", data),
+        *("--policy", folder / "training.yaml", "--recipe", "tiny"),
     )
-    for name in ("adapter", "again"):
-        command(
-            "runner.training.sft",
-            *("--base", base, "--base-name", "bookshop-base", "--data", data, "--out", folder / name),
-            *("--policy", folder / "training.yaml", "--recipe", "tiny"),
-        )
-    command(
-        "runner.training.answer",
-        *("--base", base, "--adapter", folder / "adapter", "--out", folder / "answers.jsonl"),
-        *("--max-tokens", "4", folder / "regression.jsonl"),
-    )
-    command(
-        "runner.simulation.bookshop.score",
-        *(folder / "answers.jsonl", folder / "regression.jsonl", "--out", folder / "report.json"),
+    run(
+        (
+            *("runner.training.base", "--statements", folder / "statements.jsonl", "--questions", data),
+            *("--out", base, "--steps", "2"),
+        ),
+        *((*trained, "--out", folder / name) for name in ("adapter", "again")),
+        (
+            *("runner.training.answer", "--base", base, "--adapter", folder / "adapter"),
+            *("--out", answers, "--max-tokens", "4", suite),
+        ),
+        ("runner.simulation.bookshop.score", answers, suite, "--out", folder / "report.json"),
     )
     return folder
 
