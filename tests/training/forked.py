@@ -1,9 +1,8 @@
 """Run commands one after the other, each in a process of its own that need not import the training libraries again.
 
 Importing them takes as long as ten seconds, more than what a test has them do: they are imported once, here, and each
-command runs in a fork as `python -m` would run it. Called with a list of
-them in JSON: `python -m tests.training.forked '[["MODULE", "ARGUMENT"]]'`.
-Ends with the status of the first command that fails.
+command runs in a fork as `python -m` would run it. Called with a list of them in
+JSON, `python -m tests.training.forked '[["MODULE", "ARGUMENT"]]'`; ends with the status of the first that fails.
 """
 
 from __future__ import annotations
