@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from runner.errors import TerminalError, TransientError
 from runner.serving import procfs
 from runner.serving.processes import MARK, ManagedProcess, Origin, Program, backoff_s, keep
+from tests.waiting import PATIENCE_S
 
 SLEEPER = "import time; print('ready', flush=True); time.sleep(600)"
 SPAWNS = """
@@ -69,7 +70,7 @@ def start(process: ManagedProcess) -> Origin:
 
     async def go() -> Origin:
         origin = await process.start(grace_s=0.2)
-        await process.wait_ready(said_ready(process), 20.0, lambda _: None)
+        await process.wait_ready(said_ready(process), PATIENCE_S, lambda _: None)
         return origin
 
     return asyncio.run(go())
@@ -242,7 +243,7 @@ def test_each_phase_of_a_start_is_told_once_and_in_order(make: Make) -> None:
 
     async def go() -> None:
         await process.start()
-        await process.wait_ready(said_ready(process), 20.0, told.append)  # type: ignore[arg-type]
+        await process.wait_ready(said_ready(process), PATIENCE_S, told.append)  # type: ignore[arg-type]
 
     asyncio.run(go())
     assert told == ["toy: first", "toy: second"]
@@ -271,7 +272,7 @@ def test_a_process_that_dies_is_started_again_until_cancelled(make: Make) -> Non
     async def go() -> None:
         told: asyncio.Queue[str] = asyncio.Queue()
         ready = said_ready(process)
-        task = asyncio.create_task(keep(process, ready, told.put_nowait, timeout_s=20.0))  # type: ignore[arg-type]
+        task = asyncio.create_task(keep(process, ready, told.put_nowait, timeout_s=PATIENCE_S))  # type: ignore[arg-type]
         for _ in range(3):
             while await told.get() != "toy: serving":
                 pass
@@ -300,7 +301,7 @@ def test_failing_starts_are_tried_again_ever_more_slowly(make: Make) -> None:
         async def never() -> bool:
             return False
 
-        await keep(process, never, lambda _: None, timeout_s=20.0, sleep=sleep)
+        await keep(process, never, lambda _: None, timeout_s=PATIENCE_S, sleep=sleep)
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(go())

@@ -11,12 +11,11 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, until
 
 CONTRACT = Path(__file__).parent / "forge_contract"
 CACHE = Path(__file__).parents[2] / ".cache" / "forge-contract"
@@ -75,14 +74,12 @@ def running(log: Path) -> Iterator[str]:
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            break
+    def decided() -> bool:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"the mock did not start:\n{log.read_text(errors='replace')}")
+            return process.poll() is not None or probe.connect_ex(("127.0.0.1", port)) == 0
+
+    until(decided, "the mock's start")
+    assert process.poll() is None, f"the mock did not start:\n{log.read_text(errors='replace')}"
 
 
 def _run(folder: Path, *command: str) -> None:
