@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import workbench
+from tests.cli import remote, workbench
 from tests.cli.workbench import PRODUCTION, Bench, Live, call, git, refused
 
 
@@ -210,7 +210,15 @@ def test_a_rollout_added_shows_its_stages_its_routes_and_what_would_be_done(offl
     assert staging.code == 0, "what is changed in one environment is nothing to another"
 
 
+def with_one_condition(bench: Bench) -> None:
+    """Leave a policy of two stages and one condition: both sides of a change are simulated with all they have."""
+    bench.files.set("policies/rollout.yaml", "always", to={"slow": "latency_p99 > 2000ms"})
+    bench.files.set("policies/rollout.yaml", "stages", to=remote.STAGES)
+    bench.commit("one condition")
+
+
 def test_a_threshold_changed_is_a_change_although_nothing_is_done_to_the_engine(offline: Bench) -> None:
+    with_one_condition(offline)
     offline.files.set("policies/rollout.yaml", "always", "slow", to="latency_p99 > 1500ms")
     offline.commit("stricter")
     said = offline.loop("plan", "--against", "HEAD^", "-e", "staging", "--json")
@@ -223,6 +231,7 @@ def test_a_threshold_changed_is_a_change_although_nothing_is_done_to_the_engine(
 
 
 def test_a_condition_changed_shows_what_it_would_have_made_of_rollouts(offline: Bench) -> None:
+    with_one_condition(offline)
     offline.files.set("policies/rollout.yaml", "always", "slow", to="latency_p99 > 3000ms")
     offline.commit("slower is fine")
     said = offline.loop("plan", "--against", "HEAD^", "-e", "production")

@@ -397,7 +397,7 @@ def on_terminal(bench: Bench, *arguments: str, until: bytes = b"", **environment
     os.close(other)
     written = b""
     try:
-        while select.select([main], [], [], 30)[0]:
+        while select.select([main], [], [], PATIENCE_S)[0]:
             try:
                 piece = os.read(main, 65536)
             except OSError:  # the terminal has no writer any more

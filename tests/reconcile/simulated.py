@@ -7,9 +7,10 @@ older generation, a name that is loaded cannot be loaded from elsewhere. Tests c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import atexit
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from runner.errors import Unknown, terminal, transient
 from runner.reconcile.actions import AdvanceStage
@@ -24,6 +25,16 @@ from runner.rollout.verdict import Assessment
 from runner.serving.routes import RouteTable, Version
 
 STORE = "/store"
+T = TypeVar("T")
+
+_LOOP = asyncio.Runner()
+"""For every pass of every simulation: a loop of its own would cost more than the pass, mostly for its threads."""
+atexit.register(_LOOP.close)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine does."""
+    return _LOOP.run(work)
 
 
 def version(name: str, seed: str = "") -> Version:
@@ -267,7 +278,7 @@ class Simulation:
 
     def observe(self) -> Observed:
         self.journal.now = self.now
-        observed = asyncio.run(observe(self.world(), self.journal.memory(), self.now))
+        observed = run(observe(self.world(), self.journal.memory(), self.now))
         return replace(
             observed,
             assessment=self.assessment,
@@ -283,7 +294,7 @@ class Simulation:
         """Make one pass and let a second go by."""
         observed = self.observe()
         planned = plan(wanted, observed, self.now)
-        report = asyncio.run(apply(planned, observed, self.world(), self.journal, lambda: False))
+        report = run(apply(planned, observed, self.world(), self.journal, lambda: False))
         self.now += 1.0
         return planned, report
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from runner.reconcile.memory import Kind
+from runner.reconcile.memory import Entry, Kind
+from tests.reconcile.crash_server import points
 from tests.reconcile.rollout_world import WIDER, World, trial
 
 
@@ -26,12 +27,12 @@ def run(here: World, end: str, die_at: int | None = None, how: str = "before") -
     return here.start_runner(until=end, die_at=die_at, how=how).end(None)
 
 
-def entries_of(here: World, end: str, *, failing: bool) -> int:
-    """Return how many entries the journal gets on the way to an end that nobody disturbs."""
+def entries_of(here: World, end: str, *, failing: bool) -> list[Entry]:
+    """Return the entries that the journal gets on the way to an end that nobody disturbs."""
     here.back()
     here.write(600, failing=failing)
     assert run(here, end) == 0, here.runner and here.runner.log.read_text()
-    return len(here.appended)
+    return here.appended
 
 
 def killed_and_continued(here: World, end: str, at: int, how: str, *, failing: bool) -> bool:
@@ -48,32 +49,25 @@ def killed_and_continued(here: World, end: str, at: int, how: str, *, failing: b
     return first != 0
 
 
-def points(count: int, how: str) -> range:
-    """Return the entries to die at; within a line the world is as before it, so some of them do."""
-    return range(1, count + 1, 4 if how == "torn" else 1)
-
-
 @pytest.mark.parametrize("how", ["before", "torn", "after"])
 def test_a_runner_killed_at_any_entry_of_a_rollback_leaves_one_commit_and_no_user_on_the_candidate(
     here: World, how: str
 ) -> None:
-    count = entries_of(here, "rolled back", failing=True)
-    died = 0
-    for at in points(count, how):
+    tried, died = points(entries_of(here, "rolled back", failing=True), how), 0
+    for at in tried:
         died += killed_and_continued(here, "rolled back", at, how, failing=True)
         assert len(here.rollback_commits()) == len(here.commits()) == 1, f"entry {at}"
         assert here.agreed(), f"entry {at}"
         assert [each.served for each in here.memory().past] == [here.candidate], f"entry {at}"
-    assert died >= len(points(count, how)) - 1
+    assert died >= len(tried) - 1
 
 
 @pytest.mark.parametrize("how", ["before", "torn", "after"])
 def test_a_runner_killed_at_any_entry_of_an_advance_leaves_one_commit_and_the_new_weight(
     here: World, how: str
 ) -> None:
-    count = entries_of(here, "advanced", failing=False)
-    died = 0
-    for at in points(count, how):
+    tried, died = points(entries_of(here, "advanced", failing=False), how), 0
+    for at in tried:
         died += killed_and_continued(here, "advanced", at, how, failing=False)
         (commit,) = here.commits()
         assert f"Loop-Advance: {here.candidate}" in commit, f"entry {at}"
@@ -81,4 +75,4 @@ def test_a_runner_killed_at_any_entry_of_an_advance_leaves_one_commit_and_the_ne
         assert here.on_trial() == [(here.candidate, WIDER)] * 2, f"entry {at}"
         assert here.quarantined() == []
         assert here.status()["revision"] == here.tip()
-    assert died >= len(points(count, how)) - 1
+    assert died >= len(tried) - 1

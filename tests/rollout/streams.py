@@ -20,6 +20,7 @@ from runner.rollout.ledger import Ledger
 from runner.rollout.verdict import Assessment, Because, Step
 from runner.serving import assignment
 from runner.serving.routes import Split, Version
+from runner.signals.detection import REASKS, REFUSALS
 from runner.spec.rollout import RolloutPolicy
 
 ROLLOUT = "r-1"
@@ -119,6 +120,8 @@ class Trial:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(compiled(self.policy), ROLLOUT)
+        self.reads = bool(self.ledger.measures.wanted & {REFUSALS, REASKS})
+        """Whether it matters what was said; else nothing is."""
         self.stage = self.stage or self.policy.stages[0].name
         self.rng = random.Random(self.seed)
         self.number = 0
@@ -217,12 +220,10 @@ class Trial:
         if rng.random() < manner.voting:
             rating = rng.choice((4, 5)) if rng.random() < manner.satisfied else rng.choice((1, 2))
             votes.append(vote(self.number, user, at + 5, rating=rating, thumbs=1 if rating > 3 else -1))
-        answer = (
-            "Sorry, I can only help with the bookshop."
-            if rng.random() < manner.refusals
-            else "It is 12 dollars."
-        )
-        into[2].append(content(self.number, at, f"Where is shelf {self.number * 7919}?", answer))
+        refuses = rng.random() < manner.refusals
+        if self.reads:
+            answer = "Sorry, I can only help with the bookshop." if refuses else "It is 12 dollars."
+            into[2].append(content(self.number, at, f"Where is shelf {self.number * 7919}?", answer))
 
 
 def _failed(arm: str, why: str) -> Event:

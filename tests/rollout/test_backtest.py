@@ -261,8 +261,8 @@ def test_a_limit_below_what_the_baseline_does_is_an_alarm_every_time() -> None:
 
 
 def test_a_simulation_is_repeated_by_its_seed_and_another_seed_is_another_world() -> None:
-    trial = logged(errors=0.05, sessions=300)
-    courses = [false_alarms(policy("error_rate > 1%"), trial, Simulation(6, seed)) for seed in (1, 1, 2)]
+    trial = logged(errors=0.05, sessions=100)
+    courses = [false_alarms(policy("error_rate > 1%"), trial, Simulation(4, seed)) for seed in (1, 1, 2)]
     assert courses[0] == courses[1]
     assert courses[2] is not None and courses[2].seed == 2
 
