@@ -5,7 +5,8 @@ Called through `passes.Measurer`. Reads only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -22,8 +23,22 @@ _TOKENS = {"prompt_tokens": "gen_ai.usage.input_tokens", "answer_tokens": "gen_a
 
 def questions(lake: Lake, engine: Engine, scored: ir.Table, since_us: int, until_us: int) -> pa.Table:
     """Return the scored questions of a time as text, oldest first; see `Measurer.questions` for the columns."""
-    scored = scored.filter((scored["time_us"] >= since_us) & (scored["time_us"] < until_us))
-    contents = lake.table(Kind.CONTENT, since_us, until_us, since_us)
+    tables = {
+        "scored": scored,
+        "contents": lake.table(Kind.CONTENT, since_us, until_us, since_us),
+        "requests": lake.table(Kind.REQUEST, since_us, until_us, since_us),
+    }
+    found = engine.answer(_questions, tables, {"since_us": since_us, "until_us": until_us})
+    in_order = found.sort_by([("time_us", "ascending"), ("event_id", "ascending")])
+    return pairs.with_text(in_order, "question")
+
+
+def _questions(tables: Mapping[str, ir.Table], values: Mapping[str, Any]) -> ir.Table:
+    """Return what was asked in a time, with its scores and who asked, as an engine is asked for it."""
+    scored, contents, requests = tables["scored"], tables["contents"], tables["requests"]
+    scored = scored.filter(
+        (scored["time_us"] >= values["since_us"]) & (scored["time_us"] < values["until_us"])
+    )
     asked = contents.select(
         event_id=pairs.request_id(contents["event.id"]), question=contents["gen_ai.input.messages"]
     )
@@ -38,12 +53,8 @@ def questions(lake: Lake, engine: Engine, scored: ir.Table, since_us: int, until
         "version",
         "user",
     )
-    requests = lake.table(Kind.REQUEST, since_us, until_us, since_us)
     by = requests.select(event_id=requests["event.id"], user=requests["loop.user"])
-    found = scored.inner_join(asked, "event_id").inner_join(by, "event_id").select(*columns)
-    found = found.order_by("time_us", "event_id")
-    in_order = engine.arrow(found).sort_by([("time_us", "ascending"), ("event_id", "ascending")])
-    return pairs.with_text(in_order, "question")
+    return scored.inner_join(asked, "event_id").inner_join(by, "event_id").select(*columns)
 
 
 def tails(lake: Lake, engine: Engine, since_us: int, share: float, limit: int) -> pa.Table:
