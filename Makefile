@@ -21,7 +21,7 @@ up: ## start engine, gateway and reconciler, bring them to what loop.yaml says, 
 	@exec $(LOOP) up --ask "$(QUESTION)"
 
 test: setup ## run every test: three processes for those that stand alone, then one for those with the real vLLM
-	@$(PY) -m pytest -m "not engine" --numprocesses 3 --dist loadfile
+	@$(PY) -m pytest -m "not engine" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 	@$(PY) -m pytest -m engine
 
 lint: setup ## style, types, architecture, workflows, and the freshness of generated files

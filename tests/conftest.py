@@ -66,16 +66,38 @@ class RealEngine:
 
 STARTED = pytest.StashKey[RealEngine | LoopError]()
 
+LONG = (
+    *("test_cube", "test_recipes_run", "test_arena_browser", "test_play", "test_commands", "test_mutations"),
+    *(
+        "test_taking",
+        "test_drifting",
+        "test_rollout_crashes",
+        "test_forgetting_to_the_end",
+        "test_act",
+        "test_state",
+    ),
+    *(
+        "test_review_browser",
+        "test_browser",
+        "test_decisions",
+        "test_crashes",
+        "test_convergence",
+        "test_two_runners",
+    ),
+)
+"""Modules that take longest. Where several processes share the tests, these begin first, so that none is left alone."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the real vLLM last; the order is otherwise kept.
+    """Put the tests of the real vLLM last and long modules first; the order is otherwise kept.
 
-    Rollouts come first of them: later ones load so many adapters that on a CPU the base is mixed up with one.
+    Rollouts come first of the former: later ones load so many adapters that on a CPU the base is mixed up with one.
     """
     items.sort(
         key=lambda item: (
             item.get_closest_marker("engine") is not None,
             "test_rollouts" not in item.path.name,
+            LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG),
         )
     )
 
