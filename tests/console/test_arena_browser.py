@@ -111,9 +111,7 @@ def test_nothing_that_reached_the_browser_tells_who_answers_before_the_vote(
     assert all(each in heads for each in (BASELINE.name, CANDIDATE.name, BASELINE.digest[:12]))
 
 
-def test_every_vote_is_one_event_with_what_stood_left_and_right(
-    console: Served, desk: Any
-) -> None:
+def test_every_vote_is_one_event_with_what_stood_left_and_right(console: Served, desk: Any) -> None:
     before, expected = len(votes(console)), []
     keys = itertools.cycle((("a", "left"), ("b", "right"), ("t", "tie"), ("x", "neither")))
     for number, (key, choice) in zip(range(VOTES), keys, strict=False):
