@@ -89,9 +89,13 @@ class Sheet:
         return _OPPOSITE.get(value, value) if self.turned else value
 
 
-def build(ports: ReviewPorts, gateway: Gateway, person: gr.State, words: Words) -> None:
-    """Lay the tab out inside the current `gr.Tab`; `person` holds the `Person` who is signed in, or None."""
-    Review(ports, gateway, words).lay_out(person)
+Who = Callable[[gr.Request], Person | None]
+"""Says who sent a request, None where nobody is signed in."""
+
+
+def build(ports: ReviewPorts, gateway: Gateway, who: Who, words: Words) -> None:
+    """Lay the tab out inside the current `gr.Tab`."""
+    Review(ports, gateway, words).lay_out(who)
 
 
 class Review:
@@ -109,7 +113,7 @@ class Review:
         self._random, self._clock = random or SystemRandom(), clock
         self._say = texts(words.language)
 
-    def lay_out(self, person: gr.State) -> None:
+    def lay_out(self, who: Who) -> None:
         """Make the tab's parts inside the current block."""
         say = self._say
         self._sheet = gr.State(None)
@@ -140,20 +144,23 @@ class Review:
                 )
                 self.comment = gr.Textbox(label=say("comment"), max_length=LONGEST, elem_id="review-comment")
         self.next = gr.Button(say("begin"), variant="primary", elem_id="review-next")
-        self._connect(person)
+        self._connect(who)
 
-    def _connect(self, person: gr.State) -> None:
+    def _connect(self, who: Who) -> None:
         quiet: dict[str, Any] = {
             "show_progress": "hidden",
             "api_visibility": "private",
             "trigger_mode": "once",
         }
-        inputs = [self._sheet, person, self.mode]
-        self.next.click(self.later, inputs, self._all, **quiet)
-        self.mode.change(self.later, inputs, self._all, **quiet)
-        said = [self._sheet, person, self.correction, self.comment]
+
+        async def later(sheet: Sheet | None, mode: str, request: gr.Request) -> Updates:
+            return await self.later(sheet, who(request), mode)
+
+        for changed in (self.next.click, self.mode.change):
+            changed(later, [self._sheet, self.mode], self._all, **quiet)
+        said = [self._sheet, self.correction, self.comment]
         for number, button in enumerate(self.values):
-            button.click(self._sayer(number), said, self._all, **quiet)
+            button.click(self._sayer(number, who), said, self._all, **quiet)
         root = Context.root_block
         if root is not None:
             root.load(None, None, None, js=_KEYS, api_visibility="private")
@@ -173,18 +180,19 @@ class Review:
             sheet = replace(sheet, mode=wished, passed=())
         return await self._next(sheet, person, wished)
 
-    def _sayer(self, number: int) -> Any:
+    def _sayer(self, number: int, who: Who) -> Any:
         """Return what a button does; a function of its own, since Gradio looks at what it takes."""
 
         async def act(
-            sheet: Sheet | None, person: Person | None, correction: str, comment: str
+            sheet: Sheet | None, correction: str, comment: str, request: gr.Request
         ) -> AsyncIterator[Updates]:
             if sheet is None or sheet.item is None or number >= len(sheet.values):
                 yield {self.status: gr.skip()}
             elif self._clock() - sheet.shown_at < SOONEST_S:
                 yield {self.status: status(self._say("too_early"), "ask")}
             else:
-                yield await self.say(sheet, person, sheet.values[number], (correction, comment))
+                written = correction, comment
+                yield await self.say(sheet, who(request), sheet.values[number], written)
 
         return act
 

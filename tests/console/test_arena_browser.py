@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from runner.events.schema import Kind
+from tests.browser import CHROMIUM, QUIET, write
 from tests.console import accessibility
 from tests.console.people import SAYS, Served, serving
-from tests.console.test_browser import CHROMIUM, QUIET, overflow
+from tests.console.test_browser import overflow
 from tests.gateway.running import BASELINE, CANDIDATE
 from tests.waiting import PATIENCE_MS, until
 
@@ -83,7 +84,7 @@ def ask(tab: Any, question: str) -> None:
     if tab.locator("#next").is_visible():
         tab.keyboard.press("n")
     tab.wait_for_selector("#suggestion-0")
-    tab.fill("#question textarea", question)
+    write(tab, "#question textarea", question)
     tab.keyboard.press("Enter")
 
 
@@ -164,13 +165,13 @@ def test_in_korean_on_a_phone_one_votes_without_sideways_scrolling(console: Serv
     assert phone.evaluate("document.documentElement.lang") == "ko"
     assert "묻기" in phone.locator("#ask").inner_text()
     assert overflow(phone) <= 0
-    phone.fill("#question textarea", "서점은 어디에 있어요? " + "아주긴낱말" * 40)
+    write(phone, "#question textarea", "서점은 어디에 있어요? " + "아주긴낱말" * 40)
     phone.click("#ask")
     answers(phone)
     assert overflow(phone) <= 0
     phone.click("#more button >> nth=0")
-    phone.fill("#reason textarea", "더 친절해서")
-    phone.fill("#correction textarea", "2층에 있습니다.")
+    write(phone, "#reason textarea", "더 친절해서")
+    write(phone, "#correction textarea", "2층에 있습니다.")
     phone.click("#vote-1")
     phone.wait_for_selector("#next")
     assert overflow(phone) <= 0
@@ -211,7 +212,7 @@ def talk(tab: Any, message: str, answers_then: int) -> None:
     """Say something in the playground, and wait until that many answers stand there."""
     tab.get_by_role("tab", name="Playground").click()
     tab.wait_for_function("document.querySelector('#version input')?.value.startsWith('chat-v1')")
-    tab.fill("#message textarea", message)
+    write(tab, "#message textarea", message)
     tab.keyboard.press("Enter")
     tab.wait_for_function(f"document.querySelectorAll('.talk .theirs').length === {answers_then}")
     tab.wait_for_selector("#judging")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,20 +15,16 @@ import pytest
 
 from runner.console.monitor.feed import Decision, Kind, Page
 from runner.signals.reading import Level, Topic
+from tests.browser import CHROMIUM, QUIET
 from tests.console import accessibility, pages
 from tests.console.running import Running, running, start
 from tests.waiting import PATIENCE_MS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists(), reason="there is no /usr/bin/chromium; on Debian: apt-get install chromium"
 )
-QUIET = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
 PHONE = {"width": 360, "height": 740}
 LOST = "net::ERR_"
 """How chromium reports a connection that went away; the only thing that may stand in the console, where expected."""

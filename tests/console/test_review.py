@@ -69,7 +69,7 @@ def play(
     async def go() -> tuple[Review, Updates]:
         with gr.Blocks():
             made = Review(ports, gateway, words("en"), Random(1), lambda: 10.0)  # type: ignore[arg-type]
-            made.lay_out(gr.State(None))
+            made.lay_out(lambda _: PERSON)
         return made, await act(made)
 
     return asyncio.run(go())

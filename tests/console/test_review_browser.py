@@ -12,9 +12,10 @@ from runner.feedback.labels.items import Item, items
 from runner.feedback.labels.opinions import NOBODY, opinions
 from runner.feedback.labels.queue import Lease, Mode, Queue, Seat, Turn, released
 from runner.feedback.records import Choice, Label, Reason
+from tests.browser import CHROMIUM, QUIET, write
 from tests.console import accessibility
 from tests.console.people import Served, serving
-from tests.console.test_browser import CHROMIUM, QUIET, overflow
+from tests.console.test_browser import overflow
 from tests.feedback.labels.made import ballot, label, record
 from tests.waiting import PATIENCE_MS
 
@@ -23,6 +24,8 @@ pytest.importorskip("gradio", reason="the group 'console' is not installed")
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists(), reason="there is no /usr/bin/chromium; on Debian: apt-get install chromium"
 )
+SOONEST_MS = 400
+"""An item may be judged by then: sooner, a press is taken for one meant for the item before."""
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script> **bold** [go](javascript:alert(3))'
 
@@ -106,7 +109,7 @@ def faults(tab: Any) -> list[str]:
 def press(tab: Any, key: str) -> None:
     """Press a key once the item has been shown long enough, and wait until another stands there."""
     before = tab.inner_text("#review-progress") + tab.inner_text("#review-question")
-    tab.wait_for_timeout(400)
+    tab.wait_for_timeout(SOONEST_MS)
     tab.keyboard.press(key)
     tab.wait_for_function(
         "before => document.querySelector('#review-progress').innerText"
@@ -155,8 +158,8 @@ def test_a_disagreement_is_settled_by_somebody_who_sees_what_was_said_and_not_by
     assert [word in others for word in ("Good", "Bad", "Unclear")] == [True] * 3
     assert tab.locator("#review-others img").count() == 0
     tab.click("#review-more button")
-    tab.fill("#review-correction textarea", "The right answer.")
-    tab.wait_for_timeout(400)
+    write(tab, "#review-correction textarea", "The right answer.")
+    tab.wait_for_timeout(SOONEST_MS)
     tab.click("#review-2")
     tab.wait_for_selector("#review-sheet", state="hidden")
     event = console.gateway.events(Kind.LABEL)[-1]

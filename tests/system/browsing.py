@@ -26,7 +26,7 @@ from runner.simulation.bookshop.questions import Question
 from runner.simulation.bookshop.values import Kind
 from runner.simulation.votes.reviewer import known
 from runner.simulation.votes.voter import Opinion, opinion, questions
-from tests.console.test_browser import CHROMIUM, QUIET
+from tests.browser import CHROMIUM, QUIET, write
 
 SEED = 1
 SUGGESTED_EVERY = 3
@@ -88,7 +88,7 @@ def votes(tab: Any, person: str, count: int) -> Iterator[Seen]:
         question = _suggested(tab, asked) if number % SUGGESTED_EVERY == 0 else None
         if question is None:
             question = next(each for each in own if each not in asked)
-            tab.fill("#question textarea", question)
+            write(tab, "#question textarea", question)
         asked.add(question)
         tab.keyboard.press("Enter")
         shown = _answers(tab)
@@ -151,7 +151,7 @@ def _vote(tab: Any, question: str, shown: tuple[str, str], said: Opinion, *, by_
     choice = said.choice if isinstance(said.choice, str) else ("left", "right")[said.choice]
     if said.correction is not None:
         tab.click("#more button >> nth=0")
-        tab.fill("#correction textarea", said.correction)
+        write(tab, "#correction textarea", said.correction)
         tab.evaluate("document.activeElement.blur()")
     key, button = WAYS[choice]
     if by_key:

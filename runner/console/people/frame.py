@@ -1,6 +1,6 @@
 """The frame of all pages: head, tabs, look; one Gradio application for each language.
 
-`app` mounts them. The review queue's tab is built by whoever brings it: `build(person, words)` inside a `gr.Tab`.
+`app` mounts them. The review queue's tab is built by whoever brings it: `build(who, words)` inside a `gr.Tab`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from runner.console.people import views
 from runner.console.people.arena import Arena
 from runner.console.people.desk import Desk
 from runner.console.people.playground import Playground
+from runner.console.people.ports import Person
 from runner.console.people.words import Words
 from runner.feedback.matchmaking import Kind
 
-Review = Callable[[gr.State, Words], None]
-"""Builds the review queue inside the current tab; the state holds the `Person` who is signed in, or None."""
+Review = Callable[[Callable[[gr.Request], Person | None], Words], None]
+"""Builds the review queue inside the current tab, given what says who sent a request."""
 SANS = (
     "system-ui",
     "-apple-system",
@@ -40,7 +41,6 @@ def build(desk: Desk, say: Words, kinds: tuple[Kind, ...], review: Review | None
     title = f"{say('title')} · {desk.environment}"
     blocks: gr.Blocks = gr.Blocks(title=title, analytics_enabled=False, fill_width=True)
     with blocks:
-        person = gr.State(None)
         top = gr.HTML(views.header(say, desk.environment, None), elem_id="top")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(say("tab.arena"), id="arena", elem_id="tab-arena"):
@@ -51,15 +51,15 @@ def build(desk: Desk, say: Words, kinds: tuple[Kind, ...], review: Review | None
                 if review is None:
                     gr.HTML(f'<p class="quiet">{say("review.nothing")}</p>')
                 else:
-                    review(person, say)
+                    review(desk.person, say)
 
         async def opened(request: gr.Request) -> dict[Any, Any]:
             known = desk.person(request)
             shown = await arena.open(known)
-            return shown | {person: known, top: views.header(say, desk.environment, known)}
+            return shown | {top: views.header(say, desk.environment, known)}
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        blocks.load(opened, None, [person, top, *arena.opened], **quiet)
+        blocks.load(opened, None, [top, *arena.opened], **quiet)
         tab.select(playground.open, playground.version, playground.opened, **quiet)
     blocks.queue(max_size=WAITING, default_concurrency_limit=16, api_open=False)
     return blocks

@@ -87,11 +87,11 @@ class Client:
         async with self._post("/v1/chat/completions", self._body(call), self._headers(call)) as got:
             exchange.begin(got.status, got.headers)
             if got.status != 200:
-                exchange.failure = _refusal(got.status, await got.read())
+                exchange.failure = _refusal(got.status, await exchange.whole(got))
             elif call.stream:
                 await exchange.read_stream(got.content)
             else:
-                exchange.take(_object(await got.read()))
+                exchange.take(_object(await exchange.whole(got)))
 
     def _body(self, call: Call) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -123,6 +123,7 @@ class _Exchange:
         self._usage: Mapping[str, Any] = {}
         self._response_id = ""
         self._answer: list[str] = []
+        self._ended = False
         self.status = 0
         self.failure: Failure | None = None
 
@@ -132,6 +133,7 @@ class _Exchange:
     def take(self, value: dict[str, Any]) -> None:
         """Take a whole answer, or one chunk of a stream."""
         if "error" in value:
+            self._ended = True
             kind, message = _error(value)
             raise Cut(kind or "error_in_stream", message)
         try:
@@ -146,14 +148,22 @@ class _Exchange:
         if self._first_token_ms is None and any(each.get("content") for each in delta):
             self._first_token_ms = self._elapsed_ms()
 
+    async def whole(self, got: aiohttp.ClientResponse) -> bytes:
+        """Return a body once its last byte has come."""
+        body = await got.read()
+        self._ended = True
+        return body
+
     async def read_stream(self, content: aiohttp.StreamReader) -> None:
         async for line in content:
             if not line.startswith(b"data:"):
                 continue
             data = line[5:].strip()
             if data == b"[DONE]":
+                self._ended = True
                 return
             self.take(_object(data))
+        self._ended = True
         raise Cut("stream_cut", "the stream ended without [DONE]")
 
     def reply(self) -> Reply:
@@ -161,7 +171,7 @@ class _Exchange:
             failure=self.failure,
             latency_ms=self._elapsed_ms(),
             request_id=self._headers.get("x-request-id", self._request_id),
-            acknowledged=self.status > 0,
+            acknowledged=self._ended,
             first_token_ms=self._first_token_ms,
             overhead_ms=_number(self._headers.get("x-loop-overhead-ms")),
             arm=self._headers.get("x-loop-arm", ""),

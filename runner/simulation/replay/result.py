@@ -27,7 +27,7 @@ class Reply:
     latency_ms: float
     request_id: str
     acknowledged: bool = False
-    """The gateway answered, if only with an error."""
+    """The gateway's answer came to its end, if only with an error: from then on its event must be in the log."""
     first_token_ms: float | None = None
     overhead_ms: float | None = None
     arm: str = ""
