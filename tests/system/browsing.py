@@ -27,6 +27,7 @@ from runner.simulation.bookshop.values import Kind
 from runner.simulation.votes.reviewer import known
 from runner.simulation.votes.voter import Opinion, opinion, questions
 from tests.browser import CHROMIUM, QUIET, write
+from tests.waiting import PATIENCE_MS
 
 SEED = 1
 SUGGESTED_EVERY = 3
@@ -34,7 +35,6 @@ SUGGESTED_EVERY = 3
 UNSURE = frozenset({Kind.MONEY, Kind.SHELF})
 """What own questions are about: two samples of the shipped version differ most often in prices and shelves."""
 MASKED = re.compile(r"<[A-Z_]+_\d+>")
-TIMEOUT_MS = 30_000
 SCREEN = {"width": 1280, "height": 900}
 WAYS = {
     "left": ("a", "#vote-0"),
@@ -67,7 +67,7 @@ def signed_in(console: str, name: str) -> Iterator[Any]:
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
         context = browser.new_context(viewport=SCREEN, locale="en-US")
-        context.set_default_timeout(TIMEOUT_MS)
+        context.set_default_timeout(PATIENCE_MS)
         tab = context.new_page()
         tab.goto(console)
         tab.fill("#name", name)
