@@ -149,7 +149,7 @@ def _cube(home: Path, engine: Any) -> pa.Table:
     """Compute the cube of the day from its files, as a pass does."""
     from runner.events.lake import Lake
     from runner.events.schema import Kind
-    from runner.signals.cube.facts import Rules, Span, Tables, cube
+    from runner.signals.cube.facts import QUESTIONS, Rules, Span, Tables, values
 
     with Lake(home / "lake", home / "events", engine) as lake:
         stored = {
@@ -166,7 +166,9 @@ def _cube(home: Path, engine: Any) -> pa.Table:
             probes=lake.table(Kind.PROBE),
             evaluations=lake.table(Kind.EVALUATION),
         )
-        return merged(engine.arrow(cube(tables, Span(DAY.start, DAY.stop), Rules(baseline="chat-v1.0"))))
+        named = tables.named()
+        about = values(Span(DAY.start, DAY.stop), Rules(baseline="chat-v1.0"))
+        return merged(pa.concat_tables(engine.answer(asked, named, about) for asked in QUESTIONS.values()))
 
 
 def _timed(compute: Callable[[], pa.Table], path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ belong to the arm that was ASSIGNED, as in `outcomes`; times, tokens and what an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -587,14 +587,6 @@ def examined_part(tables: Tables, span: Span, rules: Rules) -> ir.Table:
     )
 
 
-PARTS: Final[Mapping[Part, Callable[[Tables, Span, Rules], ir.Table]]] = {
-    Part.REQUESTS: requests_part,
-    Part.ANSWERS: answers_part,
-    Part.FEEDBACK: feedback_part,
-    Part.EXAMINED: examined_part,
-}
-
-
 def _question(part: Callable[[Tables, Span, Rules], ir.Table]) -> Question:
     """Return a part as an engine is asked for it, with `values` of a span and rules."""
 
@@ -605,7 +597,13 @@ def _question(part: Callable[[Tables, Span, Rules], ir.Table]) -> Question:
     return asked
 
 
-QUESTIONS: Final[Mapping[Part, Question]] = {part: _question(rows) for part, rows in PARTS.items()}
+QUESTIONS: Final[Mapping[Part, Question]] = {
+    Part.REQUESTS: _question(requests_part),
+    Part.ANSWERS: _question(answers_part),
+    Part.FEEDBACK: _question(feedback_part),
+    Part.EXAMINED: _question(examined_part),
+}
+"""Give the rows of the cube (`rows.CUBE`) of some hours, some keys more than once: `rows.merged` adds them up."""
 UNRESOLVED: Final[Question] = _question(
     lambda tables, span, _: unresolved(tables.feedback, tables.asked, span)
 )
@@ -614,11 +612,6 @@ UNRESOLVED: Final[Question] = _question(
 def values(span: Span, rules: Rules) -> dict[str, Any]:
     """Return what is asked about, as `QUESTIONS` and `UNRESOLVED` name it."""
     return {**asdict(span), **asdict(rules)}
-
-
-def cube(tables: Tables, span: Span, rules: Rules, parts: Collection[Part] = tuple(Part)) -> ir.Table:
-    """Return rows of the cube (`rows.CUBE`) of some hours, some keys more than once: `rows.merged` adds them up."""
-    return _stacked(*(PARTS[part](tables, span, rules) for part in Part if part in parts))
 
 
 # Rows --------------------------------------------------------------------------------------------------------------
