@@ -31,6 +31,13 @@ MINIMUM_BASE_DIFFERENCE = 0.01
 MAXIMUM_TRAINING_DIFFERENCE = 0.02
 """Above it the weights or their scale are not the trained ones: more than twice what rounding makes."""
 
+FURTHER_LOOKS = 5
+"""How often the base is asked again where it answered with the adapter's weights.
+
+vLLM's CPU kernels do that in every batch in which somebody asks an adapter, once all slots are taken; a prompt that is
+asked alone comes between the users' requests sooner or later, and one that does is enough.
+"""
+
 DEFAULT_PROMPTS: tuple[str, ...] = (
     "When are you open on Sunday, and can I return a book that I bought last week?",
     "Who wrote this, what does it cost, and where in the shop do I find it?",
@@ -112,7 +119,14 @@ async def probe(client: EngineClient, base_name: str, served: str, record: Probe
         base = await client.prompt_logprobs(base_name, prompts)
         adapter = await client.prompt_logprobs(served, prompts)
         trained = None if record is None else [prompt.logprobs for prompt in record.prompts]
-        return judge(difference(adapter, base), None if trained is None else difference(adapter, trained))
+        from_trained = None if trained is None else difference(adapter, trained)
+        found = judge(difference(adapter, base), from_trained)
+        for _ in range(FURTHER_LOOKS):
+            if found.verdict is not Verdict.ERROR:
+                break
+            alone = [await client.prompt_logprobs(base_name, [prompt]) for prompt in prompts]
+            found = judge(difference(adapter, [one for (one,) in alone]), from_trained)
+        return found
     except LoopError as error:
         return ProbeResult(Verdict.ERROR, None, None, tuple(str(error).splitlines()))
     except ValueError as error:

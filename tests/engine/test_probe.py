@@ -6,13 +6,14 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import TerminalError
+from runner.errors import Diagnostic, TerminalError
 from runner.serving import probe
 from runner.serving.engine import EngineClient, LogProbs, Prompt
 from runner.serving.probe import ProbeRecord, ProbeResult, RecordedPrompt, Verdict
@@ -79,6 +80,40 @@ def test_hazard_8_a_replica_that_answers_for_unknown_names_fails() -> None:
             return await probe.probe(Anybody("http://127.0.0.1:1", session, 1.0), "base", "chat--0", None)
 
     assert asyncio.run(go()).verdict is Verdict.FAIL
+
+
+class Busy(EngineClient):
+    """Answers for the base with the adapter's weights, but for some of the prompts that are asked alone."""
+
+    def __init__(self, *where: Any, mixed: int) -> None:
+        super().__init__(*where)
+        self.mixed, self.alone = mixed, 0
+
+    async def prompt_logprobs(self, model: str, prompts: Sequence[Prompt]) -> tuple[LogProbs, ...]:
+        if model.endswith("-unknown"):
+            raise TerminalError(Diagnostic("there is no such model"))
+        if model == "base" and len(prompts) == 1:
+            self.alone += 1
+        undisturbed = model == "base" and self.alone > self.mixed
+        return tuple((None, -1.0 if undisturbed else -2.0) for _ in prompts)
+
+
+@pytest.mark.parametrize(
+    ("mixed", "verdict"), [(0, Verdict.PASS), (9, Verdict.PASS), (10_000, Verdict.ERROR)]
+)
+def test_a_base_that_answers_like_the_adapter_is_asked_again_prompt_by_prompt(
+    mixed: int, verdict: Verdict
+) -> None:
+    record = ProbeRecord(tuple(RecordedPrompt("", (5, number), (None, -2.0)) for number in range(4)))
+
+    async def go() -> ProbeResult:
+        async with aiohttp.ClientSession() as session:
+            engine = Busy("http://127.0.0.1:1", session, 1.0, mixed=mixed)
+            return await probe.probe(engine, "base", "chat--0", record)
+
+    result = asyncio.run(go())
+    assert result.verdict is verdict, result.evidence
+    assert result.training_difference == 0.0
 
 
 @pytest.mark.engine
