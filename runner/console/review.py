@@ -20,6 +20,7 @@ import gradio as gr
 from gradio.context import Context
 
 from runner.console.people.entrance import in_words
+from runner.console.people.frame import Who
 from runner.console.people.gateway import Gateway, Refused
 from runner.console.people.markdown import escaped, safe
 from runner.console.people.ports import Person
@@ -87,10 +88,6 @@ class Sheet:
     def on_screen(self, value: str) -> str:
         """Return a label's word by the sides of the screen; the same the other way round."""
         return _OPPOSITE.get(value, value) if self.turned else value
-
-
-Who = Callable[[gr.Request], Person | None]
-"""Says who sent a request, None where nobody is signed in."""
 
 
 def build(ports: ReviewPorts, gateway: Gateway, who: Who, words: Words) -> None:

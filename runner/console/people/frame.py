@@ -19,8 +19,10 @@ from runner.console.people.ports import Person
 from runner.console.people.words import Words
 from runner.feedback.matchmaking import Kind
 
-Review = Callable[[Callable[[gr.Request], Person | None], Words], None]
-"""Builds the review queue inside the current tab, given what says who sent a request."""
+Who = Callable[[gr.Request], Person | None]
+"""Says who sent a request, None where nobody is signed in."""
+Review = Callable[[Who, Words], None]
+"""Builds the review queue inside the current tab."""
 SANS = (
     "system-ui",
     "-apple-system",
