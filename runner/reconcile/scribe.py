@@ -7,68 +7,25 @@ nothing that the plan has not decided.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.digest import served_name
-from runner.errors import LoopError, TerminalError, Unknown, terminal, transient
-from runner.git import changes, landing, messages
-from runner.git.commit import Author, Change, commit
-from runner.git.forge import Forge, Mark, NoForge, Pull, PullState, Status
+from runner.errors import LoopError, TerminalError, terminal
+from runner.git import changes, messages
+from runner.git.desk import Desk, Draft, edit
+from runner.git.forge import Mark, Pull, PullState, Status
 from runner.git.history import introduced
-from runner.git.landing import Landed, Moved, Protected, Pushed, RemoteBranch, Unreachable
 from runner.git.notify import Notice
-from runner.git.repository import Commit, Repository, Revision
+from runner.git.repository import Commit, Revision
 from runner.reconcile.actions import AdvanceStage
 from runner.reconcile.observed import Rollback
 from runner.spec.load import load_or_raise
 from runner.spec.quarantine import Quarantined
 
-TRIES = 5
-"""Somebody else may push in between, each time."""
 CONTEXT = "loop/rollout"
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """The branch that is written to: of `remote`, or where that is None the one that is checked out here."""
-
-    repository: Repository
-    remote: str | None
-    branch: str
-    author: Author
-    forge: Forge = field(default_factory=NoForge)
-
-    def tip(self) -> Revision:
-        """Return the branch as it is now. Raises TransientError where the remote is silent."""
-        if self.remote is None:
-            return self.repository.resolve(f"refs/heads/{self.branch}")
-        tip = self.repository.fetch(self.remote, self.branch)
-        if isinstance(tip, Unknown):
-            raise transient("the remote does not answer", tip.reason, changed="nothing was written to Git")
-        return tip
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """What is to be committed: the files, the message, and a name for its branch if it needs one of its own."""
-
-    changes: tuple[Change, ...]
-    message: str
-    branch: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """What became of a draft; `proposed` is it where its branch waits for a pull request."""
-
-    written: str
-    note: str = ""
-    proposed: _Draft | None = None
 
 
 Post = Callable[[Notice], Awaitable[None]]
@@ -106,82 +63,13 @@ class GitScribe:
         return {}
 
     async def _write(
-        self, draft: Callable[[Revision], _Draft | None], by_pull_request: bool
+        self, draft: Callable[[Revision], Draft | None], by_pull_request: bool
     ) -> Mapping[str, str]:
-        found = await asyncio.to_thread(self._commit, draft, by_pull_request)
-        if found.proposed is None:
-            return {"written": found.written, "note": found.note}
-        subject, _, body = found.proposed.message.partition("\n")
-        pull = await self.desk.forge.open_pull(found.written, self.desk.branch, subject, body.strip())
-        return {"written": pull.address, "note": "; ".join(filter(None, (found.note, pull.words)))}
-
-    def _commit(self, draft: Callable[[Revision], _Draft | None], by_pull_request: bool) -> _Written:
-        """Commit what is missing on the newest tip, again where somebody else was quicker."""
-        desk = self.desk
-        for _ in range(TRIES):
-            tip = desk.tip()
-            wanted = draft(tip)
-            if wanted is None:
-                return _Written(tip.sha, "Git said so already")
-            made = commit(
-                desk.repository, tip, wanted.changes, wanted.message, at=wanted.at, author=desk.author
-            )
-            found = self._propose(made, wanted) if by_pull_request else self._land(made, tip, wanted)
-            if found is not None:
-                return found
-        raise transient(
-            f"others push to '{desk.branch}' faster than it can be written to",
-            f"{TRIES} tries",
-            changed="nothing was written to Git",
-        )
-
-    def _land(self, made: Revision, tip: Revision, wanted: _Draft) -> _Written | None:
-        """Put a commit on the branch; None where it has moved. A protected branch is asked by a pull request."""
-        desk = self.desk
-        outcome: landing.Outcome | Landed = (
-            landing.land_locally(desk.repository, made, desk.branch)
-            if desk.remote is None
-            else landing.push(desk.repository, made, RemoteBranch(desk.remote, desk.branch), tip)
-        )
-        match outcome:
-            case Pushed(revision):
-                return _Written(revision.sha)
-            case Landed(revision, note):
-                return _Written(revision.sha, note)
-            case Moved():
-                return None
-            case Protected(message):
-                found = self._propose(made, wanted)
-                return replace(found, note=f"the branch is protected: {message}")
-            case Unreachable(reason):
-                raise transient("the remote does not answer", reason, changed="nothing was written to Git")
-
-    def _propose(self, made: Revision, wanted: _Draft) -> _Written:
-        """Put a commit on a branch of its own, from which a person merges it."""
-        desk, branch = self.desk, wanted.branch
-        if desk.remote is None:
-            desk.repository.git.read("update-ref", f"refs/heads/{branch}", made.sha)
-            return _Written(branch, proposed=wanted)
-        held = desk.repository.fetch(desk.remote, branch)
-        if isinstance(held, Revision) and _tree(desk, held) != _tree(desk, made):
-            # Somebody's, or of an earlier trial: what is asked for must be what was proven.
-            branch, held = f"{branch}-{made.short}", Unknown("a name of its own")
-        if isinstance(held, Unknown):  # it is not there, or nothing answers: the push tells
-            match landing.push(desk.repository, made, RemoteBranch(desk.remote, branch), None):
-                case Unreachable(reason):
-                    raise transient("the remote does not answer", reason)
-                case Protected(message):
-                    raise terminal(f"the remote takes no branch '{branch}'", message)
-                case _:
-                    pass
-        return _Written(branch, proposed=wanted)
+        found = await self.desk.write(draft, by_pull_request=by_pull_request)
+        return {"written": found.written, "note": found.note}
 
 
 _SHA = (40, 64)
-
-
-def _tree(desk: Desk, revision: Revision) -> bytes:
-    return desk.repository.git.read("rev-parse", "--verify", f"{revision.sha}^{{tree}}").strip()
 
 
 def _notice(environment: str, rollback: Rollback) -> Notice:
@@ -202,30 +90,20 @@ def _moment(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC).replace(microsecond=0)
 
 
-def _text(desk: Desk, tip: Revision, path: str) -> str | None:
-    try:
-        # Bytes are kept as they are, whatever line ends they have.
-        return desk.repository.files_at(tip).read(path).decode("utf-8")
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError as error:
-        raise terminal(f"{path} of {tip.short} is not UTF-8", str(error)) from error
-
-
-def _rollback_draft(scribe: GitScribe, tip: Revision, rollback: Rollback) -> _Draft | None:
+def _rollback_draft(scribe: GitScribe, tip: Revision, rollback: Rollback) -> Draft | None:
     """Return what Git still lacks of a rollback, or None where it has all of it."""
     desk = scribe.desk
-    old = _text(desk, tip, changes.QUARANTINE_FILE)
+    old = desk.text(tip, changes.QUARANTINE_FILE)
     new = changes.quarantine_entry(old, _entry(scribe.environment, rollback))
-    made = [_change(changes.QUARANTINE_FILE, old, new)] if new != old else []
-    now = _text(desk, tip, changes.LOOP_FILE)
+    made = [edit(changes.QUARANTINE_FILE, old, new)] if new != old else []
+    now = desk.text(tip, changes.LOOP_FILE)
     reverts: Sequence[Commit] = ()
     how = ""
     if now is not None and _is_on_trial(desk, tip, scribe.environment, rollback.served):
         origin = introduced(desk.repository, tip, scribe.environment)
         before, entered = (origin.before, origin.text) if origin else (None, None)
         after, way = changes.roll_back(now, before, scribe.environment, entered)
-        made.append(_change(changes.LOOP_FILE, now, after))
+        made.append(edit(changes.LOOP_FILE, now, after))
         reverts, how = (origin.commits if origin else ()), way.value
     if not made:
         return None
@@ -239,7 +117,7 @@ def _rollback_draft(scribe: GitScribe, tip: Revision, rollback: Rollback) -> _Dr
         how=how,
     )
     branch = f"loop/rollback-{rollback.served}-{int(rollback.at)}"
-    return _Draft(tuple(made), message, branch, _moment(rollback.at))
+    return Draft(tuple(made), message, branch, _moment(rollback.at))
 
 
 def _entry(environment: str, rollback: Rollback) -> Quarantined:
@@ -274,13 +152,13 @@ def _is_on_trial(desk: Desk, tip: Revision, environment: str, served: str) -> bo
     return trial is not None and trial[0] == served
 
 
-def _advance_draft(scribe: GitScribe, tip: Revision, action: AdvanceStage) -> _Draft | None:
+def _advance_draft(scribe: GitScribe, tip: Revision, action: AdvanceStage) -> Draft | None:
     """Return the step to the next stage, or None where the branch has taken it.
 
     Raises TerminalError where the rollout is another one by now, or stands somewhere else.
     """
     desk, environment = scribe.desk, scribe.environment
-    now, trial = _text(desk, tip, changes.LOOP_FILE), _trial(desk, tip, environment)
+    now, trial = desk.text(tip, changes.LOOP_FILE), _trial(desk, tip, environment)
     if now is None or trial is None or trial[0] != action.served:
         raise terminal(
             f"{action.served} is not on trial any more at {tip.short}", changed="nothing was written"
@@ -300,11 +178,7 @@ def _advance_draft(scribe: GitScribe, tip: Revision, action: AdvanceStage) -> _D
         evidence=action.evidence,
     )
     branch = f"loop/advance-{action.served}-{action.stage}"
-    return _Draft((_change(changes.LOOP_FILE, now, after),), message, branch, datetime.now(UTC))
-
-
-def _change(path: str, before: str | None, after: str) -> Change:
-    return Change(path, before.encode() if before is not None else None, after.encode())
+    return Draft((edit(changes.LOOP_FILE, now, after),), message, branch, datetime.now(UTC))
 
 
 class PaperScribe:

@@ -17,6 +17,7 @@ import aiohttp
 
 from runner.errors import LoopError, terminal
 from runner.git.commit import Author
+from runner.git.desk import Desk
 from runner.git.forge import Forge, GitHub, NoForge
 from runner.git.notify import Notice, notify, webhook_address
 from runner.git.repository import Repository
@@ -24,7 +25,7 @@ from runner.reconcile.distil import Declared
 from runner.reconcile.observed import Data, GatewayView
 from runner.reconcile.ports import Proof, Scribe, World
 from runner.reconcile.probe_log import ProbeLog
-from runner.reconcile.scribe import Desk, GitScribe, PaperScribe, Post, RefusingForge
+from runner.reconcile.scribe import GitScribe, PaperScribe, Post, RefusingForge
 from runner.reconcile.state import StatePaths
 from runner.report import standing
 from runner.serving import adapters, discovery, probe
