@@ -1,4 +1,4 @@
-"""The edits that automation makes to the desired state: a stage on, a rollout out, a quarantine entry in or out.
+"""The edits that automation makes to the desired state: a stage on, a rollout concluded or out, a quarantine entry.
 
 Texts in, texts out; nothing is written here and no command is run. Each edit keeps every byte that it does not
 mean, and is proven by reading its result. The reconciler calls these and hands the result to `commit`.
@@ -17,7 +17,7 @@ from runner.git import cut
 from runner.git.threeway import merge
 from runner.spec.edit import set_scalar
 from runner.spec.quarantine import Quarantined
-from runner.spec.source import read
+from runner.spec.source import KeyPath, read
 
 LOOP_FILE = "loop.yaml"
 QUARANTINE_FILE = "quarantine.yaml"
@@ -50,6 +50,31 @@ def advance(text: str, environment: str, stage: str) -> str:
     if rollout.get("stage") == stage:
         return text
     return set_scalar(text, ("environments", environment, "rollout", "stage"), stage)
+
+
+def conclude(text: str, environment: str) -> str:
+    """Return loop.yaml with the candidate of an environment as its baseline, and the old baseline as standby.
+
+    The rollout leaves; comments around it stay, for they are people's. Raises TerminalError where there is no
+    rollout, or where no edit means exactly that.
+    """
+    value = _value(text)
+    rollout = _rollout(value, environment)
+    if rollout is None:
+        raise terminal(f"{LOOP_FILE}: environment '{environment}' has no rollout to conclude")
+    place: KeyPath = ("environments", environment)
+    candidate, old = str(rollout.get("candidate")), str(value["environments"][environment].get("baseline"))
+    comments = frozenset(line.strip() for line in text.splitlines() if line.lstrip().startswith("#"))
+    edited, _ = cut.without(text, (*place, "rollout"), comments)
+    edited = set_scalar(edited, (*place, "baseline"), candidate)
+    edited = _with_standby(edited, place, old)
+    wanted = _with(_less_rollout(value, environment), environment, baseline=candidate, standby=old)
+    if not _means(edited, wanted):
+        raise terminal(
+            f"{LOOP_FILE}: '{candidate}' cannot be made the baseline of '{environment}' without changing more",
+            fix=f"write `baseline: {candidate}` and `standby: {old}`, delete its `rollout:`, and commit that",
+        )
+    return edited
 
 
 def roll_back(
@@ -168,6 +193,33 @@ def _rollout(value: Mapping[str, Any], environment: str) -> Mapping[str, Any] | 
 
 def _has_rollout(value: Mapping[str, Any], environment: str) -> bool:
     return "rollout" in ((value.get("environments") or {}).get(environment) or {})
+
+
+def _with_standby(text: str, place: KeyPath, version: str) -> str:
+    """Return the text with the standby of an environment; one that is not declared yet comes below the baseline."""
+    document, problems = read(LOOP_FILE, text.encode())
+    if document is None or problems:
+        raise TerminalError(*problems)
+    if (*place, "standby") in document.places:
+        return set_scalar(text, (*place, "standby"), version)
+    body = text.removeprefix(cut.MARK)
+    entry = cut.find(body, (*place, "baseline"))
+    assert entry is not None, "the caller has written it"  # noqa: S101
+    if entry.parent.flow_style:
+        edited = f"{body[: entry.end]}, standby: {version}{body[entry.end :]}"
+    else:
+        start = cut.line_start(body, entry.key.start_mark.index)
+        indent = body[start : entry.key.start_mark.index]
+        newline = "\r\n" if "\r\n" in body else "\n"
+        edited = _inserted(body, cut.line_end(body, entry.end), [f"{indent}standby: {version}"], newline)
+    return text[: len(text) - len(body)] + edited
+
+
+def _with(value: Mapping[str, Any], environment: str, **changes: str) -> Mapping[str, Any]:
+    """Return the spec with other values in one environment."""
+    environments = dict(value["environments"])
+    environments[environment] = {**environments[environment], **changes}
+    return {**value, "environments": environments}
 
 
 def _less_rollout(value: Mapping[str, Any], environment: str) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from runner.git.repository import Commit
 SUBJECT_MAX = 72
 ROLLBACK = "Loop-Rollback"
 ADVANCE = "Loop-Advance"
+CONCLUDE = "Loop-Conclude"
 ENVIRONMENT = "Loop-Environment"
 ROLLOUT = "Loop-Rollout"
 CONDITION = "Loop-Condition"
@@ -37,6 +38,30 @@ def advance_message(  # noqa: PLR0913 - the facts of an advance, each by its nam
         EVIDENCE: evidence[0] if evidence else "",
     }
     return _message(subject, [list(evidence)], facts)
+
+
+def conclude_message(  # noqa: PLR0913 - the facts of a conclusion, each by its name
+    *,
+    environment: str,
+    served: str,
+    baseline: str,
+    rollout: str,
+    evidence: Sequence[str],
+    stages: Sequence[str] = (),
+) -> str:
+    """Return the message of the commit that makes the candidate `served` the baseline in the place of `baseline`.
+
+    `evidence` is that of the last stage, `stages` a line for each step before it, oldest first.
+    """
+    subject = f"Make {_version(served)} the baseline in {environment}"
+    before = f"{_version(baseline)} becomes the standby and stays loaded: going back is one commit."
+    facts = {
+        CONCLUDE: f"{baseline} -> {served}",
+        ENVIRONMENT: environment,
+        ROLLOUT: rollout,
+        EVIDENCE: evidence[0] if evidence else "",
+    }
+    return _message(subject, [[before], list(evidence), list(stages)], facts)
 
 
 def rollback_message(  # noqa: PLR0913 - the facts of a rollback, each by its name

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from runner.errors import TerminalError
-from runner.git.changes import How, advance, lift, quarantine_entry, roll_back
+from runner.git.changes import How, advance, conclude, lift, quarantine_entry, roll_back
 from runner.git.threeway import merge
 from runner.spec.quarantine import Quarantined, QuarantineFile
 from runner.spec.source import read
@@ -62,6 +62,63 @@ def test_an_advance_into_the_stage_it_stands_in_changes_nothing() -> None:
 def test_without_a_rollout_there_is_nothing_to_advance(environment: str) -> None:
     with pytest.raises(TerminalError, match="no rollout to advance"):
         advance(entered(), environment, "small")
+
+
+# Conclude
+
+
+def concluded(text: str) -> dict:
+    """Return what a file means once its rollout in production is concluded."""
+    spec = value(text)
+    environment = spec["environments"]["production"]
+    candidate = environment.pop("rollout")["candidate"]
+    environment |= {"standby": environment["baseline"], "baseline": candidate}
+    return spec
+
+
+def test_a_conclusion_makes_the_candidate_the_baseline_and_the_baseline_the_standby() -> None:
+    expected = BEFORE.replace(
+        AFTER_BASELINE, AFTER_BASELINE.replace("v1.0", "v1.1") + "    standby: chat-v1.0\n"
+    )
+    assert conclude(entered(), "production") == expected
+
+
+def test_a_standby_that_is_declared_changes_in_its_place() -> None:
+    text = entered().replace("    suspend: false\n", "    standby: chat-v0.9  # loaded\n    suspend: false\n")
+    after = conclude(text, "production")
+    assert "    standby: chat-v1.0  # loaded\n" in after
+    assert value(after) == concluded(text)
+
+
+def test_a_comment_above_the_rollout_stays_when_it_is_concluded() -> None:
+    text = entered(rollout="    # what follows is about switches\n" + ROLLOUT)
+    assert "    # what follows is about switches\n" in conclude(text, "production")
+
+
+@pytest.mark.parametrize(
+    ("inside", "after"),
+    [
+        ("baseline: a, rollout: {candidate: b, stage: c}", "baseline: b, standby: a"),
+        ("rollout: {candidate: b, stage: c}, baseline: a, poll: 1", "baseline: b, standby: a, poll: 1"),
+        ("standby: z, baseline: 'a', rollout: {candidate: b, stage: c}", "standby: a, baseline: b"),
+    ],
+)
+def test_a_flow_mapping_is_concluded_too(inside: str, after: str) -> None:
+    text = f"environments: {{production: {{{inside}}}}}\n"
+    assert conclude(text, "production") == f"environments: {{production: {{{after}}}}}\n"
+
+
+@pytest.mark.parametrize("environment", ["staging", "nowhere"])
+def test_without_a_rollout_there_is_nothing_to_conclude(environment: str) -> None:
+    with pytest.raises(TerminalError, match="no rollout to conclude"):
+        conclude(entered(), environment)
+
+
+def test_a_conclusion_that_would_change_more_is_refused() -> None:
+    shared = "old: &rollout {candidate: b, stage: c}\nenvironments:\n  production:\n    baseline: a\n"
+    text = shared + "    ? rollout\n    : {candidate: b, stage: c}\n"
+    with pytest.raises(TerminalError):
+        conclude(text, "production")
 
 
 # Roll back
@@ -236,6 +293,31 @@ def test_property_an_advance_and_a_rollback_keep_every_other_byte(drawn: tuple[s
     assert len(cut) == 1
     assert advance(advanced, "production", stage).split("\n")[: cut[0]] == now.split("\n")[: cut[0]]
     assert roll_back(advanced, before, "production", now) == (before, How.REVERTED)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    texts(),
+    st.sampled_from(["    baseline: chat-v1.0  # trusted\n", "    baseline: 'chat-v1.0'\n"]),
+    st.sampled_from(["", "    standby: chat-v0.9   # loaded\n", "    standby:\n"]),
+)
+def test_property_a_conclusion_keeps_every_other_line(
+    drawn: tuple[str, str], baseline: str, standby: str
+) -> None:
+    def grown(text: str) -> str:
+        newline = "\r\n" if "\r" in text else "\n"
+        return text.replace(
+            f"production:{newline}",
+            f"production:{newline}{(baseline + standby).replace(chr(10), newline)}",
+            1,
+        )
+
+    before, now = map(grown, drawn)
+    after = conclude(now, "production")
+    assert value(after) == concluded(now)
+    written = [line for line in after.splitlines() if "baseline:" not in line and "standby:" not in line]
+    kept = [line for line in before.splitlines() if "baseline:" not in line and "standby:" not in line]
+    assert written == kept
 
 
 @settings(max_examples=200, deadline=None)

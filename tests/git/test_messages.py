@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.git.commit import Change, commit
-from runner.git.messages import SUBJECT_MAX, advance_message, rollback_message, trailers
+from runner.git.messages import SUBJECT_MAX, advance_message, conclude_message, rollback_message, trailers
 from runner.git.repository import Commit, Repository
 
 if TYPE_CHECKING:
@@ -73,6 +73,22 @@ def test_an_advance_names_both_stages(scratch: Scratch) -> None:
     found = stored(scratch, message)
     assert found.subject == "Advance chat-v1.1 to small in production"
     assert trailers(found.body)["Loop-Advance"] == f"{SERVED} canary -> small"
+
+
+def test_a_conclusion_names_both_versions_and_every_stage_before(scratch: Scratch) -> None:
+    stages = ("canary -> small on 2026-11-20: 1 of 90 (1.1%)", "small -> full on 2026-11-21: 3 of 400 (0.8%)")
+    message = conclude_message(
+        environment="production",
+        served=SERVED,
+        baseline="chat-v1.0--aaaaaaaaaaaa",
+        rollout="r-1",
+        evidence=EVIDENCE,
+        stages=stages,
+    )
+    found = stored(scratch, message)
+    assert found.subject == "Make chat-v1.1 the baseline in production"
+    assert all(line in found.body for line in (*EVIDENCE, *stages))
+    assert trailers(found.body)["Loop-Conclude"] == f"chat-v1.0--aaaaaaaaaaaa -> {SERVED}"
 
 
 def test_a_persons_revert_of_our_commit_is_none_of_ours(scratch: Scratch) -> None:
