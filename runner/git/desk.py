@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 
 from runner.errors import Unknown, terminal, transient
-from runner.git import landing
+from runner.git import landing, messages
 from runner.git.commit import Author, Change, commit
-from runner.git.forge import Forge, NoForge
+from runner.git.forge import Forge, NoForge, Pull
 from runner.git.landing import Landed, Moved, Protected, Pushed, RemoteBranch, Unreachable
 from runner.git.repository import Repository, Revision
 
@@ -38,6 +39,39 @@ class Written:
 
     written: str
     note: str = ""
+
+
+class Outcome(StrEnum):
+    """What became of the branch of a request."""
+
+    MADE = "made"
+    REPLACED = "replaced"
+    """It held an older form of the same request, or stood on an older tip."""
+    KEPT = "kept"
+    """It held just this already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A draft that a person is asked to merge, in the words of its pull request.
+
+    `own` is the trailer, key and value, by which commits of the same request are known on its branch.
+    """
+
+    draft: Draft
+    title: str
+    body: str
+    own: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """Where a request waits: the commit on its branch, and the pull request."""
+
+    revision: Revision
+    branch: str
+    change: Outcome
+    pull: Pull
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +125,78 @@ class Desk:
         subject, _, body = found.proposed.message.partition("\n")
         pull = await self.forge.open_pull(found.written, self.branch, subject, body.strip())
         return Written(pull.address, "; ".join(filter(None, (found.note, pull.words))))
+
+    async def propose(self, make: Callable[[Revision], Request | None]) -> Proposed | None:
+        """Bring what `make` asks for on the tip to a branch of its own, as one commit, and ask a person to merge it.
+
+        Where the same was asked for before, its branch and pull request are brought up to date. None where `make`
+        finds nothing to ask for. Raises TerminalError where somebody else has committed to that branch.
+        """
+        placed = await asyncio.to_thread(self._place, make)
+        if placed is None:
+            return None
+        request, revision, change = placed
+        branch = request.draft.branch
+        pull = await self.forge.present(branch, self.branch, request.title, request.body)
+        return Proposed(revision, branch, change, pull)
+
+    def _place(self, make: Callable[[Revision], Request | None]) -> tuple[Request, Revision, Outcome] | None:
+        for _ in range(TRIES):
+            tip = self.tip()
+            request = make(tip)
+            if request is None:
+                return None
+            made, held = self._made(tip, request.draft), self.held(request.draft.branch)
+            if held is not None and self._is_same(held, made):
+                return request, held, Outcome.KEPT
+            if held is not None:
+                self._refuse_others(tip, held, request)
+            if self._replaced(request.draft.branch, held, made):
+                return request, made, Outcome.MADE if held is None else Outcome.REPLACED
+        raise transient("others push faster than it can be written to", f"{TRIES} tries")
+
+    def _refuse_others(self, tip: Revision, held: Revision, request: Request) -> None:
+        key, value = request.own
+        foreign = [
+            commit
+            for commit in self.repository.log(held, since=tip)
+            if messages.trailers(commit.body).get(key) != value
+        ]
+        if foreign:
+            raise terminal(
+                f"branch '{request.draft.branch}' holds commits of somebody else, and stays as it is",
+                *(f"{each.revision.short} {each.author}: {each.subject}" for each in foreign[:5]),
+                fix="merge it as it is; or delete it, and this makes it anew",
+            )
+
+    def _replaced(self, branch: str, held: Revision | None, made: Revision) -> bool:
+        """Put `made` on a branch that stands at `held`; return False where it has moved meanwhile."""
+        if self.remote is None:
+            landing.replace_locally(self.repository, made, branch, held)
+            return True
+        match landing.replace(self.repository, made, RemoteBranch(self.remote, branch), held):
+            case Pushed():
+                return True
+            case Moved():
+                return False
+            case Protected(message):
+                raise terminal(f"the remote takes no branch '{branch}'", message)
+            case Unreachable(reason):
+                raise transient("the remote does not answer", reason)
+
+    def held(self, branch: str) -> Revision | None:
+        """Return where a branch beside this one stands, None where it is not there. Raises TransientError."""
+        if self.remote is None:
+            found = self.repository.git.run(
+                "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}"
+            )
+            return Revision(found.stdout.decode().strip()) if found.status == 0 else None
+        held = self.repository.fetch(self.remote, branch)
+        if isinstance(held, Revision):
+            return held
+        if "couldn't find remote ref" in held.reason:
+            return None
+        raise transient("the remote does not answer", held.reason, changed="nothing was written to Git")
 
     def _commit(self, draft: Callable[[Revision], Draft | None], by_pull_request: bool) -> _Placed:
         """Commit what is missing on the newest tip, again where somebody else was quicker."""
@@ -151,6 +257,11 @@ class Desk:
                 case _:
                     pass
         return _Placed(branch, proposed=wanted)
+
+    def _is_same(self, held: Revision, made: Revision) -> bool:
+        """Return whether a commit has the same files on the same parent."""
+        parents = [self.repository.log(each, limit=1)[0].parents for each in (held, made)]
+        return parents[0] == parents[1] and self._tree(held) == self._tree(made)
 
     def _tree(self, revision: Revision) -> bytes:
         return self.repository.git.read("rev-parse", "--verify", f"{revision.sha}^{{tree}}").strip()

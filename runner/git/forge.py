@@ -19,6 +19,7 @@ from yarl import URL
 
 from runner.errors import LoopError, terminal, transient
 from runner.git.repository import Revision
+from runner.spec.environment import GitSettings
 
 SECONDS = 10.0
 MAX_REDIRECTS = 3
@@ -74,6 +75,12 @@ class Forge(Protocol):
     async def open_pull(self, branch: str, base: str, title: str, body: str) -> Pull:
         """Return the open pull request of a branch, opening it where there is none."""
 
+    async def present(self, branch: str, base: str, title: str, body: str) -> Pull:
+        """Return the open pull request of a branch, with this title and body; opens it where there is none."""
+
+    async def declined(self, branch: str, base: str) -> Pull | None:
+        """Return the newest pull request of a branch where a person closed it unmerged; None where nobody did."""
+
     async def set_status(self, revision: Revision, mark: Mark) -> None:
         """Set the status of a commit."""
 
@@ -88,6 +95,14 @@ class NoForge:
         """Return the words that tell a person what to open."""
         return Pull(None, branch, f"merge branch '{branch}' into '{base}' to accept: {title}")
 
+    async def present(self, branch: str, base: str, title: str, body: str) -> Pull:
+        """Return the words that tell a person what to open."""
+        return await self.open_pull(branch, base, title, body)
+
+    async def declined(self, branch: str, base: str) -> Pull | None:  # noqa: ARG002
+        """Return None: a plain remote knows no pull requests."""
+        return None
+
     async def set_status(self, revision: Revision, mark: Mark) -> None:
         """Do nothing: a plain remote keeps no status."""
 
@@ -96,11 +111,64 @@ class NoForge:
         return None
 
 
+class RefusingForge:
+    """For a forge that cannot be used as declared (no token): it says so when it is needed, and not before.
+
+    Commits are pushed without it, and a revision with a missing token must not keep a person's revert away.
+    """
+
+    def __init__(self, error: LoopError) -> None:
+        self._error = error
+
+    async def open_pull(self, branch: str, base: str, title: str, body: str) -> Pull:
+        """Raise what is wrong; the branch was pushed."""
+        del branch, base, title, body
+        raise self._error
+
+    async def present(self, branch: str, base: str, title: str, body: str) -> Pull:
+        """Raise what is wrong; the branch was pushed."""
+        del branch, base, title, body
+        raise self._error
+
+    async def declined(self, branch: str, base: str) -> Pull | None:
+        """Raise what is wrong."""
+        del branch, base
+        raise self._error
+
+    async def set_status(self, revision: Revision, mark: Mark) -> None:
+        """Raise what is wrong."""
+        del revision, mark
+        raise self._error
+
+    async def pull_state(self, number: int) -> PullState | None:
+        """Raise what is wrong."""
+        del number
+        raise self._error
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
     headers: Mapping[str, str]
     body: Any
+
+
+def connect(
+    settings: GitSettings | None, session: aiohttp.ClientSession, environ: Mapping[str, str]
+) -> Forge:
+    """Return the service that `git:` of loop.yaml names; its token is looked up in `environ`."""
+    forge = settings.forge if settings else None
+    if forge is None:
+        return NoForge()
+    token = environ.get(forge.token_env)
+    if not token:
+        return RefusingForge(
+            terminal(
+                f"no token for {forge.repository}: {forge.token_env} is not set",
+                fix=f"export {forge.token_env}, or take `forge` out of loop.yaml: then branches are pushed only",
+            )
+        )
+    return GitHub(session, forge.repository, token, forge.api)
 
 
 class GitHub:
@@ -122,16 +190,43 @@ class GitHub:
 
         Raises TerminalError where GitHub refuses it, with its reasons; TransientError where it may work later.
         """
-        found = await self._open_one(branch, base)
-        if found is not None:
-            return found
+        found = await self._newest(branch, base, "open")
+        return _pull(found) if found is not None else await self._opened(branch, base, title, body)
+
+    async def present(self, branch: str, base: str, title: str, body: str) -> Pull:
+        """Return the open pull request of a branch into `base` once it has this title and body.
+
+        Raises TerminalError where GitHub refuses it, with its reasons; TransientError where it may work later.
+        """
+        wanted = {"title": title[:TITLE_MAX], "body": body[:BODY_MAX]}
+        found = await self._newest(branch, base, "open")
+        if found is None:
+            return await self._opened(branch, base, title, body)
+        if all(_plain(found.get(key)) == _plain(text) for key, text in wanted.items()):
+            return _pull(found)
+        number = int(found["number"])
+        answer = await self._call("PATCH", f"{self._base}/pulls/{number}", wanted)
+        if answer.status != HTTPStatus.OK:
+            raise _refusal(f"pull request {number} was not updated", answer)
+        return _pull(answer.body)
+
+    async def declined(self, branch: str, base: str) -> Pull | None:
+        """Return the newest pull request of a branch where a person closed it unmerged.
+
+        Raises TerminalError where GitHub refuses, TransientError for later.
+        """
+        found = await self._newest(branch, base, "all")
+        closed = found is not None and found.get("state") == "closed" and not found.get("merged_at")
+        return _pull(found) if found is not None and closed else None
+
+    async def _opened(self, branch: str, base: str, title: str, body: str) -> Pull:
         request = {"title": title[:TITLE_MAX], "head": branch, "base": base, "body": body[:BODY_MAX]}
         answer = await self._call("POST", f"{self._base}/pulls", request)
         if answer.status == HTTPStatus.CREATED:
             return _pull(answer.body)
-        found = await self._open_one(branch, base)  # another runner was quicker
+        found = await self._newest(branch, base, "open")  # another runner was quicker
         if found is not None:
-            return found
+            return _pull(found)
         raise _refusal(f"no pull request of '{branch}' into '{base}'", answer)
 
     async def set_status(self, revision: Revision, mark: Mark) -> None:
@@ -156,10 +251,10 @@ class GitHub:
             return PullState.MERGED
         return PullState.OPEN if answer.body.get("state") == "open" else PullState.CLOSED
 
-    async def _open_one(self, branch: str, base: str) -> Pull | None:
-        """Look through the open pull requests of a branch, page after page."""
+    async def _newest(self, branch: str, base: str, state: str) -> Mapping[str, Any] | None:
+        """Look through the pull requests of a branch that are in `state`, newest first, page after page."""
         head = quote(f"{self._owner}:{branch}", safe="")
-        query = f"state=open&head={head}&base={quote(base, safe='')}&per_page={PER_PAGE}"
+        query = f"state={state}&head={head}&base={quote(base, safe='')}&per_page={PER_PAGE}"
         for page in range(1, MAX_PAGES + 1):
             answer = await self._call("GET", f"{self._base}/pulls?{query}&page={page}")
             if answer.status != HTTPStatus.OK:
@@ -167,7 +262,7 @@ class GitHub:
             for pull in answer.body:
                 # An older GitHub Enterprise does not filter by a `head` that it cannot read: look again.
                 if pull["head"]["ref"] == branch and pull["base"]["ref"] == base:
-                    return _pull(pull)
+                    return dict(pull)
             # Its address is not used: it may lead to another host, which must not get the token.
             if 'rel="next"' not in answer.headers.get("Link", ""):
                 return None
@@ -215,6 +310,11 @@ class GitHub:
             raise transient(f"{_host(url)} did not answer within {SECONDS:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise transient(f"{_host(url)} cannot be reached: {type(error).__name__}") from None
+
+
+def _plain(text: Any) -> str:
+    """Return a text as it is compared: GitHub may give back other line ends, and none at the end."""
+    return str(text or "").replace("\r\n", "\n").strip()
 
 
 def _pull(body: Mapping[str, Any]) -> Pull:

@@ -104,6 +104,20 @@ def push(
     """
     if expected is not None and repository.relation(expected, revision) not in _FOLLOWS:
         raise terminal(f"{revision.short} does not follow {expected.short}; history is not rewritten")
+    return replace(repository, revision, target, expected, seconds)
+
+
+def replace(
+    repository: Repository,
+    revision: Revision,
+    target: RemoteBranch,
+    expected: Revision | None,
+    seconds: float = PUSH_SECONDS,
+) -> Outcome:
+    """Push a commit to a branch that stands at `expected`, also where it does not follow that.
+
+    For branches that hold nothing but what automation wrote there itself; the caller has looked.
+    """
     lease = f"--force-with-lease={target.ref}:{expected.sha if expected else ''}"
     order = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", lease)
     what = f"{revision.sha}:{target.ref}"
@@ -112,7 +126,7 @@ def push(
     except TransientError as error:
         return Unreachable(f"{target}: {error.diagnostics[0].summary}")
     said = _status_line(done, target.ref)
-    if done.status == 0 and said[:1] in (" ", "*", "="):
+    if done.status == 0 and said[:1] in (" ", "*", "=", "+"):
         return Pushed(revision)
     if said.startswith("!") and _REFUSED.search(said):
         return Protected(_words_of_remote(done, said))
@@ -145,6 +159,24 @@ def land_locally(repository: Repository, revision: Revision, branch: str) -> Lan
     # The branch first: where it cannot move, nothing has happened. (`merge --ff-only` has it the other way.)
     moved = _move(git, ref, parent, revision)
     return moved or Landed(revision, _follow(here, parent, revision, touched, edited))
+
+
+def replace_locally(
+    repository: Repository, revision: Revision, branch: str, expected: Revision | None
+) -> None:
+    """Have a branch of this repository, which stands at `expected`, hold a commit that need not follow that.
+
+    For branches that hold nothing but what automation wrote there itself. Raises TerminalError where somebody has it
+    checked out, TransientError where it has moved.
+    """
+    checkout = _checkout_of(repository.git, branch)
+    if checkout is not None:
+        fix = "switch to another branch there, and try again"
+        raise terminal(f"branch '{branch}' is checked out in {checkout}", fix=fix)
+    old = expected.sha if expected is not None else "0" * len(revision.sha)
+    done = repository.git.run("update-ref", "-m", "loop: commit", f"refs/heads/{branch}", revision.sha, old)
+    if done.status:
+        raise transient(f"branch '{branch}' could not be moved", *done.stderr.splitlines()[:3])
 
 
 def _after_rejection(

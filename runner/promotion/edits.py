@@ -1,7 +1,7 @@
-"""The edits of loop.yaml that a promotion asks for: a version goes on trial, or a candidate becomes the baseline.
+"""The edit of loop.yaml that puts a version on trial; that a candidate becomes the baseline is `git.changes.conclude`.
 
-Called by `loop promote` and by the resident runner. Texts in, texts out: each edit keeps every byte that it does not
-mean, and is proven by reading its result.
+Called by `loop promote`. Texts in, texts out: the edit keeps every byte that it does not mean, and is proven by
+reading its result.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.errors import TerminalError, terminal
-from runner.git import cut, insert
+from runner.git import insert
 from runner.git.changes import LOOP_FILE
-from runner.spec.edit import set_scalar
 from runner.spec.source import read
 
 
@@ -29,30 +28,6 @@ def begin_trial(text: str, environment: str, candidate: str, stage: str) -> str:
     edited = insert.beside(text, ("environments", environment, beside), "rollout", value)
     wanted = {**before, "rollout": {"candidate": candidate, "stage": stage}}
     return _proven(text, edited, environment, wanted)
-
-
-def end_trial(text: str, environment: str) -> str:
-    """Return loop.yaml with the candidate of `environment` as baseline and the old baseline as standby.
-
-    Raises TerminalError where there is no rollout, or the text cannot be edited so.
-    """
-    before = _environment(text, environment)
-    rollout = before.get("rollout")
-    if not isinstance(rollout, dict):
-        raise terminal(
-            f"{LOOP_FILE}: environment '{environment}' has no candidate that could be the baseline"
-        )
-    candidate, trusted = str(rollout["candidate"]), str(before["baseline"])
-    path = ("environments", environment)
-    edited, _ = cut.without(text, (*path, "rollout"))
-    edited = set_scalar(edited, (*path, "baseline"), candidate)
-    edited = (
-        set_scalar(edited, (*path, "standby"), trusted)
-        if "standby" in before
-        else insert.beside(edited, (*path, "baseline"), "standby", trusted)
-    )
-    rest = {key: value for key, value in before.items() if key != "rollout"}
-    return _proven(text, edited, environment, {**rest, "baseline": candidate, "standby": trusted})
 
 
 def _proven(before: str, after: str, environment: str, wanted: Mapping[str, Any]) -> str:

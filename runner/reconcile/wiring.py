@@ -16,23 +16,22 @@ from pathlib import Path
 import aiohttp
 
 from runner.errors import LoopError, terminal
+from runner.git import forge
 from runner.git.commit import Author
 from runner.git.desk import Desk
-from runner.git.forge import Forge, GitHub, NoForge
 from runner.git.notify import Notice, notify, webhook_address
 from runner.git.repository import Repository
 from runner.reconcile.distil import Declared
 from runner.reconcile.observed import Data, GatewayView
 from runner.reconcile.ports import Proof, Scribe, World
 from runner.reconcile.probe_log import ProbeLog
-from runner.reconcile.scribe import GitScribe, PaperScribe, Post, RefusingForge
+from runner.reconcile.scribe import GitScribe, PaperScribe, Post
 from runner.reconcile.state import StatePaths
 from runner.report import standing
 from runner.serving import adapters, discovery, probe
 from runner.serving.engine import EngineClient
 from runner.serving.gateway_client import GatewayClient
 from runner.serving.routes import RouteTable
-from runner.spec.environment import GitSettings
 
 CALL_SECONDS = 60.0
 """Longest single call to an engine or gateway: a load from a slow disk, a probe on a busy CPU."""
@@ -102,7 +101,11 @@ class Wiring:
             return PaperScribe(self.root)
         author = Author(declared.git.author, declared.git.email) if declared.git else Author()
         desk = Desk(
-            self.repository, settings.remote if settings else None, branch, author, self._forge(settings)
+            self.repository,
+            settings.remote if settings else None,
+            branch,
+            author,
+            forge.connect(settings, self.session, self.environ),
         )
         return GitScribe(desk, declared.desired.environment, post)
 
@@ -114,20 +117,6 @@ class Wiring:
         except LoopError as error:
             return _raising(error)
         return partial(notify, self.session, address) if address else None
-
-    def _forge(self, settings: GitSettings | None) -> Forge:
-        forge = settings.forge if settings else None
-        if forge is None:
-            return NoForge()
-        token = self.environ.get(forge.token_env)
-        if not token:
-            return RefusingForge(
-                terminal(
-                    f"no token for {forge.repository}: {forge.token_env} is not set",
-                    fix=f"export {forge.token_env}, or take `forge` out of loop.yaml: then branches are pushed only",
-                )
-            )
-        return GitHub(self.session, forge.repository, token, forge.api)
 
     def _api_key(self, variable: str | None) -> str | None:
         if variable is None:

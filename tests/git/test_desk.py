@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import TransientError
+from runner.errors import TerminalError, TransientError
 from runner.git.commit import Author
-from runner.git.desk import Desk, Draft, Written, edit
+from runner.git.desk import Desk, Draft, Outcome, Proposed, Request, Written, edit
 from runner.git.repository import Repository, Revision
 from tests.git.conftest import Scratch
 
@@ -112,3 +112,92 @@ def test_a_silent_remote_is_for_later(scratch: Scratch, bare: Path) -> None:
     bare.rename(bare.with_name("gone"))
     with pytest.raises(TransientError, match="the remote does not answer"):
         write(desk_of(scratch))
+
+
+# What is asked for again and again
+
+OWN = ("Loop-Test", "stage")
+
+
+def ask(desk: Desk, text: str = "stage: small\n") -> Proposed | None:
+    def make(tip: Revision) -> Request | None:
+        draft = draft_at(desk, tip, text)
+        if draft is None:
+            return None
+        message = f"Step\n\nwhy\n\n{': '.join(OWN)}\n"
+        return Request(Draft(draft.changes, message, BRANCH, datetime.now(UTC)), "Step", "why", OWN)
+
+    return asyncio.run(desk.propose(make))
+
+
+@pytest.mark.parametrize("remote", ["origin", None])
+def test_the_same_request_again_is_the_same_commit(scratch: Scratch, bare: Path, remote: str | None) -> None:
+    desk = desk_of(scratch, remote)
+    first, again = ask(desk), ask(desk)
+    assert first is not None and again is not None
+    assert (first.change, again.change) == (Outcome.MADE, Outcome.KEPT)
+    assert first.revision == again.revision == desk.held(BRANCH)
+
+
+@pytest.mark.parametrize("remote", ["origin", None])
+def test_a_branch_follows_what_is_asked_for_and_the_base_as_one_commit(
+    scratch: Scratch, bare: Path, remote: str | None
+) -> None:
+    desk = desk_of(scratch, remote)
+    ask(desk)
+    ask(desk, "stage: half\n")
+    scratch.commit("beside", README="read me\n")
+    scratch.git("push", "--quiet", "origin", "main")
+    last = ask(desk, "stage: half\n")
+    assert last is not None and last.change is Outcome.REPLACED
+    (commit,) = desk.repository.log(last.revision, since=desk.tip())
+    assert commit.parents == (desk.tip(),)
+    assert desk.text(last.revision, FILE) == "stage: half\n"
+    assert desk.held(BRANCH) == last.revision
+
+
+@pytest.mark.parametrize("remote", ["origin", None])
+def test_a_branch_to_which_a_person_has_committed_is_left_alone(
+    scratch: Scratch, bare: Path, remote: str | None
+) -> None:
+    desk = desk_of(scratch, remote)
+    ask(desk)
+    scratch.git("fetch", "--quiet", "origin")
+    scratch.git("switch", "--quiet", "--detach", BRANCH if remote is None else f"origin/{BRANCH}")
+    theirs = scratch.commit("a better stage", **{FILE: "stage: tiny\n"})
+    scratch.git("switch", "--quiet", "main")
+    scratch.git(
+        *(
+            ("push", "--quiet", "origin", f"{theirs}:refs/heads/{BRANCH}")
+            if remote
+            else ("branch", "--force", BRANCH, theirs)
+        )
+    )
+    with pytest.raises(TerminalError, match="somebody else") as error:
+        ask(desk, "stage: half\n")
+    assert "Ada: a better stage" in str(error.value)
+    assert desk.held(BRANCH) == Revision(theirs)
+
+
+def test_nothing_is_asked_for_where_nothing_is_missing(scratch: Scratch, bare: Path) -> None:
+    desk = desk_of(scratch)
+    assert ask(desk, "stage: canary\n") is None
+    assert desk.held(BRANCH) is None
+
+
+def test_a_branch_that_somebody_looks_at_is_not_moved_below_their_feet(scratch: Scratch, bare: Path) -> None:
+    desk = desk_of(scratch, None)
+    ask(desk)
+    scratch.git("worktree", "add", "--quiet", str(scratch.root.parent / "look"), BRANCH)
+    with pytest.raises(TerminalError, match="is checked out in"):
+        ask(desk, "stage: half\n")
+
+
+def test_a_merged_branch_is_used_again_for_what_is_asked_for_next(scratch: Scratch, bare: Path) -> None:
+    desk = desk_of(scratch)
+    ask(desk)
+    scratch.git("pull", "--quiet", "origin", BRANCH)
+    scratch.git("push", "--quiet", "origin", "main")
+    assert ask(desk) is None
+    last = ask(desk, "stage: half\n")
+    assert last is not None and last.change is Outcome.REPLACED

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 
 from runner.errors import TerminalError, TransientError
-from runner.git.forge import Forge, GitHub, Mark, NoForge, Pull, PullState, Status
+from runner.git.forge import Forge, GitHub, Mark, NoForge, Pull, PullState, Status, connect
 from runner.git.repository import Revision
+from runner.spec.environment import GitSettings
 from tests.git import mock_github
 
 TOKEN = "ghp-very-secret"
@@ -89,6 +90,16 @@ def test_an_open_pull_request_of_the_branch_is_found_in_the_list_that_github_des
     assert isinstance(found, Pull)
 
 
+def test_a_pull_request_gets_another_title_and_body_as_github_describes_it(described: str) -> None:
+    found = against(described, lambda forge: forge.present("string", "string", "Promote é", "x" * 70_000))
+    assert isinstance(found, Pull)
+
+
+def test_what_became_of_a_branch_is_read_as_github_describes_it(described: str) -> None:
+    found = against(described, lambda forge: forge.declined("string", "string"))
+    assert found is None or isinstance(found, Pull)
+
+
 @pytest.mark.parametrize("state", list(Status))
 def test_a_status_is_set_as_github_describes_it(described: str, state: Status) -> None:
     for address in ("https://loop.example.com/x", ""):
@@ -147,6 +158,80 @@ def test_a_branch_gets_one_pull_request_however_often_it_is_asked_for() -> None:
     one, other = served_by(answer, twice)
     assert one == other
     assert len(opened) == 1
+
+
+def test_a_pull_request_is_brought_up_to_date_only_where_its_words_differ() -> None:
+    opened: list[dict[str, object]] = []
+    asked: list[tuple[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((request.method, request.path.removeprefix("/api/v3/repos/acme/models/")))
+        if request.method == "GET":
+            return web.json_response(opened)
+        words = await request.json()
+        if request.method == "POST":
+            opened.append({**pull(4, words["head"], words["base"]), **words})
+            return web.json_response({**opened[-1], **pull(4, "promote")}, status=201)
+        opened[0] |= words
+        # GitHub gives back the line ends of the web.
+        opened[0] |= pull(4, "promote") | {
+            "title": words["title"],
+            "body": words["body"].replace("\n", "\r\n"),
+        }
+        return web.json_response(opened[0])
+
+    async def thrice(forge: Forge) -> None:
+        for body in ("first", "second\n\nlines\n", "second\n\nlines\n"):
+            opened[:] = [each | pull(4, "promote") | {"title": "Promote"} for each in opened]
+            found = await forge.present("promote", "main", "Promote", body)
+            assert found.number == 4
+
+    served_by(answer, thrice)
+    writes = [each for each in asked if each[0] != "GET"]
+    assert writes == [("POST", "pulls"), ("PATCH", "pulls/4")]
+    assert opened[0]["body"] == "second\r\n\r\nlines\r\n"
+
+
+@pytest.mark.parametrize(
+    ("newest", "said_no"),
+    [
+        ({"state": "open", "merged_at": None}, False),
+        ({"state": "closed", "merged_at": None}, True),
+        ({"state": "closed", "merged_at": "2026-11-21T09:30:00Z"}, False),
+    ],
+)
+def test_a_person_declines_by_closing_the_newest_pull_request(
+    newest: dict[str, object], said_no: bool
+) -> None:
+    older = {**pull(3, "promote"), "state": "closed", "merged_at": None}
+
+    async def answer(request: web.Request) -> web.Response:
+        assert request.query["state"] == "all"
+        return web.json_response([{**pull(7, "promote"), **newest}, older])
+
+    found = served_by(answer, lambda forge: forge.declined("promote", "main"))
+    assert (isinstance(found, Pull) and found.number == 7) if said_no else found is None
+
+
+def test_a_forge_without_its_token_says_so_with_every_call_and_not_before() -> None:
+    settings = GitSettings.model_validate({"forge": {"kind": "github", "repository": "acme/models"}})
+
+    async def use() -> None:
+        async with aiohttp.ClientSession() as session:
+            forge = connect(settings, session, {})
+            for call in (
+                forge.open_pull("b", "main", "t", "b"),
+                forge.present("b", "main", "t", "b"),
+                forge.declined("b", "main"),
+                forge.set_status(SHA, MARK),
+                forge.pull_state(1),
+            ):
+                with pytest.raises(TerminalError, match="GITHUB_TOKEN is not set"):
+                    await call
+            assert isinstance(connect(settings, session, {"GITHUB_TOKEN": TOKEN}), GitHub)
+            assert isinstance(connect(None, session, {}), NoForge)
+
+    asyncio.run(use())
 
 
 def test_of_two_runners_that_open_at_once_the_second_returns_the_firsts() -> None:

@@ -1,4 +1,4 @@
-"""The edits of loop.yaml: what is meant changes, every other byte stays, and the way back is a revert."""
+"""The edit of loop.yaml: what is meant changes, every other byte stays, and the way back is a revert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 
 from runner.errors import TerminalError
 from runner.git.changes import roll_back
-from runner.promotion.edits import begin_trial, end_trial
+from runner.promotion.edits import begin_trial
 from tests.spec.repository import ROOT
 
 SHIPPED = (ROOT / "loop.yaml").read_text()
@@ -61,26 +61,12 @@ def test_a_trial_begins_by_one_entry_more_and_a_rollback_takes_exactly_that_back
     assert roll_back(begun, None, "staging")[0].rstrip() == text.rstrip()
 
 
-@pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
-def test_a_trial_ends_with_the_candidate_as_baseline_and_the_old_one_as_standby(text: str) -> None:
-    ended = end_trial(begin_trial(text, "staging", "chat-v1.1", "full"), "staging")
-    assert staging(ended) == {**staging(text), "baseline": "chat-v1.1", "standby": "chat-v1.0"}
-    comments = [line for line in text.splitlines() if line.lstrip().startswith("#")]
-    assert [line for line in ended.splitlines() if line.lstrip().startswith("#")] == comments
-
-
-def test_a_trial_needs_room_and_an_end_needs_a_trial() -> None:
+def test_a_trial_needs_room_and_an_environment_that_is_there() -> None:
     begun = begin_trial(SHIPPED, "staging", "chat-v1.1", "canary")
     with pytest.raises(TerminalError, match="has a rollout already"):
         begin_trial(begun, "staging", "chat-v1.2", "canary")
-    with pytest.raises(TerminalError, match="no candidate that could be the baseline"):
-        end_trial(SHIPPED, "staging")
-    for edit in (
-        lambda: begin_trial(SHIPPED, "mars", "chat-v1.1", "canary"),
-        lambda: end_trial(SHIPPED, "mars"),
-    ):
-        with pytest.raises(TerminalError, match="no environment 'mars'"):
-            edit()
+    with pytest.raises(TerminalError, match="no environment 'mars'"):
+        begin_trial(SHIPPED, "mars", "chat-v1.1", "canary")
 
 
 @pytest.mark.parametrize("text", ["environments: [", "environments: {a: b}", "- x", ""])
