@@ -216,6 +216,7 @@ def _evaluators(plan: _Plan, session: aiohttp.ClientSession) -> list[Evaluator]:
     from runner import digest
     from runner.evaluation.augment import ByFacts, ByJudge
     from runner.evaluation.factual import load
+    from runner.spec.evaluation import Judge
     from runner.spec.signals import Factual
 
     found: list[Evaluator] = []
@@ -225,7 +226,7 @@ def _evaluators(plan: _Plan, session: aiohttp.ClientSession) -> list[Evaluator]:
         path = plan.root / plan.spec.datasets[factual.reference].path
         found.append(ByFacts(load(path), factual.reference, digest.of_file(path)))
     judge = plan.spec.policies.evaluation.judge
-    if judge is not None:
+    if isinstance(judge, Judge):
         found.append(ByJudge(_client(session, judge.base_url, judge.model, judge.api_key_env)))
     if not found:
         raise terminal(

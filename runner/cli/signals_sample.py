@@ -308,9 +308,10 @@ def _comparison(plan: _Plan, policy: SelfConsistency, session: aiohttp.ClientSes
 def _judge(plan: _Plan, session: aiohttp.ClientSession) -> Any:
     from runner.evaluation.chat import ChatClient, Endpoint
     from runner.evaluation.judge import Judge
+    from runner.spec.evaluation import Judge as Declared
 
     declared = plan.spec.policies.evaluation.judge
-    if declared is None:  # the spec's own check says so first, with the line
+    if not isinstance(declared, Declared):  # the spec's own check says so first, with the line
         raise terminal("similarity `judge` needs a judge, and policies/evaluation.yaml names none")
     endpoint = Endpoint(declared.base_url, declared.model, declared.api_key_env, CALL_SECONDS)
     return Judge(ChatClient(endpoint, session), declared.repeats)

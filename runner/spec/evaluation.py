@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from runner.spec.base import Name, Section, Text, Variable, WebAddress
 from runner.spec.condition import Condition
@@ -33,6 +34,17 @@ class SuiteKind(StrEnum):
     """Public tasks of lm-evaluation-harness."""
 
 
+class Arbiter(StrEnum):
+    """Who says which of two answers is better."""
+
+    JUDGE = "judge"
+    """The policy's judge, once it is calibrated: each pair in both orders."""
+    VOTES = "votes"
+    """People who compared the two versions in the arena; one of them alone decides nothing."""
+    REFERENCE = "reference"
+    """The right answer in the row: who is right wins; both right, or both wrong, is a tie."""
+
+
 class Load(Section):
     """Traffic of a load suite."""
 
@@ -48,11 +60,13 @@ class Suite(Section):
     kind: SuiteKind
     """What it finds out."""
     dataset: Name | None = None
-    """Data set of the questions; none for `harness`."""
+    """Data set of the questions; none for `harness`, and none where people's votes decide."""
     questions: Annotated[int, Field(ge=1)] | None = None
     """Most questions that are asked; all where absent."""
     max_tokens: Annotated[int, Field(ge=1)] = 64
     """Longest answer."""
+    arbiter: Arbiter = Arbiter.JUDGE
+    """Who decides, for `win_rate` only."""
     load: Load | None = None
     """Traffic, for `load` only."""
     tasks: tuple[Text, ...] = ()
@@ -70,7 +84,20 @@ class Gate(Section):
     """Chance of a wrong verdict."""
 
 
-class Judge(Section):
+class Calibrated(Section):
+    """How often a judge is asked, and what it has to show before it may decide."""
+
+    repeats: Annotated[int, Field(ge=1, le=20)] = 2
+    """Times each pair is judged; every time in both orders."""
+    calibration: Name
+    """Data set of role `preferences` with people's verdicts."""
+    pairs: Annotated[int, Field(ge=30)] = 100
+    """Most pairs of it that the judge is put to, drawn by hash."""
+    min_agreement: Ratio = 0.7
+    """Agreement with people that has to be proven before it may decide a gate; answering at random comes to 50%."""
+
+
+class Judge(Calibrated):
     """A model that judges answers, behind an OpenAI-compatible address."""
 
     base_url: WebAddress
@@ -79,12 +106,28 @@ class Judge(Section):
     """What to ask it for."""
     api_key_env: Variable | None = None
     """Environment variable that holds its key."""
-    repeats: Annotated[int, Field(ge=1, le=20)] = 2
-    """Times each pair is judged; every time in both orders."""
-    calibration: Name
-    """Data set of role `preferences` with people's verdicts."""
-    min_agreement: Ratio = 0.7
-    """Least agreement with people before it may decide a gate."""
+
+
+class SimulatedJudge(Calibrated):
+    """Simulated customers in the place of a model, so that a small world has people without people.
+
+    They are no model and know one shop. They answer over the same protocol, on a port of the loopback that is open
+    for the time of an evaluation; whoever asks cannot tell them from a model.
+    """
+
+    simulated: Literal["bookshop"]
+    """Whose customers: those of the bookshop."""
+
+
+def _which(value: Any) -> str:
+    """Return which judge is meant: whoever writes `simulated` wants no model."""
+    named = isinstance(value, SimulatedJudge) or (isinstance(value, Mapping) and "simulated" in value)
+    return "simulated" if named else "model"
+
+
+AnyJudge = Annotated[
+    Annotated[Judge, Tag("model")] | Annotated[SimulatedJudge, Tag("simulated")], Discriminator(_which)
+]
 
 
 class EvaluationPolicy(Section):
@@ -94,5 +137,5 @@ class EvaluationPolicy(Section):
     """The suites by name."""
     gates: dict[Name, Gate]
     """The gates by name; all have to pass."""
-    judge: Judge | None = None
-    """The judging model; without it only exact checks and people's votes count."""
+    judge: AnyJudge | None = None
+    """The judging model, or `simulated: bookshop`; without it only exact checks and people's votes count."""

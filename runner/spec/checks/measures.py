@@ -10,7 +10,7 @@ from runner.spec.cadence import CadencePolicy
 from runner.spec.checks.versions import unknown
 from runner.spec.condition import Condition
 from runner.spec.dataset import Role
-from runner.spec.evaluation import EvaluationPolicy, Suite, SuiteKind
+from runner.spec.evaluation import Arbiter, EvaluationPolicy, Judge, Suite, SuiteKind
 from runner.spec.explain import listing, suggestion
 from runner.spec.files import Files
 from runner.spec.metric import METRICS
@@ -91,9 +91,9 @@ def _detector(parsed: Parsed, signal: Signal, document: Document, path: KeyPath)
     if isinstance(detector, Paired) and evaluation is not None and detector.suite not in evaluation.suites:
         yield unknown("suite", detector.suite, frozenset(evaluation.suites), document.at(*path, "suite"))
     wants_judge = getattr(detector, "similarity", None) is Similarity.JUDGE
-    if wants_judge and evaluation is not None and evaluation.judge is None:
-        where = document.at(*path, "similarity")
-        fix = "add 'judge' to policies/evaluation.yaml, or compare in another way"
+    if wants_judge and evaluation is not None and not isinstance(evaluation.judge, Judge):
+        where = document.at(*path, "similarity")  # simulated customers compare for liking, not for sameness
+        fix = "add 'judge' with a 'base_url' to policies/evaluation.yaml, or compare in another way"
         yield Diagnostic("there is no judge to ask", where, (), fix)
 
 
@@ -176,6 +176,7 @@ def _suites(parsed: Parsed, policy: EvaluationPolicy) -> Iterator[Diagnostic]:
     for name, suite in policy.suites.items():
         path = ("suites", name)
         yield from _parts(suite, name, document, path)
+        yield from _arbiter(policy, suite, document, path)
         if suite.dataset is not None:
             where = document.at(*path, "dataset")
             yield from _dataset(parsed, suite.dataset, _ROLES.get(suite.kind, ()), where)
@@ -184,17 +185,35 @@ def _suites(parsed: Parsed, policy: EvaluationPolicy) -> Iterator[Diagnostic]:
 def _parts(suite: Suite, name: str, document: Document, path: KeyPath) -> Iterator[Diagnostic]:
     """Which keys a kind of suite needs, and which mean nothing to it."""
     harness, load = suite.kind is SuiteKind.HARNESS, suite.kind is SuiteKind.LOAD
+    by_votes = suite.kind is SuiteKind.WIN_RATE and suite.arbiter is Arbiter.VOTES
     for key, present, wanted in (
-        ("dataset", suite.dataset is not None, not harness),
+        ("dataset", suite.dataset is not None, not harness and not by_votes),
         ("tasks", bool(suite.tasks), harness),
         ("load", suite.load is not None, load),
     ):
         if present and not wanted:
-            summary = f"'{key}' means nothing to a suite of kind {suite.kind.value}"
+            decided = " that votes decide" if by_votes else ""
+            summary = f"'{key}' means nothing to a suite of kind {suite.kind.value}{decided}"
             yield Diagnostic(summary, document.key(*path, key), (), f"remove '{key}'")
         elif wanted and not present:
             summary = f"suite '{name}' is of kind {suite.kind.value} and needs '{key}'"
             yield Diagnostic(summary, document.key(*path), (), f"add '{key}: ...'")
+
+
+def _arbiter(
+    policy: EvaluationPolicy, suite: Suite, document: Document, path: KeyPath
+) -> Iterator[Diagnostic]:
+    """Who decides which answer is better: only where that is asked, and somebody who is there."""
+    if suite.kind is not SuiteKind.WIN_RATE:
+        if "arbiter" in suite.model_fields_set:
+            summary = f"'arbiter' means nothing to a suite of kind {suite.kind.value}"
+            yield Diagnostic(summary, document.key(*path, "arbiter"), (), "remove 'arbiter'")
+    elif suite.arbiter is Arbiter.JUDGE and policy.judge is None:
+        said = "arbiter" in suite.model_fields_set
+        where = document.at(*path, "arbiter") if said else document.key(*path)
+        summary = f"suite '{path[-1]}' is decided by a judge, and the policy names none"
+        fix = "add 'judge: ...', or write 'arbiter: votes' or 'arbiter: reference'"
+        yield Diagnostic(summary, where, (), fix)
 
 
 def _gates(parsed: Parsed, policy: EvaluationPolicy) -> Iterator[Diagnostic]:
