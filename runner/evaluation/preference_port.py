@@ -6,21 +6,28 @@ it. It only names what both need to know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from runner.evaluation.chat import ChatClient, Reply
 from runner.evaluation.marking import Declines, Row
-from runner.spec.evaluation import Judge, Suite
+from runner.feedback.records import Ballot
+from runner.spec.evaluation import AnyJudge, Suite
 
 
 class Ask(Protocol):
     """Has a served version answer; what it answered to the same before is not asked again."""
 
     async def __call__(
-        self, served: str, questions: Sequence[str], *, max_tokens: int, seed: int, temperature: float
+        self,
+        served: str,
+        questions: Sequence[str],
+        *,
+        max_tokens: int,
+        seed: int | None,
+        temperature: float,
     ) -> list[Reply]:
         """Return one reply to each question, in order; a question the engine does not take has an empty one.
 
@@ -33,8 +40,10 @@ class PreferenceJob:
     """One suite of kind `win_rate`: rows with the right answers, and both versions by the engine's names.
 
     `candidate` and `parent` are served names; `parent` may be the name of the base model. `alpha`: with what chance
-    each end of an interval may be wrong. `judge` and its `calibration` (the data set's file) are None where the policy has
-    no judge; `judge_client` asks it. `told` is called with the steps done and the steps in all.
+    each end of an interval may be wrong. `judge` and its `calibration` (the data set's file) are None where the policy
+    has no judge; `judge_client` asks it, and `calibrations` is the folder that keeps what is known of judges. `told` is
+    called with the steps done and the steps in all. `segments`: id of a row -> its category and language, as
+    `{"category": ..., "language": ...}`. `ballots` returns people's votes, for a suite that they decide.
     """
 
     name: str
@@ -45,7 +54,10 @@ class PreferenceJob:
     ask: Ask
     declines: Declines
     alpha: float
-    judge: Judge | None = None
+    judge: AnyJudge | None = None
     judge_client: ChatClient | None = None
     calibration: Path | None = None
+    calibrations: Path | None = None
     told: Callable[[int, int], None] = lambda _done, _of: None
+    segments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    ballots: Callable[[], Sequence[Ballot]] = tuple
