@@ -34,6 +34,7 @@ class Reason(StrEnum):
     NOT_DECLARED = "not declared any more"
     GRACE_OVER = "unused for longer than the grace period"
     CERTIFIED = "every limit of its stage is kept, with certainty"
+    PROVEN = "every limit is kept in the last stage, with certainty"
     NOT_IN_GIT = "rolled back, and Git does not say so yet"
     IN_GIT = "Git says so by now"
     NOT_TOLD = "nobody outside was told yet"
@@ -178,6 +179,26 @@ class AdvanceStage:
 
 
 @dataclass(frozen=True, slots=True)
+class ConcludeRollout:
+    """Write the candidate into loop.yaml as the baseline, and the old baseline as the standby; the rollout leaves.
+
+    `stage` is the last one, `baseline` the served name of the version that is the baseline now. With
+    `by_pull_request` on a branch that a person merges.
+    """
+
+    kind: ClassVar[str] = "conclude_rollout"
+    phase: ClassVar[int] = 8
+    served: str
+    rollout_id: str
+    baseline: str
+    stage: str
+    evidence: tuple[str, ...]
+    by_pull_request: bool
+    reason: Reason
+    config: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NoteLanded:
     """Note that `quarantine.yaml` shows a rollback: from here on Git alone says whether it stays so.
 
@@ -252,9 +273,10 @@ Action = (
     | NoteLanded
     | WriteRollback
     | AdvanceStage
+    | ConcludeRollout
     | NotifyRollback
 )
-Outward = WriteRollback | AdvanceStage | NotifyRollback
+Outward = WriteRollback | AdvanceStage | ConcludeRollout | NotifyRollback
 """What waits for Git or a network outside; nothing that users notice may wait for it."""
 
 
@@ -276,7 +298,7 @@ def place_of(action: Action) -> str:
             return action.replica
         case SwitchRoutes():
             return action.gateway
-        case WriteRollback() | AdvanceStage():
+        case WriteRollback() | AdvanceStage() | ConcludeRollout():
             return "git"
         case NotifyRollback():
             return "notification"

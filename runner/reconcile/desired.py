@@ -45,8 +45,8 @@ class Adapter:
 class Trial:
     """The rollout as declared: its candidate, the stage it stands in, and what that stage gives it.
 
-    `next_stage` is None in the last one; `by_person` says that a person merges the step there, and
-    `protected` that a rollback is written back by a pull request.
+    `next_stage` is None in the last one, after which it becomes the baseline; `by_person` says that a person merges
+    the step there, and `protected` that a rollback is written back by a pull request.
     """
 
     candidate: Version
@@ -105,7 +105,7 @@ class Desired:
     quarantine: frozenset[str] = frozenset()
     """Served names that `quarantine.yaml` of this revision holds."""
     taken: frozenset[str] = frozenset()
-    """Stages that automation has brought this trial to before, by the history of this revision."""
+    """Stages that automation has brought this trial to before, by the history of this revision; also BASELINE."""
     tells: bool = False
     """Whether anybody outside is to be told of rollbacks: a webhook, or the forge's commit status."""
     soak: Soak | None = None

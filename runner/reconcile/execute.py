@@ -14,6 +14,7 @@ from runner.errors import terminal, transient
 from runner.reconcile.actions import (
     Action,
     AdvanceStage,
+    ConcludeRollout,
     DeleteFiles,
     LoadAdapter,
     NoteLanded,
@@ -63,7 +64,7 @@ async def execute(action: Action, site: Site) -> Result:  # noqa: PLR0911 - one 
             return await _unload(action, site)
         case RetireFiles() | NoteLanded():
             return {}
-        case WriteRollback() | AdvanceStage() | NotifyRollback():
+        case WriteRollback() | AdvanceStage() | ConcludeRollout() | NotifyRollback():
             return await _write(action, world.scribe)
         case DeleteFiles():
             await asyncio.to_thread(world.store.remove, action.served)
@@ -78,6 +79,8 @@ async def _write(action: Outward, scribe: Scribe) -> Result:
             return await scribe.roll_back(action.rollback, action.by_pull_request)
         case AdvanceStage():
             return await scribe.advance(action)
+        case ConcludeRollout():
+            return await scribe.conclude(action)
         case NotifyRollback():
             return await scribe.notify(action.rollback)
 

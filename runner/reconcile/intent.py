@@ -230,7 +230,12 @@ def _held_back(
 def _trial_held_back(
     wanted: Intent, given: Intent, baseline: Version
 ) -> tuple[Version | None, float, tuple[str, ...]]:
-    """Return the trial without its forward part: no new candidate, no more weight, no new group."""
+    """Return the trial without its forward part: no new candidate, no more weight, no new group.
+
+    One that Git has concluded goes on as it is, until its candidate may be the baseline.
+    """
+    if wanted.candidate is None and wanted.baseline == given.candidate != baseline == given.baseline:
+        return given.candidate, given.weight, given.groups
     if wanted.candidate is None or wanted.candidate != given.candidate or baseline != given.baseline:
         return None, 0.0, ()
     groups = tuple(group for group in wanted.groups if group in given.groups)

@@ -13,7 +13,17 @@ from typing import Any
 
 from runner import digest
 from runner.errors import terminal
-from runner.reconcile.observed import Applied, Entered, Failure, FailureKind, Intent, Memory, Rollback
+from runner.reconcile.observed import (
+    BASELINE,
+    Applied,
+    Entered,
+    Failure,
+    FailureKind,
+    Intent,
+    Memory,
+    Rollback,
+    step_of,
+)
 from runner.serving.routes import Experiment, Shadow, Version
 
 PAST = 20
@@ -203,7 +213,9 @@ def _done(draft: _Draft, entry: Entry) -> None:
                 replace(each, notified=True) if each.served == served else each for each in draft.past
             ]
         case "advance_stage":
-            draft.proposed[body["rollout_id"] + " " + body["stage"]] = str(body["result"]["written"])
+            draft.proposed[step_of(body["rollout_id"], body["stage"])] = str(body["result"]["written"])
+        case "conclude_rollout":
+            draft.proposed[step_of(body["rollout_id"], BASELINE)] = str(body["result"]["written"])
         case _:
             pass
 

@@ -144,6 +144,15 @@ class Rollback:
     notified: bool = False
 
 
+BASELINE = "the baseline"
+"""What follows the last stage, where stages are listed; no stage has this name."""
+
+
+def step_of(rollout_id: str, towards: str) -> str:
+    """Return the name of a step: of this rollout to a stage, or to BASELINE."""
+    return f"{rollout_id} {towards}"
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the journal says that no system can be asked.
@@ -159,7 +168,7 @@ class Memory:
     entered: the stage that the live routes have given, and since when.
     rollbacks: served -> rollback that `quarantine.yaml` does not show yet; as good as quarantined.
     past: the last rollbacks that Git shows, the newest last.
-    proposed: rollout id and stage -> pull request (or branch) that asks for that stage.
+    proposed: `step_of` a rollout -> commit that took that step, or pull request (or branch) that asks for it.
     """
 
     owned: frozenset[str] = frozenset()

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from runner.reconcile.actions import AdvanceStage
+from runner.reconcile.actions import AdvanceStage, ConcludeRollout
 from runner.reconcile.observed import Data, GatewayView, Rollback
 from runner.serving.routes import RouteTable
 
@@ -97,6 +97,9 @@ class Scribe(Protocol):
 
     async def advance(self, action: AdvanceStage) -> Mapping[str, str]:
         """Write the next stage into loop.yaml. Raises TerminalError where it does not stand in the one before."""
+
+    async def conclude(self, action: ConcludeRollout) -> Mapping[str, str]:
+        """Make the candidate the baseline in loop.yaml. Raises TerminalError where it is not in the last stage."""
 
     async def notify(self, rollback: Rollback) -> Mapping[str, str]:
         """Tell the webhook and the commit's status."""

@@ -11,6 +11,7 @@ from runner.errors import Unknown
 from runner.reconcile.actions import (
     Action,
     AdvanceStage,
+    ConcludeRollout,
     Hold,
     HoldReason,
     NoteLanded,
@@ -21,7 +22,7 @@ from runner.reconcile.actions import (
 from runner.reconcile.adapters import waiting
 from runner.reconcile.desired import Desired, Trial
 from runner.reconcile.intent import Mark, heard, shown, stopped
-from runner.reconcile.observed import Memory, Observed, Rollback
+from runner.reconcile.observed import BASELINE, Memory, Observed, Rollback, step_of
 from runner.reconcile.routing import rollout_id
 from runner.rollout import explain
 from runner.rollout.verdict import Assessment, Because, Step
@@ -29,6 +30,8 @@ from runner.rollout.verdict import Assessment, Because, Step
 LOST_AFTER_S = 60.0
 COMMIT = (40, 64)
 """Lengths of a commit's name; anything else that was written is a pull request or a branch."""
+
+_ANOTHERS = "a commit of another runner"
 
 Steps = tuple[list[Action], list[Hold]]
 
@@ -113,13 +116,10 @@ def _stage(desired: Desired, observed: Observed, now: float) -> Steps:
         return [], [hold]
     if not _concerns(desired, trial, found):
         return [], []
-    if found.step is not Step.ADVANCE or trial.next_stage is None:
+    if found.step is not (Step.CONCLUDE if trial.next_stage is None else Step.ADVANCE):
         doubted = found.because is Because.MISMATCH
         reason = HoldReason.MISMATCH if doubted else HoldReason.EVIDENCE
         return [], [Hold(name, reason, explain.standing(found), next=explain.next_step(found))]
-    if stop := _stopped(desired, observed, now):
-        text = f"certified for '{trial.next_stage}', and does not advance: {stop[1]}"
-        return [], [Hold(name, stop[0], text)]
     return _step(desired, observed, trial, found, now)
 
 
@@ -138,34 +138,65 @@ def _concerns(desired: Desired, trial: Trial, found: Assessment) -> bool:
 
 
 def _step(desired: Desired, observed: Observed, trial: Trial, found: Assessment, now: float) -> Steps:
-    assert trial.next_stage is not None, "the caller looked"  # noqa: S101
+    """Return the step that the evidence allows, or why it is not taken (again) now."""
+    if written := _written(desired, observed, trial, found):
+        return [], [_asked_before(trial, written)]
+    name = f"rollout {trial.candidate.name}"
+    if stop := _stopped(desired, observed, now):
+        waits = "is not proposed as the baseline" if trial.next_stage is None else "does not advance"
+        return [], [Hold(name, stop[0], f"{_shown(trial)}, and {waits}: {stop[1]}")]
     given = shown(observed.live(), desired.alias)
     if given is None or given.candidate != trial.candidate or given.weight != trial.weight:
         text = f"the routes do not give '{trial.stage}' yet"
-        return [], [Hold(f"rollout {trial.candidate.name}", HoldReason.UNVERIFIED, text)]
-    written = observed.memory.proposed.get(f"{found.rollout_id} {trial.next_stage}")
-    if written is None and trial.next_stage in desired.taken:
-        written = "a commit of another runner"
-    if written:
-        return [], [_asked_before(trial, written)]
-    action = AdvanceStage(
-        served=trial.candidate.served,
-        rollout_id=found.rollout_id,
-        before=trial.stage,
-        stage=trial.next_stage,
-        evidence=explain.lines(found),
-        by_pull_request=trial.by_person,
-        reason=Reason.CERTIFIED,
-        config=desired.revision,
-    )
+        return [], [Hold(name, HoldReason.UNVERIFIED, text)]
+    action = _next_step(desired, trial, found)
     held = waiting(observed, action, now)
     return ([], [held]) if held else ([action], [])
 
 
+def _next_step(desired: Desired, trial: Trial, found: Assessment) -> AdvanceStage | ConcludeRollout:
+    served, evidence = trial.candidate.served, explain.lines(found)
+    if trial.next_stage is None:
+        return ConcludeRollout(
+            served=served,
+            rollout_id=found.rollout_id,
+            baseline=desired.baseline.served,
+            stage=trial.stage,
+            evidence=evidence,
+            by_pull_request=trial.by_person,
+            reason=Reason.PROVEN,
+            config=desired.revision,
+        )
+    return AdvanceStage(
+        served=served,
+        rollout_id=found.rollout_id,
+        before=trial.stage,
+        stage=trial.next_stage,
+        evidence=evidence,
+        by_pull_request=trial.by_person,
+        reason=Reason.CERTIFIED,
+        config=desired.revision,
+    )
+
+
+def _written(desired: Desired, observed: Observed, trial: Trial, found: Assessment) -> str | None:
+    """Return what became of the step where it was taken or asked for before: by us, or as the history has it."""
+    towards = trial.next_stage or BASELINE
+    written = observed.memory.proposed.get(step_of(found.rollout_id, towards))
+    return written or (_ANOTHERS if towards in desired.taken else None)
+
+
 def _asked_before(trial: Trial, written: str) -> Hold:
-    """The runner asks for a stage once: where a person goes back, it is the person's to go forward again."""
-    name, text = f"rollout {trial.candidate.name}", f"certified for '{trial.next_stage}'"
-    if trial.by_person:
+    """The runner asks for a step once: where a person goes back, it is the person's to go forward again."""
+    name, text = f"rollout {trial.candidate.name}", _shown(trial)
+    landed = len(written) in COMMIT
+    if not landed and written != _ANOTHERS:
+        text += "" if trial.next_stage else f"; {written} makes it the baseline"
         return Hold(name, HoldReason.PROPOSED, text, next=f"a person merges {written}")
-    text += f", and {written[:12] if len(written) in COMMIT else written} took that step before"
+    text += f", and {written[:12] if landed else written} took that step before"
     return Hold(name, HoldReason.PROPOSED, text, next="where somebody went back, a person advances again")
+
+
+def _shown(trial: Trial) -> str:
+    """Return what the evidence has shown of a trial, in the words of its stage."""
+    return "proven" if trial.next_stage is None else f"certified for '{trial.next_stage}'"

@@ -72,8 +72,9 @@ def _stages(spec: Spec, environment: Environment) -> Iterator[str]:
     rollout = environment.rollout
     if rollout is None:
         return
-    for stage in spec.policies.rollout.stages:
-        lasts = "until a person ends it" if stage.duration is None else f"at least {_lasting(stage.duration)}"
+    policy = spec.policies.rollout
+    for stage in policy.stages:
+        lasts = f"at least {_lasting(policy.least(stage))}"
         here = "  <- stands here" if stage.name == rollout.stage else ""
         yield f"{stage.name}: {stage.traffic:.0%} of users, {lasts}, advance {stage.advance.value}{here}"
 

@@ -16,11 +16,11 @@ from runner.digest import served_name
 from runner.errors import LoopError, TerminalError, terminal
 from runner.git import changes, messages
 from runner.git.desk import Desk, Draft, edit
-from runner.git.forge import Mark, Pull, PullState, Status
+from runner.git.forge import Mark, Status
 from runner.git.history import introduced
 from runner.git.notify import Notice
-from runner.git.repository import Commit, Revision
-from runner.reconcile.actions import AdvanceStage
+from runner.git.repository import Commit, Repository, Revision
+from runner.reconcile.actions import AdvanceStage, ConcludeRollout
 from runner.reconcile.observed import Rollback
 from runner.spec.load import load_or_raise
 from runner.spec.quarantine import Quarantined
@@ -46,6 +46,10 @@ class GitScribe:
     async def advance(self, action: AdvanceStage) -> Mapping[str, str]:
         """Write the next stage into loop.yaml. Raises LoopError."""
         return await self._write(lambda tip: _advance_draft(self, tip, action), action.by_pull_request)
+
+    async def conclude(self, action: ConcludeRollout) -> Mapping[str, str]:
+        """Write the candidate into loop.yaml as the baseline. Raises LoopError."""
+        return await self._write(lambda tip: _conclude_draft(self, tip, action), action.by_pull_request)
 
     async def notify(self, rollback: Rollback) -> Mapping[str, str]:
         """Tell the webhook and the status of the commit that was rolled back. Raises LoopError."""
@@ -152,6 +156,62 @@ def _is_on_trial(desk: Desk, tip: Revision, environment: str, served: str) -> bo
     return trial is not None and trial[0] == served
 
 
+def _is_baseline(desk: Desk, tip: Revision, environment: str, served: str) -> bool:
+    """Return whether a commit trusts these bytes already. Raises TerminalError where it holds no valid state."""
+    spec = load_or_raise(desk.repository.files_at(tip))
+    declared = spec.loop.environments.get(environment)
+    if declared is None:
+        return False
+    version = spec.version(declared.baseline)
+    return served_name(version.name, version.digest) == served
+
+
+def _conclude_draft(scribe: GitScribe, tip: Revision, action: ConcludeRollout) -> Draft | None:
+    """Return the candidate's step to the baseline, or None where the branch has taken it.
+
+    Raises TerminalError where the rollout is another one by now, or stands somewhere else.
+    """
+    desk, environment = scribe.desk, scribe.environment
+    now, trial = desk.text(tip, changes.LOOP_FILE), _trial(desk, tip, environment)
+    if trial is None and _is_baseline(desk, tip, environment, action.served):
+        return None
+    if now is None or trial != (action.served, action.stage):
+        stands = (
+            "is on trial no more" if trial is None else f"is not the trial of now, {trial[0]} in '{trial[1]}'"
+        )
+        raise terminal(
+            f"{action.served} in '{action.stage}' {stands}, at {tip.short}", changed="nothing was written"
+        )
+    message = messages.conclude_message(
+        environment=environment,
+        served=action.served,
+        baseline=action.baseline,
+        rollout=action.rollout_id,
+        evidence=action.evidence,
+        stages=_stages_passed(desk.repository, tip, environment),
+    )
+    after = changes.conclude(now, environment)
+    branch = f"loop/conclude-{action.served}"
+    return Draft((edit(changes.LOOP_FILE, now, after),), message, branch, datetime.now(UTC))
+
+
+def _stages_passed(repository: Repository, tip: Revision, environment: str) -> tuple[str, ...]:
+    """Return a line for each step of the rollout so far, oldest first: when, and what was measured, as Git has it."""
+    origin = introduced(repository, tip, environment)
+    lines = []
+    for commit in reversed(origin.commits if origin else ()):
+        found = messages.trailers(_own(repository, commit).body)
+        if step := found.get(messages.ADVANCE, "").partition(" ")[2]:
+            evidence = found.get(messages.EVIDENCE, "no figures were written")
+            lines.append(f"{step} on {commit.time:%Y-%m-%d}: {evidence}")
+    return tuple(lines)
+
+
+def _own(repository: Repository, commit: Commit) -> Commit:
+    """Return the commit that the runner made: of a merge, what was merged."""
+    return repository.log(commit.parents[1], limit=1)[0] if len(commit.parents) > 1 else commit
+
+
 def _advance_draft(scribe: GitScribe, tip: Revision, action: AdvanceStage) -> Draft | None:
     """Return the step to the next stage, or None where the branch has taken it.
 
@@ -196,6 +256,10 @@ class PaperScribe:
         """Refuse: a person writes the stage. Raises TerminalError."""
         raise self._refusal(f"write `stage: {action.stage}` into loop.yaml by hand")
 
+    async def conclude(self, action: ConcludeRollout) -> Mapping[str, str]:
+        """Refuse: a person writes the baseline. Raises TerminalError."""
+        raise self._refusal(f"make {action.served} the baseline in loop.yaml by hand")
+
     async def notify(self, rollback: Rollback) -> Mapping[str, str]:
         """Tell nobody."""
         del rollback
@@ -203,28 +267,3 @@ class PaperScribe:
 
     def _refusal(self, fix: str) -> TerminalError:
         return terminal(f"{self._root} is followed as files, not as commits: nothing is written", fix=fix)
-
-
-class RefusingForge:
-    """For a forge that cannot be used as declared (no token): it says so when it is needed, and not before.
-
-    Commits are pushed without it, and a revision with a missing token must not keep a person's revert away.
-    """
-
-    def __init__(self, error: LoopError) -> None:
-        self._error = error
-
-    async def open_pull(self, branch: str, base: str, title: str, body: str) -> Pull:
-        """Raise what is wrong; the branch was pushed."""
-        del branch, base, title, body
-        raise self._error
-
-    async def set_status(self, revision: Revision, mark: Mark) -> None:
-        """Raise what is wrong."""
-        del revision, mark
-        raise self._error
-
-    async def pull_state(self, number: int) -> PullState | None:
-        """Raise what is wrong."""
-        del number
-        raise self._error

@@ -13,13 +13,15 @@ from typing import Any
 from runner import digest
 from runner.errors import Unknown, transient
 from runner.git import messages
+from runner.git.changes import LOOP_FILE
 from runner.git.follow import Follower
 from runner.git.history import introduced, since
 from runner.git.repository import Relation, Repository, Revision
 from runner.reconcile.distil import BaselineSince, Declared, distil
-from runner.reconcile.observed import Standing
+from runner.reconcile.observed import BASELINE, Standing
 from runner.spec.files import DirectoryFiles
 from runner.spec.load import Spec, load_or_raise
+from runner.spec.source import read
 
 _PART_OF = (Relation.SAME, Relation.OLDER)
 _SHA = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
@@ -189,11 +191,25 @@ def _distilled(repository: Repository, spec: Spec, environment: str, revision: s
 
 
 def stages_taken(repository: Repository, revision: Revision, environment: str) -> frozenset[str]:
-    """Return the stages that commits of automation brought the present trial to, reverted since or not."""
+    """Return the stages that commits of automation brought the present trial to, reverted since or not.
+
+    BASELINE is among them where the candidate was the baseline right before it came on trial: somebody went back.
+    """
     origin = introduced(repository, revision, environment)
-    steps = (
-        [messages.trailers(commit.body).get(messages.ADVANCE, "") for commit in origin.commits]
-        if origin
-        else []
-    )
-    return frozenset(step.rpartition(" -> ")[2] for step in steps if " -> " in step)
+    if origin is None:
+        return frozenset()
+    steps = [messages.trailers(commit.body).get(messages.ADVANCE, "") for commit in origin.commits]
+    taken = {step.rpartition(" -> ")[2] for step in steps if " -> " in step}
+    before, entered = _declared(origin.before, environment), _declared(origin.text, environment)
+    candidate = (entered.get("rollout") or {}).get("candidate")
+    went_back = candidate is not None and before.get("baseline") == candidate
+    return frozenset(taken | ({BASELINE} if went_back else set()))
+
+
+def _declared(text: str | None, environment: str) -> Mapping[str, Any]:
+    """Return what a text of loop.yaml, as Git had it once, says of an environment; empty where it says nothing."""
+    document, _ = read(LOOP_FILE, text.encode()) if text is not None else (None, ())
+    value: Any = document.value if document else None
+    for key in ("environments", environment):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}

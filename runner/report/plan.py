@@ -31,6 +31,7 @@ _SIGNS = {
     "delete_files": "-",
     "write_rollback": "!",
     "advance_stage": "!",
+    "conclude_rollout": "!",
     "note_landed": "!",
     "notify_rollback": "!",
 }
@@ -109,7 +110,7 @@ def describe(action: Values) -> str:  # noqa: PLR0911 - one return for each kind
             return _about_git(action) or f"{other} {served}"
 
 
-def _about_git(action: Values) -> str | None:
+def _about_git(action: Values) -> str | None:  # noqa: PLR0911 - one return for each kind
     """Return what an action that speaks to Git or to people does, or None for another."""
     served = action.get("served", "")
     how = "by a pull request" if action.get("by_pull_request") else "by a commit"
@@ -120,6 +121,8 @@ def _about_git(action: Values) -> str | None:
             return f"write the rollback of {served} to Git {how}"
         case "advance_stage":
             return f"advance {served} from '{action['before']}' to '{action['stage']}' {how}"
+        case "conclude_rollout":
+            return f"make {served} the baseline in place of {action['baseline']} {how}"
         case "note_landed":
             return f"note that Git shows the rollback of {served}"
         case "notify_rollback":

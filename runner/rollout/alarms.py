@@ -175,10 +175,6 @@ class Rates:
     sessions_per_hour: float = 20.0
 
 
-_LAST_STAGE_S = 86_400.0
-"""How long a stage without a duration is looked at."""
-
-
 def assumed_trial(policy: RolloutPolicy, rates: Rates = Rates(), seed: int = 0) -> Trial:
     """Return a rollout that nobody logged: every stage in its time, both arms at the assumed rates.
 
@@ -187,10 +183,10 @@ def assumed_trial(policy: RolloutPolicy, rates: Rates = Rates(), seed: int = 0) 
     rng = random.Random(seed)
     rows: list[tuple[Kind, Event]] = []
     shares: list[Share] = []
-    began, total = 0.0, sum(_seconds(stage.duration) for stage in policy.stages)
+    began, total = 0.0, sum(policy.least(stage) for stage in policy.stages)
     number = 0
     for stage in policy.stages:
-        length = _seconds(stage.duration)
+        length = policy.least(stage)
         weight = min(stage.traffic, 1.0 - policy.holdback)
         shares.append(Share(began, weight))
         sessions = min(rates.sessions_per_hour * length / 3600.0, MOST_SESSIONS * length / total)
@@ -202,10 +198,6 @@ def assumed_trial(policy: RolloutPolicy, rates: Rates = Rates(), seed: int = 0) 
         began += length
     rows.sort(key=lambda row: (time_us(row[1]), KINDS.index(row[0])))
     return Trial("assumed", "candidate--", "baseline--", 0.0, began, tuple(shares), tuple(rows))
-
-
-def _seconds(duration: float | None) -> float:
-    return duration or _LAST_STAGE_S
 
 
 def _assumed_session(slot: _Slot, arm: str, rates: Rates, rng: random.Random) -> list[tuple[Kind, Event]]:

@@ -1,4 +1,4 @@
-"""What follows for a rollout now: go back, hold, or advance, and everything a person needs to see why.
+"""What follows for a rollout now: go back, hold, advance, become the baseline; with all that a person needs to see why.
 
 `reconcile` calls it at every look, reports print what it returns. Pure: policy, evidence, the stage's facts and the
 time in, an `Assessment` out. It changes nothing; that a candidate goes back is remembered by the ledger.
@@ -59,7 +59,7 @@ def assess(policy: RolloutPolicy, ledger: Ledger, facts: StageFacts, now: float)
         at=now,
         since=facts.since,
         elapsed=elapsed,
-        remaining=max(0.0, (stage.duration or 0.0) - elapsed),
+        remaining=max(0.0, policy.least(stage) - elapsed),
         evidence=evidence,
         threshold=1 / policy.decision.alpha,
         condition=condition,
@@ -83,30 +83,29 @@ def _decide(base: Assessment, stage: Stage, *, certified: bool, crossed: bool) -
         return replace(base, step=Step.ROLL_BACK, because=Because.PROVEN)
     if base.mismatch is not None and base.mismatch.found:
         return replace(base, because=Because.MISMATCH)
-    if stage.duration is None:
-        return replace(base, because=Because.LAST_STAGE)
-    if base.elapsed < stage.duration:
+    if base.remaining:
         return replace(base, because=Because.TOO_EARLY)
-    return _onward(base, stage) if certified else _unproven(base, stage, stage.duration)
+    return _onward(base, stage) if certified else _unproven(base, stage)
 
 
-def _unproven(base: Assessment, stage: Stage, duration: float) -> Assessment:
-    """Return what the stage declares for the end of its time without proof."""
+def _unproven(base: Assessment, stage: Stage) -> Assessment:
+    """Return what the stage declares for the end of its time without proof; a stable one has no end."""
+    duration = stage.duration
     match stage.on_inconclusive:
-        case OnInconclusive.ROLL_BACK:
+        case OnInconclusive.ROLL_BACK if duration is not None:
             return replace(base, step=Step.ROLL_BACK, because=Because.INCONCLUSIVE_END)
-        case OnInconclusive.EXTEND if base.elapsed < 2 * duration:
+        case OnInconclusive.EXTEND if duration is not None and base.elapsed < 2 * duration:
             return replace(base, extended=True, remaining=2 * duration - base.elapsed)
         case _:
             return base
 
 
 def _onward(base: Assessment, stage: Stage) -> Assessment:
-    if base.next_stage is None:
-        return replace(base, because=Because.LAST_STAGE)
+    """Return the step that is certified: to the next stage, or from the last one to the baseline."""
+    step = Step.CONCLUDE if base.next_stage is None else Step.ADVANCE
     by_person = stage.advance is Advance.PULL_REQUEST
     return replace(
-        base, step=Step.ADVANCE, because=Because.PULL_REQUEST if by_person else Because.CERTIFIED, needed=None
+        base, step=step, because=Because.PULL_REQUEST if by_person else Because.CERTIFIED, needed=None
     )
 
 

@@ -46,6 +46,7 @@ class Ended(StrEnum):
 
     ADVANCED = "advanced"
     ASKED = "a person would have been asked, and is taken to have agreed at once"
+    CONCLUDED = "proven: it would have been made the baseline"
     ROLLED_BACK = "rolled back"
     LOG_ENDS = "the log ends"
 
@@ -185,27 +186,28 @@ class _Replay:
         self._assessed = trial.started
 
     def run(self, progress: Progress) -> Course:
-        """Go through the events until the candidate is sent back or the log ends."""
+        """Go through the events until the candidate is sent back, becomes the baseline, or the log ends."""
         self._ledger.enter(self._stage)
+        over = False
         done, total, last = 0, len(self._trial.events), self._trial.started
         for until, events in _slices(self._trial.events, self._trial.started, self._every):
-            if self._quiet(last, until - self._every):
+            if over := self._quiet(last, until - self._every):
                 last = self._assessed
                 break
             self._absorb(events)
             done += len(events)
             progress(done, total)
             last = until
-            if self._look(until):
+            if over := self._look(until):
                 break
         progress(total, total)  # of what comes after a rollback nothing is left to do
         assessment = self._assess(last)
-        if self._stop is None:
+        if not over:
             self._pass(last, Ended.LOG_ENDS)
         return Course(tuple(self._passages), self._stop, assessment, self._looks)
 
     def _quiet(self, begin: float, end: float) -> bool:
-        """Look where time alone changes something between two slices; return whether it sent the candidate back."""
+        """Look where time alone changes something between two slices; return whether that ended it."""
         fixed = (begin + self._settle, begin + self._policy.decision.session_gap + self._every)
         while begin < end:
             due = [moment for moment in (*fixed, *self._boundaries()) if begin < moment < end]
@@ -218,8 +220,8 @@ class _Replay:
 
     def _boundaries(self) -> tuple[float, ...]:
         """Return when the stage's time is over, and when it is over once extended."""
-        length = self._stages[self._stage].duration
-        return () if length is None else (self._since + length, self._since + 2 * length)
+        length = self._policy.least(self._stages[self._stage])
+        return self._since + length, self._since + 2 * length
 
     def _absorb(self, events: Sequence[tuple[Kind, Event]]) -> None:
         for wanted in KINDS:
@@ -240,13 +242,12 @@ class _Replay:
         """Return whether an assessment can come to more than "too early": anything proven is latched before."""
         if self._ledger.latched is not None:
             return True
-        length = self._stages[self._stage].duration
-        if length is None or now < self._since + length:
+        if now < self._since + self._policy.least(self._stages[self._stage]):
             return False
         return now - self._assessed >= self._exact * (now - self._since)
 
     def _look(self, now: float) -> bool:
-        """Do what the evidence says at a moment; return whether the candidate was sent back."""
+        """Do what the evidence says at a moment; return whether that ended the rollout."""
         self._looks += 1
         self._ledger.tick(now)
         if not self._may_step(now):
@@ -255,6 +256,9 @@ class _Replay:
         if found.step is Step.ROLL_BACK:
             self._stop = self._stopped(found, now)
             self._pass(now, Ended.ROLLED_BACK)
+            return True
+        if found.step is Step.CONCLUDE:
+            self._pass(now, Ended.CONCLUDED)
             return True
         asked = found.because is Because.PULL_REQUEST
         if found.next_stage is not None and (found.step is Step.ADVANCE or asked):

@@ -20,7 +20,12 @@ _WORDS = {
 }
 _STRETCH = "over the whole rollout; a stretch of it proves it"
 """Said of figures that do not show what is proven: bets start anew, so that what begins late is found."""
-_STEPS = {Step.ADVANCE: "advances", Step.HOLD: "held", Step.ROLL_BACK: "rolled back"}
+_STEPS = {
+    Step.ADVANCE: "advances",
+    Step.CONCLUDE: "proven",
+    Step.HOLD: "held",
+    Step.ROLL_BACK: "rolled back",
+}
 
 
 def lines(assessment: Assessment) -> tuple[str, ...]:
@@ -100,8 +105,6 @@ def _why(a: Assessment) -> str:
             text = f"inconclusive{extended}: {_open(a)}"
         case Because.MISMATCH:
             text = "users are not split as declared, so the arms cannot be compared"
-        case Because.LAST_STAGE:
-            text = "this is the last stage"
         case Because.UNKNOWN:
             text = "the evidence cannot be read, so nothing is decided"
     return text
@@ -229,21 +232,29 @@ def next_step(assessment: Assessment) -> str:
         case Because.PROVEN | Because.INCONCLUSIVE_END:
             text = f"all users are on {a.baseline}; the digest stays quarantined until a commit lifts it"
         case Because.CERTIFIED:
-            text = f"a commit sets the stage to '{a.next_stage}'"
+            text = f"a commit {_onward(a)}"
         case Because.PULL_REQUEST:
-            text = f"a pull request sets the stage to '{a.next_stage}'; merge it to go on"
+            text = f"a pull request {_onward(a)}; merge it to {'end the rollout' if _ends(a) else 'go on'}"
         case Because.TOO_EARLY:
             text = f"keeps {_percent(a.weight)}; {_wanted(a)}"
         case Because.NO_PROOF:
             until = f" (extended for another {_duration(a.remaining)})" if a.extended else ""
-            text = f"keeps {_percent(a.weight)}{until} and advances once certain; {_wanted(a)}"
+            then = "is proposed as the baseline" if _ends(a) else "advances"
+            text = f"keeps {_percent(a.weight)}{until} and {then} once certain; {_wanted(a)}"
         case Because.MISMATCH:
             text = "find out why users are split otherwise; absolute limits still send it back"
-        case Because.LAST_STAGE:
-            text = "a pull request that makes the candidate the baseline ends the rollout"
         case Because.UNKNOWN:
             text = f"keeps {_percent(a.weight)} until the events can be read again"
     return text
+
+
+def _ends(a: Assessment) -> bool:
+    """Return whether no stage follows: what comes after this one is the baseline."""
+    return a.next_stage is None
+
+
+def _onward(a: Assessment) -> str:
+    return "makes it the baseline" if _ends(a) else f"sets the stage to '{a.next_stage}'"
 
 
 def _wanted(a: Assessment) -> str:

@@ -26,6 +26,8 @@ class Step(StrEnum):
     """What follows for the rollout now."""
 
     ADVANCE = "advance"
+    CONCLUDE = "conclude"
+    """It stands in the last stage and has proven itself: it becomes the baseline."""
     HOLD = "hold"
     ROLL_BACK = "roll back"
 
@@ -39,7 +41,6 @@ class Because(StrEnum):
     TOO_EARLY = "the stage's least duration has not passed"
     NO_PROOF = "no proof either way yet"
     MISMATCH = "users are not split as declared, so that arms cannot be compared"
-    LAST_STAGE = "the last stage; a person makes the candidate the baseline"
     PULL_REQUEST = "certified; a person merges the step"
     UNKNOWN = "the evidence cannot be read"
 
@@ -92,7 +93,7 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Everything known about a rollout at one moment, and the step that follows.
+    """Everything known about a rollout at one moment, and the step that follows; `next_stage` is None in the last one.
 
     `evidence` is the e-value of the whole rollout against the candidate and `threshold` what rolls it back
     (1/alpha); `condition` names the one that weighs most. `elapsed` and `remaining` (of the stage's least

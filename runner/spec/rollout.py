@@ -24,7 +24,7 @@ class Method(StrEnum):
 
 
 class Advance(StrEnum):
-    """Who takes the step to the next stage."""
+    """Who takes the step to the next stage, or from the last one to the baseline."""
 
     AUTO = "auto"
     """The runner commits it."""
@@ -109,11 +109,11 @@ class Stage(Section):
     traffic: Annotated[Ratio, Field(gt=0)]
     """Share of users whom the candidate answers."""
     duration: StageDuration
-    """Least time before it advances; `stable` where it stays until a person ends it."""
+    """Least time before it advances; `stable` where no stage follows, which lasts until the rollout is concluded."""
     rollback_if: Condition | None = None
     """Goes back to the baseline when this is proven."""
     advance: Advance = Advance.PULL_REQUEST
-    """Who takes the step to the next stage."""
+    """Who takes the step to the next stage; of the last stage, who makes the candidate the baseline."""
     on_inconclusive: OnInconclusive = OnInconclusive.HOLD
     """What happens when the data prove nothing in that time."""
     groups: tuple[Name, ...] = ()
@@ -142,5 +142,11 @@ class RolloutPolicy(Section):
     """The stages in order; traffic never falls."""
     holdback: Annotated[Ratio, Field(le=0.5)] = 0.0
     """Share of users who stay on the baseline at full traffic, so that comparing goes on."""
+    conclude_after: Annotated[Duration, Field(gt=0)] = 259_200.0
+    """Least time at a `stable` stage before its candidate is proposed as the baseline; certified as for any stage."""
     rollback: Rollback = Field(default_factory=Rollback)
     """How the way back goes."""
+
+    def least(self, stage: Stage) -> float:
+        """Return the least time in a stage, in seconds; of a stable one, until it may be concluded."""
+        return self.conclude_after if stage.duration is None else stage.duration

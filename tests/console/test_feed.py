@@ -79,6 +79,12 @@ def test_a_runner_that_is_gone_leaves_what_it_saw() -> None:
     assert feed.runner({"runner": 7, "pass": None}) == feed.Runner(7, None, "")
 
 
+def test_a_conclusion_that_is_asked_for_is_told_as_the_step_from_the_last_stage() -> None:
+    body = {"served": "b", "stage": "full", "baseline": "a", "by_pull_request": True}
+    (found,) = feed.decisions([entry("done", 1.0, action="conclude_rollout", **body)])
+    assert (found.kind, found.text) == (Kind.ADVANCED, "full to the baseline: asked for by pull request")
+
+
 def test_decisions_are_the_newest_of_the_journal_first() -> None:
     rollback = {"condition": "errors", "evidence": ["7 in 181 sessions", "more"]}
     entries = [

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from runner.errors import Unknown, terminal, transient
-from runner.reconcile.actions import AdvanceStage
+from runner.reconcile.actions import AdvanceStage, ConcludeRollout
 from runner.reconcile.apply import Report, apply
 from runner.reconcile.desired import Adapter, Desired, Limits, Role, Trial
 from runner.reconcile.memory import Entry, Kind, fold
@@ -194,6 +194,9 @@ class SimulatedScribe:
         return self._write(
             f"advance {action.served} {action.before} -> {action.stage}", action.by_pull_request
         )
+
+    async def conclude(self, action: ConcludeRollout) -> Mapping[str, str]:
+        return self._write(f"conclude {action.baseline} -> {action.served}", action.by_pull_request)
 
     def _write(self, subject: str, by_pull_request: bool) -> Mapping[str, str]:
         if not self.up:

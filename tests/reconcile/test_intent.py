@@ -36,7 +36,7 @@ def settle(s: Simulation, wanted: Desired) -> tuple[tuple[str, str | None, float
     [
         (desired("v1", "v0", "v2", weight=0.5, revision="r2"), ("v1", "v2", 0.05)),
         (desired("v1", "v0", "v3", revision="r2"), ("v1", None, 0.0)),
-        (desired("v2", "v1", revision="r2"), ("v1", None, 0.0)),
+        (desired("v2", "v1", revision="r2"), ("v1", "v2", 0.05)),
         (desired("v2", "v1", "v3", revision="r2"), ("v1", None, 0.0)),
     ],
 )

@@ -103,7 +103,7 @@ def test_a_rollout_shows_every_stage_and_where_it_stands() -> None:
     assert [line.partition(":")[0] for line in stages] == ["canary", "small", "half", "full"]
     assert [line.endswith("<- stands here") for line in stages] == [False, False, True, False]
     assert stages[2].startswith("half: 50% of users, at least 72 h, ")
-    assert "until a person ends it" in stages[3]
+    assert "at least 72 h" in stages[3]
     files.set("policies/rollout.yaml", "stages", 0, "duration", to="20s")
     files.set("policies/rollout.yaml", "stages", 1, "duration", to="90m")
     files.set("policies/rollout.yaml", "stages", 2, "duration", to="5m")

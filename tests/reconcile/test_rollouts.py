@@ -9,15 +9,23 @@ from typing import Any
 import pytest
 
 from runner.errors import Unknown
-from runner.reconcile.actions import AdvanceStage, HoldReason, NoteLanded, NotifyRollback, WriteRollback
+from runner.reconcile.actions import (
+    AdvanceStage,
+    ConcludeRollout,
+    HoldReason,
+    NoteLanded,
+    NotifyRollback,
+    Reason,
+    WriteRollback,
+)
 from runner.reconcile.desired import Desired, Soak, Trial
 from runner.reconcile.distil import Declared
 from runner.reconcile.freeze import Window
 from runner.reconcile.guard import Cause, Guard, without
 from runner.reconcile.intent import Mark, quarantined
 from runner.reconcile.memory import Kind, fold, from_json, to_json
-from runner.reconcile.observed import Entered, Rollback, Standing
-from runner.reconcile.plan import Plan, Verdict
+from runner.reconcile.observed import BASELINE, Entered, Rollback, Standing
+from runner.reconcile.plan import Plan, Verdict, plan
 from runner.reconcile.routing import rollout_id
 from runner.reconcile.trial import stage_in_force, subject_of
 from runner.rollout.verdict import Assessment, Because, Step
@@ -29,6 +37,11 @@ from tests.reconcile.simulated import Simulation, desired, version
 V1, V2, V3 = version("v1"), version("v2"), version("v3")
 TRIAL = desired("v1", candidate="v2", weight=0.05)
 ID = rollout_id(V2, V1)
+LAST = desired(
+    "v1", candidate="v2", weight=0.95, trial=Trial(V2, "full", 0.95, next_stage=None, by_person=True)
+)
+CONCLUDED = desired("v2", standby="v1", revision="r2")
+Promotion = AdvanceStage | ConcludeRollout
 
 
 def found(step: Step = Step.ADVANCE, because: Because = Because.CERTIFIED, **changes: Any) -> Assessment:
@@ -51,6 +64,12 @@ def found(step: Step = Step.ADVANCE, because: Because = Because.CERTIFIED, **cha
         condition="error_rate > 5%",
     )
     return replace(value, **changes)
+
+
+def proven(**changes: Any) -> Assessment:
+    """Return the evidence of the trial of v2 in the last stage, once it is enough."""
+    last = found(Step.CONCLUDE, Because.PULL_REQUEST, stage="full", next_stage=None, weight=0.95)
+    return replace(last, **changes)
 
 
 def record(**changes: Any) -> Rollback:
@@ -147,11 +166,118 @@ def test_where_a_person_takes_the_step_a_pull_request_is_opened_and_waited_for()
     ],
 )
 def test_nothing_advances_while_promotions_are_stopped(changes: dict[str, Any], reason: HoldReason) -> None:
-    s = on_trial()
-    s.assessment = found()
-    planned, _ = s.step(replace(TRIAL, **changes))
+    for wanted, certain in ((TRIAL, found()), (LAST, proven())):
+        s = on_trial(wanted)
+        s.assessment = certain
+        planned, _ = s.step(replace(wanted, **changes))
+        assert planned.actions == ()
+        assert reason in reasons(planned)
+
+
+def test_a_candidate_that_is_proven_in_the_last_stage_is_proposed_as_the_baseline_once() -> None:
+    s = on_trial(LAST)
+    s.assessment = proven()
+    planned, _ = s.step(LAST)
+    (action,) = planned.actions
+    assert isinstance(action, ConcludeRollout)
+    assert action.evidence and action.reason is Reason.PROVEN
+    for _ in range(3):
+        planned, _ = s.step(LAST)
+        assert planned.actions == ()
+    assert s.scribe.pulls == [f"conclude {V1.served} -> {V2.served}"]
+    assert s.scribe.commits == []
+    (hold,) = planned.holds
+    assert hold.reason is HoldReason.PROPOSED
+    assert hold.text == "proven; https://forge/1 makes it the baseline"
+    assert hold.next == "a person merges https://forge/1"
+    assert planned.verdict is Verdict.IN_SYNC
+
+
+def test_a_runner_that_restarts_knows_that_the_conclusion_was_asked_for() -> None:
+    s = on_trial(LAST)
+    s.assessment = proven()
+    s.step(LAST)
+    memory = from_json(to_json(s.journal.memory()))
+    assert memory == s.journal.memory()
+    planned = plan(LAST, replace(s.observe(), memory=memory), s.now)
     assert planned.actions == ()
-    assert reason in reasons(planned)
+
+
+def test_what_is_not_proven_yet_is_not_proposed() -> None:
+    s = on_trial(LAST)
+    for because in (Because.TOO_EARLY, Because.NO_PROOF, Because.MISMATCH):
+        s.assessment = proven(step=Step.HOLD, because=because)
+        assert s.step(LAST)[0].actions == ()
+    s.assessment = found(stage="full")  # of a policy in which another stage follows
+    assert s.step(LAST)[0].actions == ()
+
+
+def test_a_conclusion_that_a_person_took_back_is_not_proposed_again() -> None:
+    s = on_trial(LAST)
+    s.assessment = proven()
+    planned, _ = s.step(replace(LAST, taken=frozenset({BASELINE})))
+    assert planned.actions == ()
+    assert HoldReason.PROPOSED in reasons(planned)
+
+
+def test_a_policy_may_let_the_runner_conclude_by_a_commit() -> None:
+    assert LAST.trial is not None
+    by_itself = replace(LAST, trial=replace(LAST.trial, by_person=False))
+    s = on_trial(by_itself)
+    s.assessment = proven(because=Because.CERTIFIED)
+    s.step(by_itself)
+    assert s.scribe.commits == [f"conclude {V1.served} -> {V2.served}"]
+    planned, _ = s.step(by_itself)
+    assert planned.actions == ()
+    assert len(s.scribe.commits) == 1
+
+
+def test_what_was_rolled_back_in_the_last_stage_is_not_proposed() -> None:
+    s = on_trial(LAST)
+    go_back(s)
+    s.assessment = proven()
+    planned, _ = s.step(LAST)
+    assert not [action for action in planned.actions if isinstance(action, ConcludeRollout)]
+    assert candidates(s) == [None, None]
+
+
+def test_invariant_5_a_conclusion_switches_routes_and_loads_nothing() -> None:
+    s = on_trial(LAST)
+    loads = {url: list(replica.loads) for url, replica in s.replicas.items()}
+    planned, _ = s.step(CONCLUDED)
+    assert set(kinds(planned)) == {"switch_routes"}
+    for gateway in s.gateways.values():
+        assert [(route.baseline, route.split) for route in gateway.table.routes] == [(V2, None)]
+        assert gateway.table.replicas[V2.served] == tuple(s.replicas)
+    assert s.settle(CONCLUDED).in_sync
+    s.now += 3600.0
+    assert s.settle(CONCLUDED).in_sync
+    for url, replica in s.replicas.items():
+        assert replica.loads == loads[url], "the same bytes are not loaded again"
+        assert replica.adapters.keys() == {V1.served, V2.served}, "the old baseline stays loaded"
+
+
+def test_invariant_5_a_conclusion_goes_back_without_the_engine() -> None:
+    s = on_trial(LAST)
+    s.settle(CONCLUDED)
+    loads = {url: list(replica.loads) for url, replica in s.replicas.items()}
+    planned, _ = s.step(replace(LAST, revision="r3"))
+    assert set(kinds(planned)) == {"switch_routes"}
+    assert candidates(s) == ["v2", "v2"]
+    assert {url: replica.loads for url, replica in s.replicas.items()} == loads
+
+
+@pytest.mark.parametrize("stop", [{"suspended": True}])
+def test_a_conclusion_that_is_merged_while_promotions_are_stopped_changes_nobodys_arm(
+    stop: dict[str, Any],
+) -> None:
+    s = on_trial(LAST)
+    before = s.table().routes
+    planned, _ = s.step(replace(CONCLUDED, **stop))
+    assert s.table().routes == before
+    assert HoldReason.SUSPENDED in reasons(planned)
+    s.settle(replace(CONCLUDED, revision="r3"))
+    assert [(route.baseline, route.split) for route in s.table().routes] == [(V2, None)]
 
 
 def test_a_stage_that_is_certified_waits_for_a_signal_that_holds_and_goes_on_after_it() -> None:
@@ -167,15 +293,17 @@ def test_a_stage_that_is_certified_waits_for_a_signal_that_holds_and_goes_on_aft
 
 
 @pytest.mark.parametrize("silent", ["replica", "gateway", "evidence"])
-def test_invariant_3_an_outage_never_promotes(silent: str) -> None:
-    s = on_trial()
-    s.assessment = found() if silent != "evidence" else Unknown("the log cannot be read")
+@pytest.mark.parametrize("last", [False, True])
+def test_invariant_3_an_outage_never_promotes(silent: str, last: bool) -> None:
+    wanted, certain = (LAST, proven()) if last else (TRIAL, found())
+    s = on_trial(wanted)
+    s.assessment = certain if silent != "evidence" else Unknown("the log cannot be read")
     if silent == "replica":
         s.replicas["http://r1"].up = False
     if silent == "gateway":
         s.gateways["http://g1"].up = False
-    planned, _ = s.step(TRIAL)
-    assert not [action for action in planned.actions if isinstance(action, AdvanceStage)]
+    planned, _ = s.step(wanted)
+    assert not [action for action in planned.actions if isinstance(action, Promotion)]
     assert HoldReason.UNKNOWN in reasons(planned)
 
 

@@ -10,10 +10,12 @@ import pytest
 
 from runner.errors import TerminalError
 from runner.git import messages
+from runner.git.changes import conclude
 from runner.git.repository import Repository as GitRepository
 from runner.reconcile.desired import Role
 from runner.reconcile.distil import Declared, distil
 from runner.reconcile.freeze import Window
+from runner.reconcile.observed import BASELINE
 from runner.reconcile.source import CommitSource, WorkingTreeSource
 from tests.spec.repository import DIGESTS, Repository
 
@@ -183,3 +185,15 @@ def test_a_step_that_automation_took_is_known_from_history_also_after_a_person_t
     assert source.declared(source.revision()).desired.taken == {"small"}
     write_rollout(checkout, "canary", "back to the canary, by hand")
     assert source.declared(source.revision()).desired.taken == {"small"}
+
+
+def test_a_conclusion_that_a_person_took_back_is_known_from_history(checkout: Path) -> None:
+    source = CommitSource(GitRepository(checkout), "production")
+    write_rollout(checkout, "full", "at full traffic")
+    assert source.declared(source.revision()).desired.taken == frozenset()
+    text = (checkout / "loop.yaml").read_text()
+    (checkout / "loop.yaml").write_text(conclude(text, "production"))
+    git(checkout, "commit", "--quiet", "--all", "--message=Make it the baseline")
+    assert source.declared(source.revision()).desired.trial is None
+    git(checkout, "revert", "--no-edit", "HEAD")
+    assert source.declared(source.revision()).desired.taken == {BASELINE}

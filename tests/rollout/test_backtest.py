@@ -60,6 +60,16 @@ def test_a_healthy_candidate_advances_when_its_time_has_passed_and_its_limits_ar
     assert [each.declared for each in course.passages] == [0.2, 0.5, 1.0]
 
 
+def test_the_last_stage_ends_where_the_candidate_would_have_become_the_baseline() -> None:
+    soon = policy().model_copy(update={"conclude_after": 3600.0})
+    course = replay(soon, logged(sessions=1200))
+    assert stages(course)[-1] == ("full", Ended.CONCLUDED)
+    last = course.passages[-1]
+    assert 3600 <= last.until - last.since < 4 * 3600
+    assert last.until < logged().ended
+    assert course.stop is None and course.last.step is Step.CONCLUDE
+
+
 def test_a_failing_candidate_is_stopped_with_time_request_condition_and_both_limits() -> None:
     trial = logged(errors=0.4)
     stop = replay(policy(), trial).stop

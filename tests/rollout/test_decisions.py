@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from runner.rollout.verdict import Because, Step, Verdict
-from runner.spec.rollout import RolloutPolicy
+from runner.spec.rollout import OnInconclusive, RolloutPolicy
 from tests.rollout.streams import HEALTHY, LAST, START, Event, Manner, Trial, policy, request, vote
 
 SEEDS = {
@@ -420,15 +420,33 @@ def test_a_held_stage_advances_once_it_is_certain_by_whom_the_policy_says() -> N
 def test_the_last_stage_is_held_and_still_sends_a_bad_candidate_back() -> None:
     given = policy("limit: error_rate > 5%", holdback="5%")
     trial = Trial(given, stage="full").serves(hours=30)
-    assert trial.finds(Step.HOLD, Because.LAST_STAGE).weight == 0.95
+    assert trial.finds(Step.HOLD, Because.TOO_EARLY).weight == 0.95
     trial.serves(hours=9, candidate=Manner(errors=0.5)).finds(Step.ROLL_BACK, Because.PROVEN)
 
 
+def test_what_keeps_its_limits_at_full_traffic_for_long_enough_becomes_the_baseline() -> None:
+    given = policy("limit: error_rate > 5%", holdback="5%", conclude_after="20h")
+    trial = Trial(given, stage="full").serves(hours=19)
+    assert trial.finds(Step.HOLD, Because.TOO_EARLY).remaining == pytest.approx(3600, abs=1)
+    found = trial.serves(hours=2).finds(Step.CONCLUDE, Because.PULL_REQUEST)
+    assert found.next_stage is None
+    by_itself = policy("limit: error_rate > 5%", stages=[{**LAST, "advance": "auto"}], conclude_after="20h")
+    Trial(by_itself, stage="full").serves(hours=21).finds(Step.CONCLUDE, Because.CERTIFIED)
+
+
+@pytest.mark.parametrize("declared", list(OnInconclusive))
+def test_a_stable_stage_without_proof_waits_whatever_it_declares_for_the_end_of_a_time(
+    declared: OnInconclusive,
+) -> None:
+    stages = [{**LAST, "on_inconclusive": declared.value}]
+    trial = Trial(policy("limit: error_rate > 5%", stages=stages, conclude_after="2h"), stage="full")
+    assert not trial.passes(hours=9).finds(Step.HOLD, Because.NO_PROOF).extended
+
+
 def test_without_a_holdback_comparisons_say_that_nothing_is_left_to_compare_with() -> None:
-    trial = Trial(policy("worse: satisfaction < baseline", "limit: error_rate > 5%"), stage="full").serves(
-        hours=5
-    )
-    worse, limit = trial.finds(Step.HOLD, Because.LAST_STAGE).findings
+    given = policy("worse: satisfaction < baseline", "limit: error_rate > 5%", conclude_after="4h")
+    trial = Trial(given, stage="full").serves(hours=5)
+    worse, limit = trial.finds(Step.HOLD, Because.NO_PROOF).findings
     assert "nothing to compare" in worse.note and worse.verdict is Verdict.INCONCLUSIVE
     assert limit.verdict is Verdict.PASS
 

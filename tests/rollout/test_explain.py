@@ -64,6 +64,18 @@ def test_an_advance_says_how_many_sessions_make_it_certain_and_who_takes_the_ste
     assert "a person" in by_person[0] and "pull request" in by_person[-1]
 
 
+def test_a_candidate_that_has_proven_itself_says_who_makes_it_the_baseline() -> None:
+    stages = [{**LAST, "advance": "auto"}]
+    trial = Trial(policy("limit: error_rate > 5%", stages=stages, conclude_after="20h"), stage="full")
+    held = lines(trial.serves(hours=10).assess())
+    assert held[0].startswith("held: ") and held[0].endswith("10 h of the stage have passed, 10 h are left")
+    found = trial.serves(hours=12).assess()
+    text = lines(found)
+    assert text[0].startswith("proven: ") and text[-1] == "  next: a commit makes it the baseline"
+    by_person = lines(replace(found, because=Because.PULL_REQUEST))
+    assert by_person[-1] == "  next: a pull request makes it the baseline; merge it to end the rollout"
+
+
 def test_what_a_stretch_proves_is_not_told_as_if_the_whole_showed_it() -> None:
     plain = replace(FAILED, candidate=Estimate(0.12, 0.05, 0.2, 200, 24.0))
     text = lines(replace(ROLLED_BACK, findings=(plain,)))

@@ -188,9 +188,11 @@ def _decision(entry: Values) -> Decision | None:
             first = next(iter(rollback.get("evidence", ())), "")
             text = ": ".join(part for part in (rollback.get("condition", ""), first) if part)
             return Decision(at, Kind.ROLLED_BACK, body["served"], text)
-        case "done", "advance_stage":
+        case "done", ("advance_stage" | "conclude_rollout") as step:
             how = "asked for by pull request" if body.get("by_pull_request") else body.get("why", "")
-            return Decision(at, Kind.ADVANCED, body["served"], f"{body['before']} to {body['stage']}: {how}")
+            last = step == "conclude_rollout"
+            way = f"{body['stage']} to the baseline" if last else f"{body['before']} to {body['stage']}"
+            return Decision(at, Kind.ADVANCED, body["served"], f"{way}: {how}")
         case "entered", _:
             text = f"the routes give stage '{body['stage']}'"
             return Decision(at, Kind.ENTERED, f"rollout {body['rollout_id']}", text)

@@ -59,6 +59,7 @@ _STANDS = {
 }
 _STEPS = {
     Step.ADVANCE: ("Advances", Level.FINE),
+    Step.CONCLUDE: ("Proven", Level.FINE),
     Step.HOLD: ("Waits", Level.UNSURE),
     Step.ROLL_BACK: ("Rolled back", Level.RETRAIN),
 }
