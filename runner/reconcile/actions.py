@@ -60,6 +60,7 @@ class HoldReason(StrEnum):
     QUARANTINED = "rolled back before"
     PENDING_GIT = "rolled back (pending git)"
     SOAK = "has to prove itself elsewhere first"
+    UNPROVEN = "its evaluation does not speak for it"
     STALE_RUNNER = "another runner applies a newer revision"
     EVIDENCE = "the rollout waits for evidence"
     MISMATCH = "users are not split as declared"

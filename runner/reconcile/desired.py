@@ -62,14 +62,14 @@ class Trial:
 class Soak:
     """What another environment has to show of a candidate before it goes on trial here.
 
-    `since` is when the candidate became baseline there (seconds since 1970), None where it is not; `open_gates`
-    are the gates that it has not passed.
+    `since` is when the candidate became baseline there (seconds since 1970), None where it is not. `doubts` say in
+    words what its evaluation lacks: gates that it has not passed, a report that is of other bytes.
     """
 
     environment: str
     seconds: float
     since: float | None
-    open_gates: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

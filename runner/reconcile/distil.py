@@ -18,11 +18,14 @@ from runner.signals.detection import SHIPPED, Detection
 from runner.spec.environment import Environment, GitSettings
 from runner.spec.environment import Experiment as DeclaredExperiment
 from runner.spec.load import Spec
-from runner.spec.model import GateVerdict
+from runner.spec.model import GateVerdict, ModelFile
 from runner.spec.rollout import Advance, RollbackMode, RolloutPolicy
 
 BaselineSince = Callable[[str, str], float | None]
 """Environment and version -> since when that version has been the baseline there; None where it is not."""
+
+Measured = Callable[[str], str]
+"""Path of an evaluation's report -> digest of the bytes that it is of; empty where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +46,25 @@ def _never(environment: str, version: str) -> float | None:  # noqa: ARG001 - wh
     return None
 
 
-def distil(
-    spec: Spec,
-    name: str,
-    revision: str,
-    baseline_since: BaselineSince = _never,
-    taken: Callable[[str], frozenset[str]] = lambda _: frozenset(),
-) -> Declared:
-    """Return what environment `name` should be.
+def _nothing(environment: str) -> frozenset[str]:  # noqa: ARG001 - as above
+    return frozenset()
 
-    `baseline_since` is asked where a candidate has to soak elsewhere, `taken` (environment -> stages that
-    automation has taken) where one is on trial.
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What the history and the files of a revision say beside its spec; as it stands, neither is at hand.
+
+    `baseline_since` is asked where a candidate has to soak elsewhere, `taken` (environment -> steps that automation
+    has taken) where one is on trial, `measured` where gates are asked for; None says nothing of the report.
+    """
+
+    baseline_since: BaselineSince = _never
+    taken: Callable[[str], frozenset[str]] = _nothing
+    measured: Measured | None = None
+
+
+def distil(spec: Spec, name: str, revision: str, background: Background = Background()) -> Declared:
+    """Return what environment `name` should be.
 
     Raises TerminalError where the spec has no such environment.
     """
@@ -75,9 +86,9 @@ def distil(
         shadow=_shadow(spec, environment),
         experiments=tuple(_experiment(spec, name, each) for each in environment.experiments),
         quarantine=frozenset(entry.served for entry in spec.quarantine),
-        taken=taken(name) if environment.rollout else frozenset(),
+        taken=background.taken(name) if environment.rollout else frozenset(),
         tells=_tells(spec),
-        soak=_soak(spec, environment, baseline_since),
+        soak=_soak(spec, environment, background),
         library=library,
         ancestors={model: frozenset(_ancestors(spec, model)) for model in spec.models},
         engine_config=digest.of_value(environment.engine.model_dump(mode="json")),
@@ -172,17 +183,31 @@ def _tells(spec: Spec) -> bool:
     return forge is not None or spec.policies.rollout.rollback.webhook_env is not None
 
 
-def _soak(spec: Spec, environment: Environment, baseline_since: BaselineSince) -> Soak | None:
+def _soak(spec: Spec, environment: Environment, background: Background) -> Soak | None:
     after, rollout = environment.promote_after, environment.rollout
     if after is None or rollout is None:
         return None
-    evaluation = spec.models[rollout.candidate].evaluation
-    gates = evaluation.gates if evaluation else {}
-    passed = {gate for gate, verdict in gates.items() if verdict is GateVerdict.PASS}
     there = spec.loop.environments[after.environment].baseline == rollout.candidate
-    since = baseline_since(after.environment, rollout.candidate) if there else None
-    missing = tuple(gate for gate in after.gates if gate not in passed)
-    return Soak(after.environment, after.soak, since, missing)
+    since = background.baseline_since(after.environment, rollout.candidate) if there else None
+    doubts = tuple(_doubts(spec.models[rollout.candidate], after.gates, background.measured))
+    return Soak(after.environment, after.soak, since, doubts)
+
+
+def _doubts(model: ModelFile, gates: tuple[str, ...], measured: Measured | None) -> Iterator[str]:
+    """Yield what the evaluation of a version lacks of what an environment asks for; only PASS is a pass."""
+    evaluation = model.evaluation
+    ended = evaluation.gates if evaluation else {}
+    for gate in gates:
+        if gate not in ended:
+            yield f"gate '{gate}' was not measured"
+        elif ended[gate] is not GateVerdict.PASS:
+            yield f"gate '{gate}' ended {ended[gate].value}"
+    if evaluation is None or measured is None or not gates:
+        return
+    shown = measured(evaluation.report)
+    if shown != model.adapter.digest:
+        of = f"of {digest.short(shown)}" if shown else "of unknown bytes"
+        yield f"{evaluation.report} is {of}, and the adapter is {digest.short(model.adapter.digest)}"
 
 
 def _ancestors(spec: Spec, name: str) -> Iterator[str]:

@@ -6,12 +6,13 @@ is an ancestor. Called by `plan`. Computation only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from runner import digest
 from runner.errors import TerminalError
 from runner.reconcile.actions import Hold, HoldReason
-from runner.reconcile.desired import Desired
+from runner.reconcile.desired import Desired, Soak
 from runner.reconcile.freeze import in_force
 from runner.reconcile.observed import Intent, Memory, Observed, Rollback
 from runner.serving.routes import RouteTable, Version
@@ -140,29 +141,35 @@ _SHA = 40
 
 
 def _without_unproven(desired: Desired, safe: Allowed, given: Intent | None, now: float) -> Allowed:
-    """Take out a candidate that has yet to prove itself elsewhere; a trial that has begun goes on."""
+    """Take out a candidate that has yet to prove itself elsewhere, or whose evaluation does not speak for it.
+
+    A trial that has begun goes on, whatever becomes of the other environment, but not against its evaluation.
+    """
     wanted, soak = safe.intent, desired.soak
-    begun = given is not None and given.candidate == wanted.candidate
-    if soak is None or wanted.candidate is None or begun:
+    if soak is None or wanted.candidate is None:
         return Allowed(wanted)
-    missing = [f"gate '{gate}' is not passed" for gate in soak.open_gates]
-    if soak.since is None:
-        missing.append(f"it is not the baseline of '{soak.environment}'")
-    elif now < soak.since + soak.seconds:
-        served_for = max(0.0, now - soak.since)
-        hours = f"{served_for / 3600:.1f} of {soak.seconds / 3600:g} h"
-        missing.append(f"it has been the baseline of '{soak.environment}' for {hours}")
+    begun = given is not None and given.candidate == wanted.candidate
+    missing = [*soak.doubts, *(() if begun else _unsoaked(soak, now))]
     if not missing:
         return Allowed(wanted)
-    until = soak.since + soak.seconds if soak.since is not None and not soak.open_gates else None
+    until = soak.since + soak.seconds if soak.since is not None and not soak.doubts else None
     hold = Hold(
         f"rollout {wanted.candidate.name}",
-        HoldReason.SOAK,
-        f"{wanted.candidate.name} does not go on trial yet: {'; '.join(missing)}",
+        HoldReason.UNPROVEN if soak.doubts else HoldReason.SOAK,
+        f"{wanted.candidate.name} {'leaves its trial' if begun else 'does not go on trial yet'}: {'; '.join(missing)}",
         until=until,
         next="begins once all of it is shown",
     )
     return Allowed(replace(wanted, candidate=None, weight=0.0, groups=()), (hold,))
+
+
+def _unsoaked(soak: Soak, now: float) -> Iterator[str]:
+    if soak.since is None:
+        yield f"it is not the baseline of '{soak.environment}'"
+    elif now < soak.since + soak.seconds:
+        served_for = max(0.0, now - soak.since)
+        hours = f"{served_for / 3600:.1f} of {soak.seconds / 3600:g} h"
+        yield f"it has been the baseline of '{soak.environment}' for {hours}"
 
 
 def accepted(observed: Observed, alias: str) -> Intent | None:

@@ -5,6 +5,7 @@ Called by `loop`. Reads Git and files; never writes, never fetches.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,9 +18,9 @@ from runner.git.changes import LOOP_FILE
 from runner.git.follow import Follower
 from runner.git.history import introduced, since
 from runner.git.repository import Relation, Repository, Revision
-from runner.reconcile.distil import BaselineSince, Declared, distil
+from runner.reconcile.distil import Background, BaselineSince, Declared, Measured, distil
 from runner.reconcile.observed import BASELINE, Standing
-from runner.spec.files import DirectoryFiles
+from runner.spec.files import DirectoryFiles, Files
 from runner.spec.load import Spec, load_or_raise
 from runner.spec.source import read
 
@@ -160,7 +161,8 @@ class WorkingTreeSource(Stationary):
 
     def declared(self, revision: str) -> Declared:
         """Return what the files say now. Raises TerminalError with everything that is wrong in them."""
-        return distil(self.spec(revision), self._environment, revision)
+        background = Background(measured=measured_in(DirectoryFiles(self._root)))
+        return distil(self.spec(revision), self._environment, revision, background)
 
     def spec(self, revision: str) -> Spec:  # noqa: ARG002 - there is one revision only: what is there now
         """Return the whole spec as it is now. Raises TerminalError with everything that is wrong in it."""
@@ -187,7 +189,22 @@ def _distilled(repository: Repository, spec: Spec, environment: str, revision: s
     def taken(name: str) -> frozenset[str]:
         return stages_taken(repository, at, name)
 
-    return distil(spec, environment, revision, baseline_since(repository, at), taken)
+    measured = measured_in(repository.files_at(at))
+    return distil(spec, environment, revision, Background(baseline_since(repository, at), taken, measured))
+
+
+def measured_in(files: Files) -> Measured:
+    """Return the question of which bytes an evaluation's report is, by the report as these files have it."""
+
+    def answer(report: str) -> str:
+        try:
+            value = json.loads(files.read(report))
+        except (OSError, ValueError):
+            return ""
+        found = value.get("digest") if isinstance(value, dict) else None
+        return found if isinstance(found, str) else ""
+
+    return answer
 
 
 def stages_taken(repository: Repository, revision: Revision, environment: str) -> frozenset[str]:

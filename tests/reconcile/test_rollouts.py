@@ -446,7 +446,6 @@ def test_experiments_and_shadows_are_routed_once_every_version_is_proven() -> No
     [
         (Soak("staging", 3600.0, None), "not the baseline of 'staging'"),
         (Soak("staging", 3600.0, 999_000.0), "0.3 of 1 h"),
-        (Soak("staging", 3600.0, 0.0, ("facts-right",)), "gate 'facts-right'"),
     ],
 )
 def test_a_candidate_goes_on_trial_only_after_it_has_proven_itself_elsewhere(
@@ -456,6 +455,21 @@ def test_a_candidate_goes_on_trial_only_after_it_has_proven_itself_elsewhere(
     planned = s.settle(replace(TRIAL, soak=soak))
     assert candidates(s) == [None]
     assert any(missing in hold.text for hold in planned.holds if hold.reason is HoldReason.SOAK)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_candidate_whose_evaluation_does_not_speak_for_it_serves_nobody(begun: bool) -> None:
+    s = on_trial() if begun else Simulation.of(2, 2)
+    doubted = replace(
+        TRIAL, revision="r2", soak=Soak("staging", 3600.0, 0.0, ("gate 'facts-right' ended FAIL",))
+    )
+    planned = s.settle(doubted)
+    assert candidates(s) == [None, None]
+    (hold,) = [hold for hold in planned.holds if hold.reason is HoldReason.UNPROVEN]
+    assert "gate 'facts-right' ended FAIL" in hold.text
+    assert planned.verdict is Verdict.HELD
+    s.settle(replace(TRIAL, revision="r3", soak=Soak("staging", 3600.0, 0.0)))
+    assert candidates(s) == ["v2", "v2"], "once it is measured anew"
 
 
 def test_a_trial_begins_once_its_soak_is_over_and_is_not_undone_by_it_later() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +15,10 @@ from runner.git import messages
 from runner.git.changes import conclude
 from runner.git.repository import Repository as GitRepository
 from runner.reconcile.desired import Role
-from runner.reconcile.distil import Declared, distil
+from runner.reconcile.distil import Background, Declared, distil
 from runner.reconcile.freeze import Window
 from runner.reconcile.observed import BASELINE
-from runner.reconcile.source import CommitSource, WorkingTreeSource
+from runner.reconcile.source import CommitSource, WorkingTreeSource, measured_in
 from tests.spec.repository import DIGESTS, Repository
 
 ENVIRONMENT = ("loop.yaml", "environments", "production")
@@ -185,6 +187,51 @@ def test_a_step_that_automation_took_is_known_from_history_also_after_a_person_t
     assert source.declared(source.revision()).desired.taken == {"small"}
     write_rollout(checkout, "canary", "back to the canary, by hand")
     assert source.declared(source.revision()).desired.taken == {"small"}
+
+
+GATES = ("facts-right", "served-as-trained")
+
+
+def evaluated(files: Repository, gates: dict[str, str]) -> Repository:
+    """Let production ask for two gates of chat-v1.1, which have ended so."""
+    after = {"environment": "staging", "soak": "1h", "gates": list(GATES)}
+    files.set(*ENVIRONMENT, "promote_after", to=after)
+    report: dict[str, Any] = {
+        "report": "models/reports/chat-v1.1/evaluation.json",
+        "metrics": {},
+        "gates": gates,
+    }
+    files.set("models/chat-v1.1.yaml", "evaluation", to=report)
+    files.texts[report["report"]] = "{}"
+    return files
+
+
+@pytest.mark.parametrize("verdict", ["FAIL", "INCONCLUSIVE", "ERROR", None])
+def test_only_a_gate_that_ended_pass_speaks_for_a_candidate(verdict: str | None) -> None:
+    gates = {"facts-right": "PASS"} | ({"served-as-trained": verdict} if verdict else {})
+    soak = of(evaluated(on_trial(), gates)).desired.soak
+    assert soak is not None
+    how = f"ended {verdict}" if verdict else "was not measured"
+    assert soak.doubts == (f"gate 'served-as-trained' {how}",)
+
+
+@pytest.mark.parametrize(
+    ("report", "doubt"),
+    [
+        ({"digest": DIGESTS["chat-v1.1"]}, None),
+        ({"digest": "f" * 64}, "is of ffffffffffff, and the adapter is"),
+        ({"digest": 7}, "is of unknown bytes"),
+        ([], "is of unknown bytes"),
+    ],
+)
+def test_a_report_of_other_bytes_does_not_speak_for_a_candidate(report: object, doubt: str | None) -> None:
+    files = evaluated(on_trial(), dict.fromkeys(GATES, "PASS"))
+    files.texts["models/reports/chat-v1.1/evaluation.json"] = json.dumps(report)
+    loaded = files.load()
+    assert loaded.spec is not None
+    soak = distil(loaded.spec, "production", "r1", Background(measured=measured_in(files.files))).desired.soak
+    assert soak is not None
+    assert [doubt in each for each in soak.doubts] == [True] if doubt else soak.doubts == ()
 
 
 def test_a_conclusion_that_a_person_took_back_is_known_from_history(checkout: Path) -> None:
