@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("Learn", "from the event log to checked data sets, with lineage"),
     "train": ("Learn", "train a version by a recipe; goes on where an interrupted run stopped"),
     "evaluate": ("Learn", "put a served version through the suites, and hold it to the gates"),
+    "judge": ("Learn", "whether the judge says what people say, before it may decide a gate"),
     "promote": ("Learn", "open the pull request that takes a version one step further"),
     "mask": ("Learn", "show what masking finds in a text"),
     "forget": ("Learn", "delete what one user said, or what is older than the policy keeps"),

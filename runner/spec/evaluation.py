@@ -120,13 +120,13 @@ class SimulatedJudge(Calibrated):
 
 
 def _which(value: Any) -> str:
-    """Return which judge is meant: whoever writes `simulated` wants no model."""
+    """Return which judge is meant: whoever writes `simulated` wants no model. No key may be called like either."""
     named = isinstance(value, SimulatedJudge) or (isinstance(value, Mapping) and "simulated" in value)
-    return "simulated" if named else "model"
+    return "people" if named else "a model"
 
 
 AnyJudge = Annotated[
-    Annotated[Judge, Tag("model")] | Annotated[SimulatedJudge, Tag("simulated")], Discriminator(_which)
+    Annotated[Judge, Tag("a model")] | Annotated[SimulatedJudge, Tag("people")], Discriminator(_which)
 ]
 
 

@@ -46,6 +46,8 @@ def test_a_paired_signal_names_a_suite_that_exists(repository):
 
 
 def test_a_judge_that_is_asked_has_to_be_named(repository):
+    repository.set(EVALUATION, "suites", "preference", "arbiter", to="reference")
+    repository.remove(EVALUATION, "judge")
     repository.set(SIGNALS, "signals", "reask_rate", "detector", "similarity", to="judge")
     repository.refuses("there is no judge to ask", line="similarity: judge", fix="policies/evaluation.yaml")
 
@@ -118,3 +120,62 @@ def test_a_judge_is_calibrated_on_preferences(repository):
     judge = {"base_url": "http://127.0.0.1:9", "model": "m", "calibration": "bookshop-ood"}
     repository.set(EVALUATION, "judge", to=judge)
     repository.refuses("this needs preferences", line="calibration:", evidence="bookshop-preferences")
+
+
+def test_simulated_customers_stand_in_for_a_model_and_are_calibrated_as_one(repository):
+    repository.set(EVALUATION, "judge", to={"simulated": "bookshop", "calibration": "bookshop-ood"})
+    repository.refuses("this needs preferences", line="calibration:", evidence="bookshop-preferences")
+
+
+@pytest.mark.parametrize(
+    ("judge", "summary", "line"),
+    [
+        ({"simulated": "bookshpo", "calibration": "bookshop-preferences"}, "bookshop", "simulated:"),
+        (
+            {"base_url": "http://127.0.0.1:9", "calibration": "bookshop-preferences"},
+            "'model' is missing",
+            "judge:",
+        ),
+        (
+            {"simulated": "bookshop", "base_url": "http://h", "calibration": "bookshop-preferences"},
+            "unknown key 'base_url'",
+            "base_url:",
+        ),
+        ({"calibration": "bookshop-preferences", "model": "m"}, "'base_url' is missing", "judge:"),
+    ],
+)
+def test_a_judge_is_a_model_at_an_address_or_simulated(repository, judge, summary, line):
+    repository.set(EVALUATION, "judge", to=judge)
+    repository.refuses(summary, line=line)
+
+
+def test_simulated_customers_do_not_say_whether_answers_are_the_same(repository):
+    repository.set(SIGNALS, "signals", "reask_rate", "detector", "similarity", to="judge")
+    repository.refuses("there is no judge to ask", line="similarity: judge", fix="'base_url'")
+
+
+def test_where_a_judge_decides_there_is_one(repository):
+    repository.remove(EVALUATION, "judge")
+    repository.refuses("the policy names none", line="arbiter: judge", fix="'arbiter: votes'")
+    repository.remove(EVALUATION, "suites", "preference", "arbiter")
+    repository.refuses("the policy names none", line="preference:", fix="'arbiter: reference'")
+
+
+@pytest.mark.parametrize("arbiter", ["votes", "reference"])
+def test_without_a_judge_people_or_right_answers_decide(repository, arbiter):
+    repository.remove(EVALUATION, "judge")
+    suite = {"kind": "win_rate", "arbiter": arbiter}
+    suite |= {"dataset": "bookshop-regression"} if arbiter == "reference" else {}
+    repository.set(EVALUATION, "suites", "preference", to=suite)
+    assert repository.load().diagnostics == ()
+
+
+def test_votes_have_their_own_questions(repository):
+    suite = {"kind": "win_rate", "arbiter": "votes", "dataset": "bookshop-regression"}
+    repository.set(EVALUATION, "suites", "preference", to=suite)
+    repository.refuses("that votes decide", line="dataset:", fix="remove 'dataset'")
+
+
+def test_nobody_decides_where_nothing_is_compared(repository):
+    repository.set(EVALUATION, "suites", "regression", "arbiter", to="judge")
+    repository.refuses("'arbiter' means nothing", line="arbiter: judge", fix="remove 'arbiter'")

@@ -103,7 +103,7 @@ def load(path: Path, most: int) -> tuple[list[Example], str]:
         raise terminal(
             f"the pairs to calibrate the judge on are not here: {path}", fix="fetch them: `dvc pull`"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
         fix = "give each line `id`, `prompt`, `chosen` and `rejected`"
         raise terminal(
@@ -131,6 +131,11 @@ def key(judge: AnyJudge, data: str) -> str:
     return digest.of_value([judge.model_dump(mode="json"), DIGEST, data])
 
 
+def folder(root: Path, environment: str) -> Path:
+    """Return where what was found out of judges is kept, for the evaluations of an environment."""
+    return root / ".loop" / "evaluation" / environment / "judges"
+
+
 def kept(folder: Path, name: str) -> Calibration | None:
     """Return what was found out before; None where nothing was, or it cannot be read."""
     try:
@@ -141,13 +146,17 @@ def kept(folder: Path, name: str) -> Calibration | None:
 
 
 def keep(folder: Path, name: str, found: Calibration) -> None:
-    """Write what was found out, whole or not at all; errors may pass and are not kept. Raises OSError."""
+    """Write what was found out, whole or not at all. Raises OSError.
+
+    With errors, which may pass, it is not kept, and neither is what was known before.
+    """
+    path, fresh = folder / f"{name}.json", folder / f".{name}.fresh"
     if found.errors:
+        path.unlink(missing_ok=True)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f".{name}.fresh"
     fresh.write_text(json.dumps(found.to_json(), indent=2) + "\n", encoding="utf-8")
-    fresh.replace(folder / f"{name}.json")
+    fresh.replace(path)
 
 
 async def calibrate(

@@ -115,6 +115,13 @@ def share(metric: str, hits: Sequence[bool], about: str) -> Measured:
     return Measured(metric, value, None, None, len(hits), about)
 
 
+def withheld(measured: Measured, why: str) -> Measured:
+    """Return a figure that may not be used: no value, and in words why, and what it would have been."""
+    seen = [] if measured.value is None else [f"it would be {measured.value:.1%}"]
+    about = "; ".join(filter(None, [why, *seen, measured.about]))
+    return Measured(measured.metric, None, None, None, measured.n, about)
+
+
 def _controlled(found: Sequence[Decided], alpha: float) -> Measured:
     """Return the win rate at equal length; what is undecided is lost for its lower end and won for the upper one."""
     told = controlled(bouts_of([each for each in found if each.score is not None]), alpha)

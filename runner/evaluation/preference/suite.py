@@ -16,7 +16,7 @@ from runner.evaluation.marking import Row as Question
 from runner.evaluation.marking import mark
 from runner.evaluation.preference import calibration as calibrations
 from runner.evaluation.preference.calibration import Calibration
-from runner.evaluation.preference.figures import WIN_RATE, Decided, characters, figures, share
+from runner.evaluation.preference.figures import WIN_RATE, Decided, characters, figures, share, withheld
 from runner.evaluation.preference.judge import Comparison, Pair, PreferenceJudge
 from runner.evaluation.preference.votes import by_votes
 from runner.evaluation.preference_port import PreferenceJob
@@ -53,8 +53,8 @@ class _Verdicts:
 async def win_rate(job: PreferenceJob) -> SuiteResult:
     """Return how often the candidate's answer is preferred to the parent's.
 
-    A judge that does not answer is an error of the suite; one that is not calibrated leaves every end of an interval
-    open, so that no gate can pass or fail. Raises LoopError where a version does not answer.
+    A judge that does not answer is an error of the suite; one that is not calibrated gives no value, so that no gate
+    passes or fails, and nothing is recorded that proves nothing. Raises LoopError where a version does not answer.
     """
     started = time.monotonic()
     if job.suite.arbiter is Arbiter.VOTES:
@@ -172,10 +172,10 @@ def _result(job: PreferenceJob, asked: Sequence[_Asked], verdicts: _Verdicts) ->
 
 
 def _doubted(measured: Measured, doubt: str) -> Measured:
-    """Return a figure that proves nothing where there is doubt: its ends are open."""
+    """Return a win rate without its value where there is doubt; what was said stands in words."""
     if not doubt or not measured.metric.startswith(WIN_RATE):
         return measured
-    return replace(measured, low=None, high=None, about=f"{doubt}; {measured.about}".rstrip("; "))
+    return withheld(measured, doubt)
 
 
 def _row(asked: _Asked, score: float | None, note: str) -> Row:

@@ -1,8 +1,8 @@
 """The win rate that people's votes tell: blind comparisons of the two versions in the arena.
 
 Called by the suites of kind `win_rate` with `arbiter: votes`. Figures and rules are those of the standings, which hold
-however often one looks: votes come in day by day. No verdict hangs on one person; where it would, the ends of the
-interval are open, so that no gate passes or fails.
+however often one looks: votes come in day by day. No verdict hangs on one person; where it would, there is no value,
+so that no gate passes or fails.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from dataclasses import replace
 import numpy as np
 
 from runner import digest
-from runner.evaluation.preference.figures import CANDIDATE, PARENT, WIN_RATE, characters, controlled, share
+from runner.evaluation.preference.figures import (
+    CANDIDATE,
+    PARENT,
+    WIN_RATE,
+    characters,
+    controlled,
+    share,
+    withheld,
+)
 from runner.evaluation.preference_port import PreferenceJob
 from runner.evaluation.results import Measured, Row, SuiteResult
 from runner.feedback.records import Answer, Ballot, Choice, question
@@ -22,6 +30,7 @@ from runner.feedback.standings.figures import Rules, Verdict
 from runner.feedback.standings.judging import judged
 
 _SIDES = ("category", "language")
+_HANGING = frozenset({Verdict.HANGS, Verdict.ONE_RATER, Verdict.FEW_RATERS})
 
 
 def by_votes(job: PreferenceJob) -> SuiteResult:
@@ -29,13 +38,13 @@ def by_votes(job: PreferenceJob) -> SuiteResult:
     found = [each for each in (_own(ballot, job) for ballot in job.ballots()) if each is not None]
     columns, _ = bouts(found)
     kept: Sequence[Ballot] = list(columns.ballots)
-    told = win_rate(WIN_RATE, columns, job.alpha)
+    told, length = win_rate(WIN_RATE, columns, job.alpha), controlled(columns, job.alpha)
     return SuiteResult(
         suite=job.name,
         kind=job.suite.kind,
         measured=(
             told,
-            _open_as(told, controlled(columns, job.alpha)),
+            withheld(length, told.about) if told.value is None else length,
             share("ties", [each.choice is Choice.TIE for each in kept], "share of ties"),
             share("neither", [each.choice is Choice.NEITHER for each in kept], "share on which both are bad"),
             *_segments(columns, job.alpha),
@@ -57,9 +66,8 @@ def win_rate(metric: str, columns: Bouts, alpha: float) -> Measured:
     rules = Rules(PARENT, certainty=1.0 - 2.0 * alpha)
     found = judged(scores, columns.user, columns.users, rules)
     about = f"{found.n} votes of {found.raters} people"
-    if found.verdict in {Verdict.HANGS, Verdict.ONE_RATER, Verdict.FEW_RATERS}:
-        return Measured(metric, found.value, None, None, found.n, f"{found.verdict.value}; {about}")
-    return Measured(metric, found.value, found.low, found.high, found.n, about)
+    measured = Measured(metric, found.value, found.low, found.high, found.n, about)
+    return withheld(measured, found.verdict.value) if found.verdict in _HANGING else measured
 
 
 def _own(ballot: Ballot, job: PreferenceJob) -> Ballot | None:
@@ -72,13 +80,6 @@ def _own(ballot: Ballot, job: PreferenceJob) -> Ballot | None:
 def _named(side: Answer, names: dict[str, str]) -> Answer | None:
     name = names.get(digest.served_name(side.version, side.digest))
     return None if name is None else replace(side, version=name)
-
-
-def _open_as(told: Measured, measured: Measured) -> Measured:
-    """Return a figure with open ends where those of the win rate are open: it hangs on the same people."""
-    if told.low is not None or measured.low is None:
-        return measured
-    return replace(measured, low=None, high=None, about=f"{told.about}; {measured.about}")
 
 
 def _segments(columns: Bouts, alpha: float) -> list[Measured]:
