@@ -58,9 +58,23 @@ def advanced(outcome: Outcome) -> bool:
     return outcome.plan.in_sync and not outcome.acted and entered is not None and entered.stage == "wide"
 
 
+def proposed(outcome: Outcome) -> bool:
+    """Whether a step was asked for and nothing is left to do."""
+    return outcome.plan.in_sync and not outcome.acted and bool(outcome.observed.memory.proposed)
+
+
+def concluded(outcome: Outcome) -> bool:
+    """Whether the live routes give the candidate to everybody, as the baseline, and nothing is left to do."""
+    live = outcome.observed.live()
+    given = [(route.baseline.name, route.split) for route in live.routes] if live else []
+    return outcome.plan.in_sync and not outcome.acted and given == [("chat-v1.1", None)]
+
+
 ENDS: Mapping[str, Callable[[Outcome], bool]] = {
     "rolled back": rolled_back,
     "advanced": advanced,
+    "proposed": proposed,
+    "concluded": concluded,
     "never": lambda _: False,
 }
 

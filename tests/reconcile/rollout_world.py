@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -528,12 +528,16 @@ def _bench(home: Path, engines: list[str], listens: list[str], admins: list[str]
 
 
 @contextmanager
-def trial(home: Path, *, lasting: str = "1s", **what: Any) -> Iterator[World]:
+def trial(
+    home: Path, *, lasting: str = "1s", rules: Mapping[str, Any] | None = None, **what: Any
+) -> Iterator[World]:
     """Bring up a world with chat-v1.1 on trial in its first stage, kept so that `back` returns to it.
 
-    `lasting` is the least time in that stage.
+    `lasting` is the least time in that stage, `rules` are further keys of the policy.
     """
     with world(home, **what) as here:
+        for name, value in (rules or {}).items():
+            here.bench.files.set("policies/rollout.yaml", name, to=value)
         here.bench.files.set("policies/rollout.yaml", "stages", 0, "duration", to=lasting)
         here.bench.commit("how long a stage lasts")
         here.bench.git("push", "--quiet", "origin", "main")
