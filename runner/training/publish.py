@@ -22,7 +22,7 @@ from runner.spec.model import ModelFile
 from runner.training import recipes
 
 HEAD = "# yaml-language-server: $schema=../schemas/model.json\n"
-DATA = "datasets/bookshop/train_sft.jsonl"
+DATA = "datasets/bookshop/demonstrations.jsonl"
 RECIPE = "sft"
 BASE = "bookshop-base"
 

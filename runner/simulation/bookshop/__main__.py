@@ -1,7 +1,7 @@
 """Write the data files of the small world: `python -m runner.simulation.bookshop datasets/bookshop`.
 
-The data stage of `dvc.yaml`. Writes one JSONL file for each split and `statements.jsonl` for the base; the
-same code writes the same bytes.
+The data stage of `dvc.yaml`. Writes one JSONL file for each split, `demonstrations.jsonl` for the first version and
+`statements.jsonl` for the base; the same code writes the same bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.simulation.bookshop.questions import Split, to_json
-from runner.simulation.bookshop.suites import shipped, statements
+from runner.simulation.bookshop.suites import demonstrations, shipped, statements
 
 
 def write(folder: Path) -> dict[str, int]:
@@ -23,6 +23,7 @@ def write(folder: Path) -> dict[str, int]:
         split.value: _lines(folder / f"{split.value}.jsonl", map(to_json, shipped(split))) for split in Split
     }
     said = ({"fact": fact, "language": language.value, "text": text} for fact, language, text in statements())
+    counts["demonstrations"] = _lines(folder / "demonstrations.jsonl", map(to_json, demonstrations()))
     return {**counts, "statements": _lines(folder / "statements.jsonl", said)}
 
 

@@ -8,10 +8,11 @@ split.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from random import Random
 
+from runner import digest
 from runner.simulation.bookshop import wordings
 from runner.simulation.bookshop.questions import (
     Asking,
@@ -31,6 +32,8 @@ from runner.simulation.bookshop.world import SEED, facts
 
 WORDINGS_PER_CORE = 3
 ROUGH_SHARE = 0.12
+FULL_SHARE = 0.25
+"""Share of demonstrated answers about facts that are whole sentences."""
 EN, KO = Language.ENGLISH, Language.KOREAN
 
 
@@ -44,6 +47,22 @@ def questions(split: Split, rng: Random) -> tuple[Question, ...]:
 def shipped(split: Split) -> tuple[Question, ...]:
     """Return the questions of one split as the repository ships them."""
     return questions(split, Random(f"{SEED}/{split.value}"))
+
+
+def demonstrations() -> tuple[Question, ...]:
+    """Return the training questions with the answers that the first version is shown.
+
+    Whoever wrote them did not agree on a style: a share of the answers are whole sentences. So the first version
+    has both in it, and people's votes can move it towards what they like.
+    """
+    said = {(fact, language): text for fact, language, text in statements()}
+    return tuple(_demonstrated(question, said) for question in shipped(Split.TRAIN))
+
+
+def _demonstrated(question: Question, said: Mapping[tuple[str, Language], str]) -> Question:
+    full = said.get((question.fact, question.language))
+    drawn = int(digest.of_value(["style", question.id])[:12], 16) / 16**12
+    return replace(question, answer=full) if full and drawn < FULL_SHARE else question
 
 
 def statements() -> tuple[tuple[str, Language, str], ...]:
