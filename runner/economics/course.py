@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runner.economics.checks import ALPHA, Check, Limit, Rule, Unit, fact, held
+from runner.economics.checks import Check, Limit, Rule, Unit, fact, held
 from runner.economics.records import Run, mapping, number
 from runner.signals.readings.estimates import Estimate
 from runner.spec.training import Guards
-from runner.stats.intervals import mean_interval
 
 RECENT: Final = 5
 """Logged steps that the end of a course is averaged over."""
@@ -145,7 +144,6 @@ def _beta(recipe: _Recipe) -> Check:
 def _gap(run: Run) -> Estimate | None:
     """Return the gap; its interval is that of the held-out pairs, of which there are few."""
     told, apart = run.last("rewards/accuracies", WINDOW), run.told_apart
-    if told is None or apart is None or not run.held_rows:
+    if told is None or apart is None or apart.value is None or apart.low is None or apart.high is None:
         return None
-    low, high = mean_interval(apart * run.held_rows, run.held_rows, ALPHA)
-    return Estimate(told - apart, told - float(high), told - float(low), run.held_rows)
+    return Estimate(told - apart.value, told - apart.high, told - apart.low, apart.n)
