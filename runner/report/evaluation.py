@@ -146,7 +146,7 @@ def _number(metric: str, value: float | None) -> str:
     """Return a number in the unit of a metric; one that conditions cannot name may be part of one that they can."""
     if value is None:
         return "?"
-    known = METRICS.get(metric) or METRICS.get(metric.partition("_")[0])
+    known = METRICS.get(metric.partition(".")[0]) or METRICS.get(metric.partition("_")[0])
     match known.dimension if known else None:
         case Dimension.RATIO:
             return figures.share(value)
