@@ -9,6 +9,7 @@ written, and tests/system goes the whole way with the real ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,6 @@ def shop(tmp_path: Path) -> Shop:
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> Shop:
-    """With the code that DVC's stages depend on."""
-    return Shop(tmp_path / "shop", *CONTENT, "runner")
-
-
-@pytest.fixture
 def state(tmp_path: Path) -> str:
     """The state of a deployment that nobody has used yet."""
     (tmp_path / "state").mkdir()
@@ -61,18 +56,18 @@ def github() -> Github:
     return Github()
 
 
-@pytest.fixture
-def hosted(whole: Shop, github: Github) -> Iterator[tuple[str, Path]]:
-    """Its main in a bare repository behind GitHub's address, and loop.yaml naming both; yields address, bare."""
-    bare = whole.beside / "remote.git"
-    git(whole.beside, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
+@contextmanager
+def hosting(shop: Shop, github: Github) -> Iterator[tuple[str, Path]]:
+    """Put its main into a bare repository behind GitHub's address, which loop.yaml names; yields address and bare."""
+    bare = shop.beside / "remote.git"
+    git(shop.beside, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
     with served(github, bare) as address:
-        with (whole.root / "loop.yaml").open("a") as file:
+        with (shop.root / "loop.yaml").open("a") as file:
             forge = {"kind": "github", "repository": REPOSITORY, "api": address}
             file.write(f"\n{yaml.safe_dump({'git': {'remote': 'origin', 'branch': 'main', 'forge': forge}})}")
-        whole.commit("Follow a remote")
-        whole.git("push", "--quiet", str(bare), "main")
-        whole.git("remote", "add", "origin", f"{address}/{REPOSITORY}.git")
+        shop.commit("Follow a remote")
+        shop.git("push", "--quiet", str(bare), "main")
+        shop.git("remote", "add", "origin", f"{address}/{REPOSITORY}.git")
         yield address, bare
 
 
@@ -223,40 +218,31 @@ exec .venv/bin/dvc commit --quiet --force snapshot
 """
 
 
-def test_a_night_of_collecting_ends_in_one_pull_request_that_the_next_night_updates(
-    whole: Shop, github: Github, hosted: tuple[str, Path], state: str
+def test_a_night_of_collecting_ends_in_a_pull_request_with_the_new_data_sets(
+    tmp_path: Path, github: Github, state: str
 ) -> None:
-    """`loop data curate` is a stand-in that makes other thumbs of the snapshot each time; DVC and the rest are real."""
-    address, bare = hosted
-    whole.double("data curate", CURATED)
-    hashes = []
-    for _ in range(2):
-        ran = whole.act("schedule", "collect.yml", {}, address, LOOP_STATE=state).holds()
-        assert TOKEN not in ran.said
-        hashes.append(yaml.safe_load(git(bare, "show", "loop/data:datasets/bookshop-thumbs.yaml"))["hash"])
-    assert len(set(hashes)) == 2
+    """`loop data curate` is a stand-in that makes other thumbs of the snapshot; DVC and the rest are real."""
+    shop = Shop(tmp_path / "shop", *CONTENT, "runner")  # the code that DVC's stages depend on
+    shop.double("data curate", CURATED)
+    with hosting(shop, github) as (address, bare):
+        ran = shop.act("schedule", "collect.yml", {}, address, LOOP_STATE=state).holds()
+    found = yaml.safe_load(git(bare, "show", "loop/data:datasets/bookshop-thumbs.yaml"))["hash"]
     (pull,) = github.pulls
     assert (pull["head"]["ref"], pull["base"]["ref"]) == ("loop/data", "main")
-    assert hashes[1] in pull["body"], "the pull request says what it holds now"
+    assert found in pull["body"]
     changed = set(git(bare, "diff", "--name-only", "main", "loop/data").split())
     assert {"dvc.lock", "datasets/bookshop-thumbs.yaml"} <= changed
-    assert f"store/files/md5/{hashes[1][:2]}/{hashes[1][2:]}" in changed, (
-        "the store is a folder of this repository"
-    )
-    assert git(bare, "rev-list", "--count", "main..loop/data").strip() == "1"
+    assert f"store/files/md5/{found[:2]}/{found[2:]}" in changed, "the store is a folder of this repository"
+    assert TOKEN not in ran.said
 
 
-def test_a_night_that_found_too_little_asks_for_nothing(
-    whole: Shop, github: Github, hosted: tuple[str, Path], state: str
-) -> None:
-    """`loop data curate` is a stand-in that says that a check is not met."""
-    address, bare = hosted
-    whole.double("data curate", "echo '12 of 100 pairs'; exit 2")
-    whole.double("dvc", "exit 0")
-    ran = whole.act("schedule", "collect.yml", {}, address, LOOP_STATE=state).holds()
+def test_a_night_that_found_too_little_asks_for_nothing(shop: Shop, state: str) -> None:
+    """`loop data curate` is a stand-in that says that a check is not met, `dvc` one that does nothing."""
+    shop.double("data curate", "echo '12 of 100 pairs'; exit 2")
+    shop.double("dvc", "exit 0")
+    ran = shop.act("schedule", "collect.yml", {}, LOOP_STATE=state).holds()
     assert "12 of 100 pairs" in ran.summary
-    assert whole.calls() == ["dvc pull --quiet", "loop data curate"]
-    assert (github.pulls, git(bare, "branch", "--list", "loop/*")) == ([], "")
+    assert shop.calls() == ["dvc pull --quiet", "loop data curate"]
 
 
 def retrained(shop: Shop, github: Github, state: str, **inputs: str) -> Ran:
@@ -265,11 +251,12 @@ def retrained(shop: Shop, github: Github, state: str, **inputs: str) -> Ran:
 
 
 def test_no_round_of_training_begins_where_none_is_due(shop: Shop, github: Github, state: str) -> None:
-    """`loop decide` and `dvc` are stand-ins."""
-    shop.double("decide", "echo 'skip: too little data'")
+    """`dvc` is a stand-in that fetches nothing."""
     shop.double("dvc", "exit 0")
+    shop.edit("loop.yaml", "  production:\n", "  production:\n    suspend: true\n")
+    shop.commit("Suspend production")
     ran = retrained(shop, github, state).holds()
-    assert "too little data" in ran.summary
+    assert "suspended" in ran.summary
     assert {job for job, _ in ran.steps} == {"decide"}
 
 
@@ -346,13 +333,14 @@ def test_a_pull_request_that_promotes_nothing_is_not_evaluated(shop: Shop) -> No
     assert shop.calls() == []
 
 
-def test_what_is_due_gets_its_pull_request_with_the_token_that_may_open_it(shop: Shop, state: str) -> None:
-    """`loop promote` is a stand-in."""
-    doubles(shop, verdict=0)
-    ran = shop.act("schedule", "promote.yml", {}, LOOP_STATE=state).holds()
-    assert shop.calls() == ["loop promote --due"]
-    assert ran.summary == "asked\n"
-    assert (shop.beside / "promote-env").read_text() == f"{TOKEN} .github/gitconfig\n"
+def test_what_is_due_is_looked_for_with_the_token_and_nothing_is_asked_where_nothing_is(
+    shop: Shop, github: Github, state: str
+) -> None:
+    """Every environment serves the same version: there is no next step."""
+    with hosting(shop, github) as (address, bare):
+        ran = shop.act("schedule", "promote.yml", {}, address, LOOP_STATE=state).holds()
+    assert "staging: " in ran.summary and "production: " in ran.summary
+    assert (github.pulls, git(bare, "branch", "--list", "loop/*")) == ([], "")
 
 
 def test_the_week_is_one_issue_and_a_page(shop: Shop, github: Github, state: str) -> None:
