@@ -199,6 +199,10 @@ def test_without_any_figure_nothing_is_proven_and_every_check_says_what_would_su
     found = diagnose(nothing)
     assert set(verdicts(found).values()) == {INCONCLUSIVE}
     assert all(check.fix and check.value is None for answer in found.answers for check in answer.checks)
+    limits = {check.name: check.limit for answer in found.answers for check in answer.checks}
+    assert limits == {
+        check.name: check.limit for answer in diagnose(HEALTHY).answers for check in answer.checks
+    }
 
 
 def test_of_several_causes_the_earliest_on_the_way_to_users_comes_first():
