@@ -22,6 +22,7 @@ from runner.git.notify import Notice
 from runner.git.repository import Commit, Repository, Revision
 from runner.reconcile.actions import AdvanceStage, ConcludeRollout
 from runner.reconcile.observed import Rollback
+from runner.reconcile.presence import digest_if_whole
 from runner.spec.load import load_or_raise
 from runner.spec.quarantine import Quarantined
 
@@ -139,7 +140,7 @@ def _trial(desk: Desk, tip: Revision, environment: str) -> tuple[str, str] | Non
 
     Raises TerminalError where the commit holds no valid desired state.
     """
-    spec = load_or_raise(desk.repository.files_at(tip))
+    spec = load_or_raise(desk.repository.files_at(tip, digest_if_whole))
     declared = spec.loop.environments.get(environment)
     if declared is None or declared.rollout is None:
         return None
@@ -158,7 +159,7 @@ def _is_on_trial(desk: Desk, tip: Revision, environment: str, served: str) -> bo
 
 def _is_baseline(desk: Desk, tip: Revision, environment: str, served: str) -> bool:
     """Return whether a commit trusts these bytes already. Raises TerminalError where it holds no valid state."""
-    spec = load_or_raise(desk.repository.files_at(tip))
+    spec = load_or_raise(desk.repository.files_at(tip, digest_if_whole))
     declared = spec.loop.environments.get(environment)
     if declared is None:
         return False
