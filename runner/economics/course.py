@@ -2,8 +2,8 @@
 
 A reward is beta times how many nats the log-probability of an answer moved from the parent's, and a margin is the
 chosen answer's reward less the rejected one's. The loss of a pair is -ln sigma(margin): where the margin is small the
-run has hardly learnt; where it is not, and yet answers moved by less than a nat, beta is so high that the loss was
-satisfied before the answers changed (Rafailov et al., 2023). Where chosen answers become less likely while margins
+run has hardly learnt; where it is large, the pair pulls no more, and a high beta makes it large before the answers
+have changed (Rafailov et al., 2023). Where chosen answers become less likely while margins
 grow, probability goes to answers that nobody was shown (Razin et al., 2024). Pure; `diagnose` calls it.
 """
 
@@ -24,6 +24,8 @@ WINDOW: Final = 20
 """Logged steps over which pairs told apart are counted, as the guard counts them."""
 LEAST_MARGIN: Final = 0.1
 """Below it the loss of a pair has fallen by less than 7% of what it began with, ln 2."""
+MOST_MARGIN: Final = 3.0
+"""Above it a pair pulls with sigma(-3) = 0.047, less than a tenth of the half that it began with."""
 LEAST_MOVE: Final = 1.0
 """Nats by which the odds of the chosen answer have to move for samples to differ to a reader: a factor of e."""
 PART_OF_GUARD: Final = 0.5
@@ -69,6 +71,7 @@ def settings(run: Run) -> Iterator[Check]:
     recipe = _Recipe.of(run)
     margin = run.last("rewards/margins", RECENT)
     yield _margin(recipe, margin)
+    yield _satisfied(recipe, margin)
     yield _movement(recipe, margin)
     yield _chosen_fall(recipe, run.last("rewards/chosen", RECENT))
     yield _saturation(recipe, run.last("rewards/accuracies", WINDOW))
@@ -87,6 +90,17 @@ def _margin(recipe: _Recipe, margin: float | None) -> Check:
         f"it hardly learnt: raise learning_rate (now {recipe.learning_rate}) or epochs (now {recipe.epochs})"
     )
     rule = Rule("margin", "reward margin at the end", Unit.PLAIN, Limit.AT_LEAST, LEAST_MARGIN, cure, _TRAIN)
+    return held(rule, fact(margin, RECENT))
+
+
+def _satisfied(recipe: _Recipe, margin: float | None) -> Check:
+    moved = recipe.nats(margin)
+    cure = (
+        f"the loss is satisfied after {'an unknown number of' if moved is None else f'{moved:.1f}'} nats: lower beta "
+        f"(now {recipe.beta}) where that is little, train for fewer epochs (now {recipe.epochs}) where it is much"
+    )
+    meaning = "reward margin at the end, from which on nothing more is learnt"
+    rule = Rule("satisfied", meaning, Unit.PLAIN, Limit.AT_MOST, MOST_MARGIN, cure, _TRAIN)
     return held(rule, fact(margin, RECENT))
 
 

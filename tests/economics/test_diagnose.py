@@ -122,6 +122,7 @@ PLANTED: dict[str, tuple[Question, dict[str, Any]]] = {
     "pairs": (Question.VOLUME, {"pairs": pairs({name: count // 4 for name, count in KINDS.items()})}),
     "different_pairs": (Question.VOLUME, {"pairs": pairs(topics=40)}),
     "margin": (Question.HYPERPARAMETERS, {"run": run(margin=0.01)}),
+    "satisfied": (Question.HYPERPARAMETERS, {"run": run(margin=3.9, recipe={"beta": 3.0})}),
     "movement": (Question.HYPERPARAMETERS, {"run": run(margin=0.5, recipe={"beta": 5.0})}),
     "chosen_fall": (Question.HYPERPARAMETERS, {"run": run(chosen=-0.8)}),
     "saturation": (Question.HYPERPARAMETERS, {"run": run(accuracy=1.0, told_apart=None)}),
