@@ -37,7 +37,7 @@ STAND_INS = {
     "actions/checkout": 'cp -a "{root}/." . && git checkout --quiet --detach',
     "actions/setup-python": "true",
     "actions/cache": "true",
-    "actions/upload-artifact": 'mkdir -p "{artifacts}" && cp -r ${{{{ inputs.path }}}} "{artifacts}/"',
+    "actions/upload-artifact": 'mkdir -p "{artifacts}" && cp -r $(echo "${{{{ inputs.path }}}}") "{artifacts}/"',
     "actions/download-artifact": 'cp -r "{artifacts}/plan" "${{{{ inputs.path }}}}"',
 }
 Step = tuple[str, str, str]

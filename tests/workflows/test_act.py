@@ -25,6 +25,7 @@ from tests.workflows.github import HEAD, REPOSITORY, TOKEN, Github, served
 TRAINED = """\
 name=chat-v1.1; mkdir -p models/reports/$name
 cp models/chat-v1.0.yaml models/$name.yaml && sed -i "s/chat-v1.0/$name/" models/$name.yaml
+touch models/$name.dvc
 echo '{"version": "chat-v1.1"}'
 """
 DECIDED = """\
@@ -299,7 +300,9 @@ def test_a_candidate_that_does_not_pass_goes_no_further_and_no_other_is_trained_
     (issue,) = github.issues
     assert issue["title"] == "A candidate was stopped: chat-v1.1"
     assert "## Evaluation of chat-v1.1" in issue["body"]
-    assert not [call for call in shop.calls() if "promote" in call]
+    calls = shop.calls()
+    assert "dvc push --quiet" in calls and not [call for call in calls if "promote" in call]
+    assert (shop.artifacts / "chat-v1.1.yaml").exists(), "it is kept, for whoever looks why"
     ran = retrained(shop, github, state).holds()
     assert (shop.calls(), issue["html_url"] in ran.summary) == ([], True)
 
