@@ -3,8 +3,8 @@
 A reward is beta times how many nats the log-probability of an answer moved from the parent's, and a margin is the
 chosen answer's reward less the rejected one's. The loss of a pair is -ln sigma(margin): where the margin is small the
 run has hardly learnt; where it is large, the pair pulls no more, and a high beta makes it large before the answers
-have changed (Rafailov et al., 2023). Where chosen answers become less likely while margins
-grow, probability goes to answers that nobody was shown (Razin et al., 2024). Pure; `diagnose` calls it.
+have changed (Rafailov et al., 2023). Where chosen answers become less likely while margins grow, probability goes to
+answers that nobody was shown (Razin et al., 2024). Pure; `diagnose` calls it.
 """
 
 from __future__ import annotations
