@@ -306,7 +306,8 @@ async def _opinions(wish: _Wish, session: aiohttp.ClientSession, stack: AsyncExi
 
 def _written(wish: _Wish, report: Report, no_record: bool) -> str:
     """Write the report, and the version's file where all was measured; return where the report is."""
-    from runner.cli.evaluate_record import record, write_report
+    from runner.cli.evaluate_record import record, write_card, write_report
+    from runner.cli.models_known import Registry
 
     root, name = wish.place.root, report.version
     if not wish.whole:
@@ -314,8 +315,10 @@ def _written(wish: _Wish, report: Report, no_record: bool) -> str:
         write_report(folder, report)
         wish.tell("some suites alone decide nothing: the report is kept apart, and nothing is recorded")
         return str(folder.relative_to(root.absolute()) / "evaluation.json")
-    where = f"models/reports/{name}/evaluation.json"
-    write_report(root / where.rpartition("/")[0], report)
+    models = wish.spec.loop.models
+    where = f"{models}/reports/{name}/evaluation.json"
+    write_report(root / models / "reports" / name, report)
     if not no_record:
-        record(root / "models" / f"{name}.yaml", report, where)
+        write_card(root / models / "reports" / name, Registry(root).record(name), report)
+        record(root / models / f"{name}.yaml", report, where)
     return where

@@ -15,6 +15,7 @@ from runner.errors import terminal
 
 if TYPE_CHECKING:
     from runner.evaluation.results import Report
+    from runner.registry.comparison import Record
 
 KEY = "evaluation"
 DIGITS = 6
@@ -29,6 +30,13 @@ def write_report(folder: Path, report: Report) -> None:
     _replace(folder / "evaluation.md", evaluation.to_markdown(value))
     _replace(folder / "evaluation.xml", junit.to_xml(value))
     _replace(folder / "evaluation.json", json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_card(folder: Path, known: Record, report: Report) -> None:
+    """Make the model card again, with this evaluation in it. Raises OSError."""
+    from runner.report.card import card
+
+    _replace(folder / "card.md", card(known.model, known.manifest, report.to_json()))
 
 
 def record(file: Path, report: Report, where: str) -> None:
@@ -78,12 +86,22 @@ def edited(text: str, value: Mapping[str, Any]) -> str:
     at = len(rest) if at is None else at
     head = rest[:at] if not at or rest[:at].endswith("\n") else f"{rest[:at]}\n"
     written = f"{head}{block}{rest[at:]}"
-    if yaml.safe_load(written) != {**before, KEY: dict(value)}:
+    if _meaning(written) != {**before, KEY: dict(value)}:
         raise terminal(
             "the version's file cannot be edited without changing more of it",
             fix="write its `evaluation:` in block style, on lines of its own",
         )
     return written
+
+
+def _meaning(text: str) -> Any:
+    """Return what a text says, None where it is not YAML."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
 
 
 def _named(suite: str, metric: str) -> str:

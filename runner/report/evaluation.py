@@ -57,7 +57,7 @@ def _markdown(report: Values) -> Iterator[str]:
     )
     parent = report["against"]["name"]
     yield from ("", "## Figures", "")
-    yield from _table([("suite", "metric", report["version"], parent), *_figures(report)])
+    yield from _table([("suite", "metric", report["version"], parent, "of what"), *_figures(report)])
     for suite in report["suites"]:
         yield from _samples(suite, report["version"], parent)
     yield from _slowest(report)
@@ -77,9 +77,10 @@ def _figures(report: Values) -> Iterator[tuple[str, ...]]:
     for suite in report["suites"]:
         parents = {each["metric"]: each for each in suite["baseline"]}
         if suite["error"]:
-            yield suite["suite"], "not measured", _text(suite["error"]), figures.NOTHING
+            yield suite["suite"], "not measured", _text(suite["error"]), figures.NOTHING, ""
         for each in suite["measured"]:
-            yield suite["suite"], each["metric"], measure(each), measure(parents.get(each["metric"]))
+            both = (measure(each), measure(parents.get(each["metric"])))
+            yield suite["suite"], each["metric"], *both, _text(each["about"])
 
 
 def _samples(suite: Values, version: str, parent: str) -> Iterator[str]:
