@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner import digest
 from runner.cli.repository import find_root, json_option, pick_environment, read_spec
 from runner.errors import LoopError, terminal
 
@@ -61,6 +62,17 @@ class _Wish:
     def whole(self) -> bool:
         """Whether all suites are to be carried through."""
         return set(self.suites) == set(self.spec.policies.evaluation.suites)
+
+    @property
+    def candidate(self) -> str:
+        """The engine's name for the version."""
+        return digest.served_name(*self.version)
+
+    @property
+    def parent(self) -> str:
+        """The engine's name for what it is compared with."""
+        against = self.against
+        return digest.served_name(against.name, against.digest) if against.digest else against.name
 
     @property
     def answers(self) -> Path:
@@ -172,13 +184,12 @@ def _to_the_end(wish: _Wish) -> Report:
 async def _evaluated(wish: _Wish) -> Report:
     import aiohttp
 
-    from runner import digest
     from runner.cli.evaluate_engine import loaded, serving
 
-    model = wish.spec.models
-    served = {digest.served_name(*wish.version): model[wish.version.name]}
+    models = wish.spec.models
+    served = {wish.candidate: models[wish.version.name]}
     if wish.against.digest:
-        served[digest.served_name(wish.against.name, wish.against.digest)] = model[wish.against.name]
+        served[wish.parent] = models[wish.against.name]
     connector = aiohttp.TCPConnector(limit=0)  # a load test opens as many connections as it needs
     async with (
         aiohttp.ClientSession(connector=connector) as session,
@@ -234,7 +245,6 @@ def _revision(root: Path) -> str:
 
 @asynccontextmanager
 async def _bench(wish: _Wish, engine: Serving, session: aiohttp.ClientSession) -> AsyncIterator[Bench]:
-    from runner import digest
     from runner.cli.evaluate_engine import BothStacks
     from runner.cli.signals_suite import declines
     from runner.evaluation.bench import Bench
@@ -244,19 +254,16 @@ async def _bench(wish: _Wish, engine: Serving, session: aiohttp.ClientSession) -
     from runner.serving.probe import read_record
 
     place, clock = wish.place, LoopClock()
-    candidate = digest.served_name(*wish.version)
     adapter = place.root / wish.spec.models[wish.version.name].adapter.path
     recorded = read_record(adapter)
     async with AsyncExitStack() as stack:
         yield Bench(
-            candidate=candidate,
-            parent=digest.served_name(wish.against.name, wish.against.digest)
-            if wish.against.digest
-            else place.base.name,
+            candidate=wish.candidate,
+            parent=wish.parent,
             base=place.base.name,
             answers=await _answers(wish, engine, session),
             declines=declines(place.root, wish.spec),
-            scores=BothStacks(place, engine, candidate, adapter),
+            scores=BothStacks(place, engine, wish.candidate, adapter),
             probe=tuple(each.token_ids for each in recorded.prompts) if recorded else (),
             stream=Streaming(engine.url, session, clock, LIMIT_S, engine.key),
             clock=clock,
@@ -266,7 +273,6 @@ async def _bench(wish: _Wish, engine: Serving, session: aiohttp.ClientSession) -
 
 
 async def _answers(wish: _Wish, engine: Serving, session: aiohttp.ClientSession) -> Answers:
-    from runner import digest
     from runner.evaluation.asking import Answers
     from runner.evaluation.chat import ChatClient, Endpoint
 
@@ -289,12 +295,13 @@ async def _opinions(wish: _Wish, session: aiohttp.ClientSession, stack: AsyncExi
     from runner.evaluation.bench import Opinions
     from runner.evaluation.preference.connect import judge_client
     from runner.feedback import collected
-    from runner.spec.evaluation import SuiteKind
+    from runner.spec.evaluation import Arbiter, SuiteKind
 
     root, spec = wish.place.root, wish.spec
     policy = spec.policies.evaluation
-    wanted = any(policy.suites[name].kind is SuiteKind.WIN_RATE for name in wish.suites)
-    judge = policy.judge if wanted else None
+    chosen = [policy.suites[name] for name in wish.suites]
+    judged = ((each.kind, each.arbiter) == (SuiteKind.WIN_RATE, Arbiter.JUDGE) for each in chosen)
+    judge = policy.judge if any(judged) else None
     return Opinions(
         judge=judge,
         judge_client=await stack.enter_async_context(judge_client(judge, session)) if judge else None,

@@ -88,17 +88,17 @@ async def _own(place: Place, session: aiohttp.ClientSession) -> Serving | Unknow
     from runner.serving.discovery import replicas
     from runner.serving.engine import EngineClient
 
-    engine, said = place.environment.engine, "no replica"
+    engine, key, said = place.environment.engine, place.key, "no replica"
     try:
         urls: Sequence[str] = await replicas(engine)
     except LoopError as error:
         return Unknown(error.diagnostics[0].summary)
     for url in urls:
         try:
-            await EngineClient(url, session, HEALTH_SECONDS, place.key).health()
-            client = EngineClient(url, session, CALL_SECONDS, place.key)
+            await EngineClient(url, session, HEALTH_SECONDS, key).health()
+            client = EngineClient(url, session, CALL_SECONDS, key)
             if any(model.name == place.base.name for model in await client.models()):
-                return Serving(url, place.key, client, engine.max_loras)
+                return Serving(url, key, client, engine.max_loras)
             said = f"{url} does not serve {place.base.name}"
         except LoopError as error:
             said = error.diagnostics[0].summary

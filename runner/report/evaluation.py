@@ -84,13 +84,13 @@ def _figures(report: Values) -> Iterator[tuple[str, ...]]:
 
 
 def _samples(suite: Values, version: str, parent: str) -> Iterator[str]:
-    """Yield answers of both versions where exactly one is right: what was lost first, then what was won."""
-    lost = [row for row in suite["rows"] if row["parent_right"] and row["right"] is False]
-    won = [row for row in suite["rows"] if row["right"] and row["parent_right"] is False]
+    """Yield answers of both versions where one is better: what was lost first, then what was won."""
+    lost = [row for row in suite["rows"] if _outcome(suite, row) == "lost"]
+    won = [row for row in suite["rows"] if _outcome(suite, row) == "won"]
     if not lost and not won:
         return
     yield from ("", f"## {suite['suite']}: where the two differ", "")
-    yield from (f"{version} lost {len(lost)} and won {len(won)} of {len(suite['rows'])} questions.", "")
+    yield from (f"{version} lost {len(lost)} and won {len(won)} of the questions.", "")
     head = ("", "question", version, parent, "note")
     cells = [
         (sign, *(_text(row[name] or "") for name in ("question", "answer", "parent_answer", "note")))
@@ -98,6 +98,14 @@ def _samples(suite: Values, version: str, parent: str) -> Iterator[str]:
         for row in rows[:SAMPLES]
     ]
     yield from _table([head, *cells])
+
+
+def _outcome(suite: Values, row: Values) -> str:
+    """Return `won` or `lost` for the candidate: as a comparison says, else where one version alone is right."""
+    if suite["kind"] == "win_rate":
+        return str(row["note"])
+    known = row["right"], row["parent_right"]
+    return {(True, False): "won", (False, True): "lost"}.get(known, "")
 
 
 def _slowest(report: Values) -> Iterator[str]:
@@ -129,7 +137,7 @@ def _origin(report: Values) -> Iterator[str]:
     command = (
         f"loop evaluate {report['version']} --environment {report['environment']} --against {against['name']}"
     )
-    yield f"- again: `{command}`; answers are greedy, so they come out the same"
+    yield f"- again: `{command}`; answers are greedy; an engine may round single ones otherwise"
     yield "- intervals: each end is wrong with a chance of at most its gate's alpha"
 
 

@@ -155,6 +155,17 @@ def test_an_adapter_that_answers_as_the_base_does_is_not_evaluated(bench: Bench,
     assert not (bench.root / "models/reports").exists()
 
 
+def test_without_the_engines_key_nothing_is_asked_and_nothing_started(
+    bench: Bench, engine: RunningStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ENGINE_KEY", raising=False)
+    bench.files.set(*PRODUCTION, "engine", "api_key_env", to="ENGINE_KEY")
+    bench.commit("a key")
+    before = len(engine.state.bodies)
+    refused(evaluate(bench), "ENGINE_KEY is not set", "export ENGINE_KEY")
+    assert len(engine.state.bodies) == before
+
+
 def test_adapters_that_do_not_fit_beside_what_is_there_are_refused(bench: Bench, engine: RunningStub) -> None:
     bench.files.set(*PRODUCTION, "engine", "max_loras", to=2)
     bench.commit("less room")

@@ -101,7 +101,7 @@ def test_the_markdown_has_the_verdict_the_gates_worst_first_and_both_versions() 
     assert (
         "| facts | accuracy | 50.0% [40.0% to 60.0%] n=100 | 75.0% [65.0% to 85.0%] n=100 | 50 of 100" in text
     )
-    assert "chat-v1.1 lost 1 and won 1 of 3 questions." in text
+    assert "chat-v1.1 lost 1 and won 1 of the questions." in text
     assert text.index("| 1500 ms | Slow?") < text.index("| 100 ms | Fast?")
     assert "loop evaluate chat-v1.1 --environment staging --against chat-v1.0" in text
 
