@@ -79,9 +79,10 @@ def _refuse_others(registry: Registry, name: str, stages: Sequence[str]) -> None
 def _registered(repository: Repository, registry: Registry, name: str) -> str:
     """Return the commit that brought in the version's file. Raises TerminalError where none did."""
     path = f"{registry.spec.loop.models}/{name}.yaml"
+    there = repository.git.run("cat-file", "-e", f"HEAD:{path}").status == 0
     order = ("log", "--first-parent", "--diff-filter=A", "--max-count=1", "--format=%H", "HEAD", "--")
     found = repository.git.read(*order, f":(literal,top){path}").decode().strip()
-    if not found:
+    if not found or not there:
         raise terminal(
             f"no commit of this branch brought in {path}",
             fix="commit it first; `loop promote` does so with its pull request",

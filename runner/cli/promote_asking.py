@@ -92,13 +92,15 @@ class Asking:
 
     async def answered(self, desk: Desk) -> str:
         """Return how a person answered the same request before; empty where nobody has. To ask once is enough."""
+        from runner.promotion.readiness import Step
         from runner.promotion.request import branch_of
 
         tip = await asyncio.to_thread(desk.tip)
         served = self.served(await asyncio.to_thread(self.known, tip))
         merged = await asyncio.to_thread(_merged_before, desk.repository, tip, served, self.environment)
-        again = f"`loop promote {self.name} --to ...` asks again"
-        if merged and self.step.value == "trial":
+        target = self.environment if self.step is Step.TRIAL else f"baseline -e {self.environment}"
+        again = f"`loop promote {self.name} --to {target}` asks again"
+        if merged and self.step is Step.TRIAL:
             return f"it was merged before, in {merged}, and taken back since; {again}"
         declined = await desk.forge.declined(branch_of(self.step, served, self.environment), desk.branch)
         return f"a person closed {declined.address}; {again}" if declined else ""

@@ -14,11 +14,13 @@ import pytest
 
 from runner.cli.status import REQUIRED
 from runner.errors import Unknown
+from runner.git.forge import Pull
 from runner.reconcile.state import write_json
 from runner.reconcile.status import FORMAT
 from runner.rollout.verdict import Assessment, Because, Step
 from runner.spec.model import GateVerdict
 from tests.cli.workbench import Said, call, refused
+from tests.git import mock_github
 from tests.promotion.shop import NEW, OLD, PING, Shop, rows, run
 from tests.spec.repository import quarantine_text
 
@@ -188,6 +190,65 @@ def test_what_models_and_people_wrote_stays_inside_blocks(shop: Shop) -> None:
             outside.append(line)
     assert not fence and "everyone" in body
     assert not [line for line in outside if "everyone" in line or "#12" in line]
+
+
+# Where people review
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    reason = mock_github.reason_to_skip()
+    if reason:
+        pytest.skip(reason)
+    with mock_github.running(tmp_path_factory.mktemp("mock") / "log") as address:
+        yield address
+
+
+def with_forge(shop: Shop, address: str) -> None:
+    """Have main name a forge at an address, and this checkout follow it."""
+    forge = {"kind": "github", "repository": "acme/models", "api": address, "token_env": "SHOP_TOKEN"}
+    shop.bench.files.set("loop.yaml", "git", to={"remote": "origin", "branch": "main", "forge": forge})
+    shop.edit("loop.yaml", shop.bench.files.texts["loop.yaml"])
+    shop.write("loop.yaml", shop.bench.files.texts["loop.yaml"])
+
+
+def test_a_pull_request_is_opened_as_github_describes_it(
+    shop: Shop, described: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "secret")
+    with_forge(shop, described)
+    value = json.loads(shop.loop("promote", NEW, "--to", "staging", "--json").out)
+    assert isinstance(value["pull"]["number"], int) and value["branch_was"] == "made"
+    assert "secret" not in json.dumps(value)
+    assert due(shop).out.count("as it was") == 1
+
+
+def test_without_a_token_the_branch_is_pushed_and_it_says_what_is_missing(shop: Shop) -> None:
+    with_forge(shop, "http://127.0.0.1:9")
+    refused(shop.loop("promote", NEW, "--to", "staging"), "SHOP_TOKEN is not set", "export SHOP_TOKEN")
+    assert branch(shop) in shop.branches()
+
+
+def test_what_a_person_closed_is_not_asked_for_again(shop: Shop) -> None:
+    closed = Pull(7, "https://github.example.com/acme/models/pull/7", "Put chat-v1.1 on trial")
+    with patch("runner.git.forge.NoForge.declined", return_value=closed):
+        said = due(shop)
+    assert f"a person closed {closed.address}; `loop promote {NEW} --to staging` asks again" in said.out
+    assert shop.branches() == ["main"]
+
+
+# Where DVC's store is a folder of the repository
+
+
+def test_the_objects_of_a_store_in_the_repository_come_along(shop: Shop) -> None:
+    shop.root.with_name("store").rename(shop.root / "store")
+    (shop.root / ".dvc" / "config").write_text(
+        "[core]\n    remote = s\n['remote \"s\"']\n    url = ../store\n"
+    )
+    assert shop.loop("promote", NEW, "--to", "staging").code == 0
+    objects = [path for path in files_of(shop, branch(shop)) if path.startswith("store/files/md5/")]
+    assert len(objects) == 4, "the folder's list, and its three files"
+    assert not [path for path in files_of(shop, branch(shop)) if path.endswith(".safetensors")]
 
 
 # What is in the way
