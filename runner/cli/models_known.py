@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from runner.spec.load import Spec
     from runner.spec.model import ModelFile
 
-MANIFEST = "training.json"
-_FORMAT = 1
-"""Of training.json; another one is not read."""
-
 
 class Registry:
     """The versions of a repository. What is asked of Git, DVC and reports is asked when it is needed."""
@@ -52,7 +48,7 @@ class Registry:
         from runner.registry.comparison import Record
 
         model = self.model(name)
-        return Record(model, self._evaluation(model), self._manifest(name))
+        return Record(model, self._evaluation(model), self._manifest(model))
 
     def standing(self, name: str, *, full: bool = False) -> Standing:
         """Return what is known of a version; `full` asks for tags, files and the state of its bytes, too."""
@@ -112,11 +108,11 @@ class Registry:
             return Report.from_json(json.loads((self.root / model.evaluation.report).read_bytes())).to_json()
         return None
 
-    def _manifest(self, name: str) -> dict[str, Any] | None:
-        with contextlib.suppress(OSError, ValueError, RecursionError):
-            value = json.loads((self._reports(name) / MANIFEST).read_bytes())
-            return value if isinstance(value, dict) and value.get("format") == _FORMAT else None
-        return None
+    def _manifest(self, model: ModelFile) -> Mapping[str, Any] | None:
+        from runner.registry import manifest
+
+        path = self._reports(model.name) / manifest.FILE
+        return manifest.read(path.read_bytes() if path.is_file() else None, model.adapter.digest)
 
     def _reports(self, name: str) -> Path:
         return self.root / self.spec.loop.models / "reports" / name

@@ -140,6 +140,7 @@ class Asking:
 
     def _dossier(self, tip: Revision, known: Known, merged: Spec) -> Dossier:
         from runner.promotion.readiness import Step
+        from runner.promotion.request import branch_of
         from runner.report.promotion import Dossier, Trial
         from runner.rollout import explain
 
@@ -158,6 +159,7 @@ class Asking:
             evaluation=known.report,
             manifest=known.manifest,
             trained=known.trained(),
+            branch=branch_of(self.step, self.served(known), self.environment),
             curves=known.curves,
             cost=tuple(_cost(known.before, merged)),
             plan=_plan(tip.sha, self.environment, known.before, merged),

@@ -24,12 +24,11 @@ from runner.git.repository import Repository, Revision
 from runner.promotion import request
 from runner.promotion.carried import Overlaid, Source, tracked
 from runner.promotion.readiness import Step
+from runner.registry import manifest
 from runner.report.promotion import Trained
 from runner.spec.load import Spec, load_or_raise
 
-MANIFEST, PICTURE = "training.json", "curves.svg"
-_FORMAT = 1
-"""Of training.json; another one is not shown."""
+PICTURE = "curves.svg"
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,9 @@ class Known:
     @property
     def manifest(self) -> Mapping[str, Any] | None:
         """The values of training.json; None where there is none that can be read."""
-        try:
-            value = json.loads(self.files.read(f"{self._reports}/{MANIFEST}"))
-        except (OSError, ValueError, RecursionError):
-            return None
-        return value if isinstance(value, dict) and value.get("format") == _FORMAT else None
+        path = f"{self._reports}/{manifest.FILE}"
+        data = self.files.read(path) if path in self.files.paths() else None
+        return manifest.read(data, self.spec.models[self.name].adapter.digest)
 
     @property
     def curves(self) -> str | None:

@@ -59,8 +59,8 @@ class Dossier:
     """Everything that a promotion's pull request tells.
 
     `trial` is None where merging makes the version the baseline. `evaluation` and `manifest` are the values of
-    evaluation.json and training.json. `curves` is the path of their picture. `cost` and `standing` are lines, `plan` is
-    Markdown that is safe as it stands, `warnings` are what a reviewer has to weigh.
+    evaluation.json and training.json, `curves` is the path of the picture on `branch`, which is merged. `cost` and
+    `standing` are lines, `plan` is Markdown that is safe as it stands, `warnings` are what a reviewer has to weigh.
     """
 
     model: ModelFile
@@ -70,6 +70,7 @@ class Dossier:
     evaluation: Values | None
     manifest: Values | None
     trained: Trained
+    branch: str
     curves: str | None
     cost: Sequence[str]
     plan: str
@@ -279,7 +280,7 @@ def _training(dossier: Dossier) -> list[str]:
     ]
     lines = ["## Training"]
     if manifest is None:
-        return [*lines, *markdown.table(rows), "", "No manifest of its training is here."]
+        return [*lines, *markdown.table(rows), "", "No manifest of the training of these bytes is here."]
     device = (
         f"{markdown.word(manifest['machine']['device'])} ({markdown.word(manifest['machine']['precision'])})"
     )
@@ -300,7 +301,7 @@ def _training(dossier: Dossier) -> list[str]:
         *markdown.table([head, *guard_rows(manifest["guards"])]),
     ]
     if dossier.curves is not None:
-        lines += ["", f"Curves: [{dossier.curves}]({dossier.curves})"]
+        lines += ["", f"Curves: [{dossier.curves}](../blob/{dossier.branch}/{dossier.curves})"]
     return lines
 
 

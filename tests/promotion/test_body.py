@@ -39,6 +39,7 @@ def dossier_of(
         evaluation=report.to_json(),
         manifest=None,
         trained=Trained("datasets/snapshot/preferences.jsonl", None),
+        branch="loop/promote",
         curves=f"models/reports/{NEW}/curves.svg",
         cost=("running cost: $300.00 a month, unchanged",),
         plan=plan,
@@ -149,4 +150,4 @@ def test_even_a_list_without_end_is_cut_where_it_may_be(spec: Spec) -> None:
 
 def test_a_version_without_report_or_manifest_says_so(spec: Spec) -> None:
     body = to_markdown(replace(dossier_of(spec), evaluation=None))
-    assert "## Evaluation\nNone." in body and "No manifest of its training is here." in body
+    assert "## Evaluation\nNone." in body and "No manifest of the training of these bytes is here." in body
