@@ -184,17 +184,18 @@ def _to_the_end(wish: _Wish) -> Report:
 async def _evaluated(wish: _Wish) -> Report:
     import aiohttp
 
-    from runner.cli.evaluate_engine import loaded, serving
+    from runner.cli.evaluate_engine import loaded, placed, serving
 
     models = wish.spec.models
     served = {wish.candidate: models[wish.version.name]}
     if wish.against.digest:
         served[wish.parent] = models[wish.against.name]
+    paths = await asyncio.to_thread(placed, wish.place, served)
     connector = aiohttp.TCPConnector(limit=0)  # a load test opens as many connections as it needs
     async with (
         aiohttp.ClientSession(connector=connector) as session,
-        serving(wish.place, len(served), session, wish.tell) as engine,
-        loaded(wish.place, engine, served, wish.tell),
+        serving(wish.place, len(paths), session, wish.tell) as engine,
+        loaded(wish.place, engine, paths, wish.tell),
         _bench(wish, engine, session) as bench,
     ):
         return await _report(wish, engine, bench)

@@ -134,16 +134,29 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def placed(place: Place, models: Mapping[str, ModelFile]) -> dict[str, str]:
+    """Put adapters (served name -> version) where engines read them; return the path of each.
+
+    It needs no engine, so what is missing or not what was declared is found before one is started. Raises LoopError.
+    """
+    from runner.serving import adapters
+
+    return {
+        served: str(
+            adapters.place(place.root / model.adapter.path, place.store, model.name, model.adapter.digest)
+        )
+        for served, model in models.items()
+    }
+
+
 @asynccontextmanager
-async def loaded(
-    place: Place, engine: Serving, models: Mapping[str, ModelFile], tell: Tell
-) -> AsyncIterator[None]:
-    """Have the engine serve these versions (served name -> its file) until the block ends.
+async def loaded(place: Place, engine: Serving, paths: Mapping[str, str], tell: Tell) -> AsyncIterator[None]:
+    """Have the engine serve these adapters (served name -> path) until the block ends.
 
     Raises TerminalError where they do not fit beside what is there, cannot be loaded, or one answers as the base does.
     """
     before = {model.name for model in await engine.client.models() if model.parent}
-    new = [served for served in models if served not in before]
+    new = [served for served in paths if served not in before]
     if len(before) + len(new) > engine.slots:
         raise terminal(
             f"the engine has no room for {', '.join(new)}",
@@ -154,24 +167,14 @@ async def loaded(
     try:
         for served in new:
             tell(f"loading {served}")
-            ours.append(served)
-            await _load(place, engine, served, models[served])
-        for served, model in models.items():
-            await _prove(place, engine, served, place.root / model.adapter.path, tell)
+            ours.append(served)  # beforehand: a load that is broken off may still have happened
+            await engine.client.load(served, paths[served])
+        for served, path in paths.items():
+            await _prove(place, engine, served, Path(path), tell)
         yield
     finally:
         for served in ours:
             await asyncio.shield(_unload(engine, served, tell))
-
-
-async def _load(place: Place, engine: Serving, served: str, model: ModelFile) -> None:
-    from runner.serving import adapters
-
-    adapter = model.adapter
-    path = await asyncio.to_thread(
-        adapters.place, place.root / adapter.path, place.store, model.name, adapter.digest
-    )
-    await engine.client.load(served, str(path))
 
 
 async def _unload(engine: Serving, served: str, tell: Tell) -> None:

@@ -29,7 +29,7 @@ def write_report(folder: Path, report: Report) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "evaluation.md", evaluation.to_markdown(value))
     _replace(folder / "evaluation.xml", junit.to_xml(value))
-    _replace(folder / "evaluation.json", json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    _replace(folder / "evaluation.json", json.dumps(value, ensure_ascii=False) + "\n")
 
 
 def write_card(folder: Path, known: Record, report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -153,6 +154,15 @@ def test_an_adapter_that_answers_as_the_base_does_is_not_evaluated(bench: Bench,
     assert said.code == 1 and "is not proven to be served\n  mean difference" in said.err
     assert not engine.state.adapters
     assert not (bench.root / "models/reports").exists()
+
+
+def test_weights_that_are_not_here_are_missed_before_anybody_is_asked(
+    bench: Bench, engine: RunningStub
+) -> None:
+    shutil.rmtree(bench.root / "adapters/chat-v1.1")
+    before = len(engine.state.bodies)
+    refused(evaluate(bench), "adapters/chat-v1.1 is not a directory", "dvc pull")
+    assert len(engine.state.bodies) == before
 
 
 def test_without_the_engines_key_nothing_is_asked_and_nothing_started(
