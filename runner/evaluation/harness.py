@@ -21,7 +21,10 @@ from runner.evaluation.bench import Tasks, TaskScore
 
 MODULE: Final = "lm_eval"
 IN_FLIGHT: Final = 8
-_METRICS: Final = ("acc,none", "exact_match,strict-match", "exact_match,flexible-extract", "exact_match,none")
+_METRICS: Final = (
+    *("acc,none", "exact_match,strict-match", "exact_match,flexible-extract", "exact_match,none"),
+    "acc_norm,none",
+)
 """Where a task has several metrics, the first of these is its share of right answers."""
 
 
