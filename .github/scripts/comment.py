@@ -7,21 +7,13 @@ that pull request is open and its head is the commit that was planned. Nothing i
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-Call = Callable[[str, str, Any], Any]
-"""(method, path below the repository, body or None) -> the answer's JSON."""
+from github_api import AUTHOR, Call, github, listed, marked
 
 MARKER = "<!-- loop plan -->"
-AUTHOR = "github-actions[bot]"
-MOST_CHARACTERS = 60_000
-PER_PAGE = 100
 
 
 def publish(call: Call, plan: Path, head: str) -> str:
@@ -36,8 +28,8 @@ def publish(call: Call, plan: Path, head: str) -> str:
     pull = call("GET", f"pulls/{number}", None)
     if pull["state"] != "open" or pull["head"]["sha"] != head:
         return f"#{number} is closed or has moved on: nothing was posted"
-    body = comment_of(text)
-    for comment in comments(call, number):
+    body = marked(MARKER, text, "the whole plan is in the summary of the run")
+    for comment in listed(call, f"issues/{number}/comments"):
         if comment["user"]["login"] == AUTHOR and comment["body"].startswith(MARKER):
             call("PATCH", f"issues/comments/{comment['id']}", {"body": body})
             return f"updated the comment on #{number}"
@@ -45,45 +37,9 @@ def publish(call: Call, plan: Path, head: str) -> str:
     return f"commented on #{number}"
 
 
-def comment_of(text: str) -> str:
-    """Return a comment's text: marked, without mentions, and short enough for GitHub."""
-    quiet = text.replace("@", "@\N{ZERO WIDTH SPACE}")
-    if len(quiet) > MOST_CHARACTERS:
-        quiet = quiet[:MOST_CHARACTERS] + "\n\n(cut here: the whole plan is in the summary of the run)"
-    return f"{MARKER}\n{quiet}"
-
-
-def comments(call: Call, number: int) -> Iterator[dict[str, Any]]:
-    """Yield all comments of a pull request, oldest first."""
-    page = 1
-    while found := call("GET", f"issues/{number}/comments?per_page={PER_PAGE}&page={page}", None):
-        yield from found
-        if len(found) < PER_PAGE:
-            return
-        page += 1
-
-
-def github(api: str, repository: str, token: str) -> Call:
-    """Return a caller of GitHub's API for one repository."""
-
-    def call(method: str, path: str, body: Any) -> Any:
-        request = urllib.request.Request(
-            f"{api}/repos/{repository}/{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
-
-    return call
-
-
 def main() -> None:
     """Read the environment that GitHub sets, and the directory that the command line names."""
-    environ = os.environ
-    call = github(environ["GITHUB_API_URL"], environ["GITHUB_REPOSITORY"], environ["GITHUB_TOKEN"])
-    print(publish(call, Path(sys.argv[1]), environ["HEAD_SHA"]))
+    print(publish(github(), Path(sys.argv[1]), os.environ["HEAD_SHA"]))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("Look", "check every data set against what its file expects, with a page to read"),
     "lineage": ("Look", "the way of one pair, from the vote to the adapter trained on it"),
     "curate": ("Make", "collect, make the snapshot, check it and declare it: all in one go"),
+    "propose": ("Make", "one pull request that takes the data sets as they stand here into Git"),
     "collect": ("Make", "take what is worth learning from out of the event log, masked"),
     "snapshot": ("Make", "labels, checks and data sets from what was collected; what `dvc repro` runs"),
     "augment": ("Make", "synthetic pairs beside real ones, within the policy's share"),

@@ -24,7 +24,10 @@ Exit codes: 0 no training now, 1 error, 2 train a new version now.
 @click.command(epilog=EXAMPLES)
 @environment_option
 @click.option(
-    "--at", callback=moment, metavar="TIME", help="Decide as of a moment; UTC where it names no zone."
+    "--at",
+    callback=moment,
+    metavar="TIME",
+    help="Let calendar, budget and freeze windows be those of a moment; UTC where it names no zone.",
 )
 @click.option("--markdown", is_flag=True, help="Print Markdown for a job's summary or a pull request.")
 @json_option

@@ -7,6 +7,7 @@ nothing of its own: `runner.economics` does.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +44,10 @@ def moment(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 
 
 def situation(root: Path, spec: Spec, environment: str, now: float) -> Situation:
-    """Return everything a decision rests on at `now`, seconds since 1970. Raises LoopError, OSError."""
+    """Return everything a decision rests on at `now`, seconds since 1970. Raises LoopError, OSError.
+
+    Signals are those of the present: measuring keeps state, which another moment would age.
+    """
     from runner.economics.declared import trainable, under_way
     from runner.economics.situation import Policies, Situation
 
@@ -57,7 +61,7 @@ def situation(root: Path, spec: Spec, environment: str, now: float) -> Situation
         baseline=declared.baseline,
         pools=pools,
         rounds=tuple(_past(root, spec, model) for model in spec.models.values()),
-        signals=measured(root, spec, environment, now),
+        signals=measured(root, spec, environment),
         clear=None if account is None else _clear(account),
         prefers=run_of(root, spec, declared.baseline).told_apart,
         troubles=_troubles(root, spec, environment, [pool.dataset for pool in pools]),
@@ -76,15 +80,15 @@ def snapshot_of(root: Path) -> Provenance | None:
     return snapshot.read(root / snapshot.FOLDER)
 
 
-def measured(root: Path, spec: Spec, environment: str, now: float) -> Snapshot | None:
-    """Return every signal at `now`, None where nothing was logged here. Raises LoopError, OSError."""
+def measured(root: Path, spec: Spec, environment: str) -> Snapshot | None:
+    """Return every signal as it is now, None where nothing was logged here. Raises LoopError, OSError."""
     from runner.cli.watching import watch
     from runner.reconcile.state import StatePaths
 
     paths = StatePaths(root, environment)
     if not paths.lake.is_dir() and not paths.events.is_dir():
         return None
-    return watch(root, spec, environment).take(now)
+    return watch(root, spec, environment).take(time.time())
 
 
 def run_of(root: Path, spec: Spec, version: str) -> Run:

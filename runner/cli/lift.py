@@ -46,7 +46,7 @@ def command(ctx: click.Context, version: str, reason: str) -> None:
     message = f"Lift {served}\n\n{reason or 'It may go on trial again.'}\n\nLoop-Lift: {served}\n"
     change = Change(changes.QUARANTINE_FILE, text.encode(), changes.lift(text, served).encode())
     made = commit(
-        repository, head, [change], message, at=datetime.now(UTC).astimezone(), author=_me(repository)
+        repository, head, [change], message, at=datetime.now(UTC).astimezone(), author=me(repository)
     )
     found = landing.land_locally(repository, made, branch)
     if not isinstance(found, landing.Landed):
@@ -89,7 +89,7 @@ def _meant(known: Sequence[str], version: str) -> str:
     )
 
 
-def _me(repository: Repository) -> Author:
+def me(repository: Repository) -> Author:
     """Return who works here, as Git knows him."""
     from runner.git.commit import Author
 

@@ -204,7 +204,7 @@ def _compared(
     if environment is not None:
         pick_environment(after, environment)
     names = [environment] if environment else list(after.loop.environments)
-    changes = [_difference(name, (common.sha, before), (revision, after)) for name in names]
+    changes = [difference(name, (common.sha, before), (revision, after)) for name in names]
     sections = [_backtest(root, name, before, after) for name in names]
     return [(made, (*review, *more)) for (made, review), more in zip(changes, sections, strict=True)]
 
@@ -242,9 +242,8 @@ def _of_commit(source: CommitSource, sha: str) -> Spec:
         raise TerminalError(*found, why) from error
 
 
-def _difference(
-    name: str, base: tuple[str, Spec], head: tuple[str, Spec]
-) -> tuple[Plan, tuple[Section, ...]]:
+def difference(name: str, base: tuple[str, Spec], head: tuple[str, Spec]) -> tuple[Plan, tuple[Section, ...]]:
+    """Return what `head` does to an environment of a deployment that agrees with `base`; both are revision and spec."""
     from runner.reconcile.distil import distil
     from runner.reconcile.plan import plan
     from runner.reconcile.review import review

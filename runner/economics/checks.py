@@ -10,12 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runner.economics.records import ALPHA
 from runner.signals.readings.estimates import Estimate
 from runner.spec.model import GateVerdict
 from runner.stats.intervals import mean_interval
-
-ALPHA = 0.05
-"""How often an interval may miss."""
 
 
 class Unit(StrEnum):

@@ -2,9 +2,9 @@
 
 A reward is beta times how many nats the log-probability of an answer moved from the parent's, and a margin is the
 chosen answer's reward less the rejected one's. The loss of a pair is -ln sigma(margin): where the margin is small the
-run has hardly learnt; where it is not, and yet answers moved by less than a nat, beta is so high that the loss was
-satisfied before the answers changed (Rafailov et al., 2023). Where chosen answers become less likely while margins
-grow, probability goes to answers that nobody was shown (Razin et al., 2024). Pure; `diagnose` calls it.
+run has hardly learnt; where it is large, the pair pulls no more, and a high beta makes it large before the answers
+have changed (Rafailov et al., 2023). Where chosen answers become less likely while margins grow, probability goes to
+answers that nobody was shown (Razin et al., 2024). Pure; `diagnose` calls it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runner.economics.checks import ALPHA, Check, Limit, Rule, Unit, fact, held
+from runner.economics.checks import Check, Limit, Rule, Unit, fact, held
 from runner.economics.records import Run, mapping, number
 from runner.signals.readings.estimates import Estimate
 from runner.spec.training import Guards
-from runner.stats.intervals import mean_interval
 
 RECENT: Final = 5
 """Logged steps that the end of a course is averaged over."""
@@ -25,6 +24,8 @@ WINDOW: Final = 20
 """Logged steps over which pairs told apart are counted, as the guard counts them."""
 LEAST_MARGIN: Final = 0.1
 """Below it the loss of a pair has fallen by less than 7% of what it began with, ln 2."""
+MOST_MARGIN: Final = 3.0
+"""Above it a pair pulls with sigma(-3) = 0.047, less than a tenth of the half that it began with."""
 LEAST_MOVE: Final = 1.0
 """Nats by which the odds of the chosen answer have to move for samples to differ to a reader: a factor of e."""
 PART_OF_GUARD: Final = 0.5
@@ -70,6 +71,7 @@ def settings(run: Run) -> Iterator[Check]:
     recipe = _Recipe.of(run)
     margin = run.last("rewards/margins", RECENT)
     yield _margin(recipe, margin)
+    yield _satisfied(recipe, margin)
     yield _movement(recipe, margin)
     yield _chosen_fall(recipe, run.last("rewards/chosen", RECENT))
     yield _saturation(recipe, run.last("rewards/accuracies", WINDOW))
@@ -88,6 +90,17 @@ def _margin(recipe: _Recipe, margin: float | None) -> Check:
         f"it hardly learnt: raise learning_rate (now {recipe.learning_rate}) or epochs (now {recipe.epochs})"
     )
     rule = Rule("margin", "reward margin at the end", Unit.PLAIN, Limit.AT_LEAST, LEAST_MARGIN, cure, _TRAIN)
+    return held(rule, fact(margin, RECENT))
+
+
+def _satisfied(recipe: _Recipe, margin: float | None) -> Check:
+    moved = recipe.nats(margin)
+    cure = (
+        f"the loss is satisfied after {'an unknown number of' if moved is None else f'{moved:.1f}'} nats: lower beta "
+        f"(now {recipe.beta}) where that is little, train for fewer epochs (now {recipe.epochs}) where it is much"
+    )
+    meaning = "reward margin at the end, from which on nothing more is learnt"
+    rule = Rule("satisfied", meaning, Unit.PLAIN, Limit.AT_MOST, MOST_MARGIN, cure, _TRAIN)
     return held(rule, fact(margin, RECENT))
 
 
@@ -145,7 +158,6 @@ def _beta(recipe: _Recipe) -> Check:
 def _gap(run: Run) -> Estimate | None:
     """Return the gap; its interval is that of the held-out pairs, of which there are few."""
     told, apart = run.last("rewards/accuracies", WINDOW), run.told_apart
-    if told is None or apart is None or not run.held_rows:
+    if told is None or apart is None or apart.value is None or apart.low is None or apart.high is None:
         return None
-    low, high = mean_interval(apart * run.held_rows, run.held_rows, ALPHA)
-    return Estimate(told - apart, told - float(high), told - float(low), run.held_rows)
+    return Estimate(told - apart.value, told - apart.high, told - apart.low, apart.n)

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final
 
 from runner.economics import budget, changes, rounds
-from runner.economics.gain import EVEN, expected
+from runner.economics.gain import expected
 from runner.economics.proposal import Proposal, propose
 from runner.economics.reasons import Choice, Found, Reason, Value, Verdict, choose
 from runner.economics.situation import PastRound, Situation
@@ -128,7 +128,6 @@ def _gain(situation: Situation, proposal: Proposal | None) -> Found:
         "value": found.value,
         "low": found.low,
         "high": found.high,
-        "even": EVEN,
     }
     said = f"between {found.low:.1%} and {found.high:.1%} over one half, {least:.1%} wanted: {found.because}"
     if found.low >= least:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from textwrap import shorten
+from typing import Final
 
 from runner import digest
 from runner.spec.dataset import Role
 from runner.spec.load import Spec
 from runner.spec.model import GateVerdict, ModelFile, TrainingType
 from runner.spec.training import Parent
+
+SHOWN: Final = 160
+"""Characters of what a person wrote when something was rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ def stopped(spec: Spec, model: ModelFile) -> str:
     served = digest.served_name(model.name, model.adapter.digest)
     for each in reversed(spec.quarantine):
         if each.served == served:
-            return f"rolled back in '{each.environment}' at {each.at:%Y-%m-%d %H:%M %Z}: {each.condition}"
+            why = shorten(each.condition, SHOWN, placeholder="…")
+            return f"rolled back in '{each.environment}' at {each.at:%Y-%m-%d %H:%M %Z}: {why}"
     gates = model.evaluation.gates if model.evaluation else {}
     failed = [name for name, verdict in gates.items() if verdict is GateVerdict.FAIL]
     return f"failed {', '.join(failed)}" if failed else ""

@@ -4,8 +4,9 @@ Nobody knows before the training; this says what the data at hand rule out, by a
 
 1. Only a vote that names a winner teaches anything. Where the parent gives the preferred one of two answers with
    probability p, a version that always gives it wins (1 - p)/2 more than one half of such comparisons. With a share c
-   of clear winners the ceiling is c (1 - p)/2. Both answers of a blind comparison are the parent's own draws, so that
-   p is one half unless it was measured.
+   of clear winners the ceiling is c (1 - p)/2, taken at the ends that make it highest. Both answers of a blind
+   comparison are the parent's own draws, so that p is one half, unless held-out pairs show that the parent orders
+   more of them as people do; how many it orders so stands for p then.
 2. A round gains no more than the one before it did: rounds since the last supervised training show diminishing
    returns, so that the upper end of the last measured gain is a ceiling too.
 3. The floor is 0, for nothing says that what was taught carries over, until two rounds were measured: then a gain
@@ -36,11 +37,11 @@ class Expected:
     because: str
 
 
-def expected(clear: Estimate | None, prefers: float | None, wins: Sequence[Estimate]) -> Expected | None:
+def expected(clear: Estimate | None, prefers: Estimate | None, wins: Sequence[Estimate]) -> Expected | None:
     """Return what the next round may gain, None where nothing bounds it.
 
-    `clear` is the share of votes that name a winner, `prefers` the parent's probability of the preferred answer, and
-    `wins` are the measured win rates of the rounds since the last supervised training, the oldest first.
+    `clear` is the share of votes that name a winner, `prefers` that of held-out pairs which the parent orders as people
+    do, and `wins` are the measured win rates of the rounds since the last supervised training, the oldest first.
     """
     gains = [each for each in map(_gain, wins) if each is not None]
     ceilings = [each for each in (_of_votes(clear, prefers), _of_last(gains)) if each is not None]
@@ -54,11 +55,12 @@ def expected(clear: Estimate | None, prefers: float | None, wins: Sequence[Estim
     return Expected(min(value, high), min(low, high), high, because)
 
 
-def _of_votes(clear: Estimate | None, prefers: float | None) -> tuple[float, str] | None:
+def _of_votes(clear: Estimate | None, prefers: Estimate | None) -> tuple[float, str] | None:
     if clear is None or clear.value is None or clear.high is None:
         return None
-    chance = EVEN if prefers is None else prefers
-    told = "taken as one half" if prefers is None else f"{chance:.2f}"
+    known = EVEN if prefers is None or prefers.low is None else prefers.low
+    chance = max(EVEN, known)
+    told = "taken as one half" if chance == EVEN else f"at least {chance:.2f}"
     return (
         clear.high * (1.0 - chance) / 2,
         f"at most {clear.high:.0%} of the votes name a winner, and the parent's chance of giving it is {told}",
@@ -80,5 +82,5 @@ def _gain(win: Estimate) -> tuple[float, float, float] | None:
 
 
 def _next(last: float, before: float) -> float:
-    """Return a gain that falls again as it fell; it never grows."""
-    return last * min(1.0, last / before) if before > 0 else 0.0
+    """Return a gain that falls again as it fell; where it did not fall it stays, and it never grows."""
+    return last * min(1.0, last / before) if before > 0 else last

@@ -73,12 +73,13 @@ def checks(
     """Yield the checks of the snapshot's account, then those of the votes; either is None where it is not here."""
     by_check = {each.check: each for each in account or ()}
     for check, (meaning, unit, side, cure) in _OF_SET.items():
-        yield _of_account(by_check.get(check), Rule(check.value, meaning, unit, side, 0.0, cure, _VOTES))
+        limit = float(getattr(policy.sets, check.value))  # a check is called as its limit is in the policy
+        yield _of_account(by_check.get(check), Rule(check.value, meaning, unit, side, limit, cure, _VOTES))
     counted = [each for each in votes or () if each.counted]
     shared = _shared(counted)
     yield held(_agreeing(policy), _agreement(shared))
     yield held(_contradicting(policy), _contradictions(shared))
-    yield held(_QUICK, _quick(counted))
+    yield held(_CLICKED, _quick(counted))
 
 
 def _of_account(found: Finding | None, rule: Rule) -> Check:
@@ -115,7 +116,7 @@ def _contradicting(policy: CollectionPolicy) -> Rule:
     )
 
 
-_QUICK: Final = Rule(
+_CLICKED: Final = Rule(
     "quick_votes",
     f"votes given in less than {QUICK:.0%} of the median time",
     Unit.SHARE,
@@ -165,4 +166,5 @@ def _quick(votes: Sequence[Ballot]) -> Estimate | None:
     times = [each.taken_ms for each in votes if each.taken_ms is not None]
     if not times:
         return None
-    return share(sum(each < QUICK * median(times) for each in times), len(times))
+    least = QUICK * median(times)
+    return share(sum(each < least for each in times), len(times))

@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from runner.signals.readings.estimates import Estimate
+from runner.stats.intervals import mean_interval
 
+ALPHA: Final = 0.05
+"""How often an interval may miss."""
 Series = tuple[tuple[int, float], ...]
 """Step and value, in order of steps."""
 
@@ -38,9 +41,13 @@ class Run:
         return math.fsum(value for _, value in found) / len(found) if found else None
 
     @property
-    def told_apart(self) -> float | None:
+    def told_apart(self) -> Estimate | None:
         """Share of held-out pairs that the trained version orders as people do; None where none were held out."""
-        return self.held.get("rewards/accuracies")
+        told = self.held.get("rewards/accuracies")
+        if told is None or not self.held_rows:
+            return None
+        low, high = mean_interval(told * self.held_rows, self.held_rows, ALPHA)
+        return Estimate(told, float(low), float(high), self.held_rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,8 @@ class Situation:
     """None where nothing was measured."""
     clear: Estimate | None
     """Share of votes that name a winner."""
-    prefers: float | None
-    """The baseline's probability of the preferred answer of a pair."""
+    prefers: Estimate | None
+    """Share of pairs, held out of its own training, that the baseline orders as people do."""
     troubles: tuple[Trouble, ...]
     closed: str
     """Why nothing is promoted now (freeze, suspension); empty where it is open."""

@@ -42,8 +42,17 @@ class Endpoint:
     @property
     def url(self) -> str:
         """The address of chat completions."""
+        return f"{self._v1}/chat/completions"
+
+    @property
+    def completions(self) -> str:
+        """The address of plain completions, for models that know no roles."""
+        return f"{self._v1}/completions"
+
+    @property
+    def _v1(self) -> str:
         base = self.base_url.rstrip("/")
-        return f"{base}/chat/completions" if base.endswith("/v1") else f"{base}/v1/chat/completions"
+        return base if base.endswith("/v1") else f"{base}/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,9 @@ class ChatClient:
         self._session, self._sleep = session, sleep
         self._headers = _headers(endpoint.api_key_env)
 
-    async def ask(self, messages: Messages, temperature: float, max_tokens: int) -> Reply:
+    async def ask(
+        self, messages: Messages, temperature: float, max_tokens: int, seed: int | None = None
+    ) -> Reply:
         """Return one answer. Raises TransientError, TerminalError, UnknownModel, RequestRefused."""
         body = {
             "model": self.endpoint.model,
@@ -83,10 +94,26 @@ class ChatClient:
             "temperature": temperature,
             "max_tokens": max_tokens,
         }
+        return await self._patiently(self.endpoint.url, _seeded(body, seed))
+
+    async def complete(
+        self, prompt: str, temperature: float, max_tokens: int, stop: str, seed: int | None = None
+    ) -> Reply:
+        """Return how a text goes on, up to where `stop` would come. Raises as `ask` does."""
+        body = {
+            "model": self.endpoint.model,
+            "prompt": prompt,
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "stop": [stop],
+        }
+        return await self._patiently(self.endpoint.completions, _seeded(body, seed))
+
+    async def _patiently(self, where: str, body: Mapping[str, Any]) -> Reply:
         pause = self.endpoint.pause
         for left in reversed(range(self.endpoint.tries)):
             try:
-                return await self._once(body)
+                return await self._once(where, body)
             except TerminalError:
                 raise
             except LoopError:
@@ -96,8 +123,7 @@ class ChatClient:
             pause *= 2
         raise terminal("an endpoint is to be asked at least once", f"tries: {self.endpoint.tries}")
 
-    async def _once(self, body: Mapping[str, Any]) -> Reply:
-        where = self.endpoint.url
+    async def _once(self, where: str, body: Mapping[str, Any]) -> Reply:
         try:
             async with self._session.post(
                 where,
@@ -115,11 +141,11 @@ class ChatClient:
         except (aiohttp.ClientError, OSError) as error:
             raise transient(f"{where} broke off its answer", f"{type(error).__name__}: {error}") from error
         if status != 200:
-            raise self._refusal(status, text)
-        return self._read(text)
+            raise self._refusal(where, status, text)
+        return _read(where, text)
 
-    def _refusal(self, status: int, text: str) -> LoopError:
-        where, said = self.endpoint.url, _message(text)
+    def _refusal(self, where: str, status: int, text: str) -> LoopError:
+        said = _message(text)
         summary = f"{where} did not answer as '{self.endpoint.model}': status {status}"
         if status in (408, 409, 425, 429) or status >= 500:
             return transient(summary, said)
@@ -132,22 +158,27 @@ class ChatClient:
             fix = "name in `api_key_env` the variable that holds its key"
         return terminal(summary, said, fix=fix)
 
-    def _read(self, text: str) -> Reply:
-        """Read an answer; one of another form is transient, for a proxy on the way may have put it there."""
-        try:
-            value = json.loads(text)
-            choice = value["choices"][0]
-            said = choice["message"]["content"]
-            usage = value.get("usage") or {}
-            return Reply(
-                text=said if isinstance(said, str) else "",
-                finish_reason=str(choice.get("finish_reason") or ""),
-                input_tokens=_count(usage.get("prompt_tokens")),
-                output_tokens=_count(usage.get("completion_tokens")),
-            )
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise transient(f"{self.endpoint.url} sent an answer that cannot be read", reason) from error
+
+def _read(where: str, text: str) -> Reply:
+    """Read an answer; one of another form is transient, for a proxy on the way may have put it there."""
+    try:
+        value = json.loads(text)
+        choice = value["choices"][0]
+        said = choice["text"] if "text" in choice else choice["message"]["content"]
+        usage = value.get("usage") or {}
+        return Reply(
+            text=said if isinstance(said, str) else "",
+            finish_reason=str(choice.get("finish_reason") or ""),
+            input_tokens=_count(usage.get("prompt_tokens")),
+            output_tokens=_count(usage.get("completion_tokens")),
+        )
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise transient(f"{where} sent an answer that cannot be read", reason) from error
+
+
+def _seeded(body: dict[str, Any], seed: int | None) -> dict[str, Any]:
+    return body if seed is None else body | {"seed": seed}
 
 
 def _headers(variable: str | None) -> dict[str, str]:

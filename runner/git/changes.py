@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from runner.errors import Diagnostic, TerminalError, terminal
-from runner.git import cut
+from runner.git import cut, insert
 from runner.git.threeway import merge
 from runner.spec.edit import set_scalar
 from runner.spec.quarantine import Quarantined
@@ -202,17 +202,7 @@ def _with_standby(text: str, place: KeyPath, version: str) -> str:
         raise TerminalError(*problems)
     if (*place, "standby") in document.places:
         return set_scalar(text, (*place, "standby"), version)
-    body = text.removeprefix(cut.MARK)
-    entry = cut.find(body, (*place, "baseline"))
-    assert entry is not None, "the caller has written it"  # noqa: S101
-    if entry.parent.flow_style:
-        edited = f"{body[: entry.end]}, standby: {version}{body[entry.end :]}"
-    else:
-        start = cut.line_start(body, entry.key.start_mark.index)
-        indent = body[start : entry.key.start_mark.index]
-        newline = "\r\n" if "\r\n" in body else "\n"
-        edited = _inserted(body, cut.line_end(body, entry.end), [f"{indent}standby: {version}"], newline)
-    return text[: len(text) - len(body)] + edited
+    return insert.beside(text, (*place, "baseline"), "standby", version)
 
 
 def _with(value: Mapping[str, Any], environment: str, **changes: str) -> Mapping[str, Any]:

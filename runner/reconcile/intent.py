@@ -37,7 +37,7 @@ def declared(desired: Desired) -> Intent:
 def allowed(desired: Desired, observed: Observed, now: float) -> Allowed:
     """Return what the spec says, less what was rolled back, what has to soak, and forward steps while stopped."""
     given = accepted(observed, desired.alias)
-    safe = _without_quarantined(desired, observed, declared(desired))
+    safe = _without_quarantined(desired, observed, declared(desired), given)
     ready = _without_unproven(desired, safe, given, now)
     wanted, holds = ready.intent, (*safe.holds, *ready.holds)
     stop = _stop(desired, now)
@@ -97,9 +97,23 @@ def stopped(desired: Desired, now: float) -> tuple[HoldReason, str] | None:
     return _stop(desired, now)
 
 
-def _without_quarantined(desired: Desired, observed: Observed, wanted: Intent) -> Allowed:
+def _without_quarantined(
+    desired: Desired, observed: Observed, wanted: Intent, given: Intent | None
+) -> Allowed:
     bad = quarantined(desired, observed)
     holds: list[Hold] = []
+    if (
+        given is not None
+        and is_among(wanted.baseline, bad)
+        and _moves_on(desired, observed.memory, wanted, given)
+    ):
+        # Such as a conclusion that is merged after its candidate went back. What serves already goes on.
+        text = (
+            f"{wanted.baseline.served} was rolled back and does not replace {given.baseline.name} as baseline"
+        )
+        next_step = "revert the commit that makes it the baseline, or lift its quarantine"
+        holds.append(Hold(f"baseline {wanted.baseline.name}", HoldReason.QUARANTINED, text, next=next_step))
+        wanted = replace(wanted, baseline=given.baseline)
     if wanted.candidate is not None and is_among(wanted.candidate, bad):
         holds.append(_rolled_back(desired, observed.memory, wanted.candidate))
         wanted = replace(wanted, candidate=None, weight=0.0, groups=())
@@ -112,6 +126,12 @@ def _without_quarantined(desired: Desired, observed: Observed, wanted: Intent) -
         else:
             kept.append(experiment)
     return Allowed(replace(wanted, experiments=tuple(kept)), tuple(holds))
+
+
+def _moves_on(desired: Desired, memory: Memory, wanted: Intent, given: Intent) -> bool:
+    """Return whether the baseline becomes another one that is no step back."""
+    new, old = wanted.baseline, given.baseline
+    return new != old and not goes_back(desired, memory, new, old)
 
 
 _LIFT = "a commit that deletes its entry in quarantine.yaml puts it on trial again"
@@ -216,7 +236,7 @@ def _held_back(
     reason, why = stop
     holds: list[Hold] = []
     baseline = wanted.baseline
-    if baseline != given.baseline and not goes_back(desired, memory, baseline, given.baseline):
+    if _moves_on(desired, memory, wanted, given):
         text = f"{baseline.name} does not replace {given.baseline.name} as baseline: {why}"
         holds.append(Hold(f"baseline {baseline.name}", reason, text, next="promoted once promotions go on"))
         baseline = given.baseline

@@ -22,6 +22,7 @@ from runner.git.notify import Notice
 from runner.git.repository import Commit, Repository, Revision
 from runner.reconcile.actions import AdvanceStage, ConcludeRollout
 from runner.reconcile.observed import Rollback
+from runner.reconcile.presence import digest_if_whole
 from runner.spec.load import load_or_raise
 from runner.spec.quarantine import Quarantined
 
@@ -139,7 +140,7 @@ def _trial(desk: Desk, tip: Revision, environment: str) -> tuple[str, str] | Non
 
     Raises TerminalError where the commit holds no valid desired state.
     """
-    spec = load_or_raise(desk.repository.files_at(tip))
+    spec = load_or_raise(desk.repository.files_at(tip, digest_if_whole))
     declared = spec.loop.environments.get(environment)
     if declared is None or declared.rollout is None:
         return None
@@ -158,12 +159,20 @@ def _is_on_trial(desk: Desk, tip: Revision, environment: str, served: str) -> bo
 
 def _is_baseline(desk: Desk, tip: Revision, environment: str, served: str) -> bool:
     """Return whether a commit trusts these bytes already. Raises TerminalError where it holds no valid state."""
-    spec = load_or_raise(desk.repository.files_at(tip))
+    spec = load_or_raise(desk.repository.files_at(tip, digest_if_whole))
     declared = spec.loop.environments.get(environment)
     if declared is None:
         return False
     version = spec.version(declared.baseline)
     return served_name(version.name, version.digest) == served
+
+
+def _elsewhere(tip: Revision, trial: tuple[str, str] | None, served: str, stage: str) -> TerminalError:
+    """Return the error for a step of a rollout that is another one by now, or stands in another stage."""
+    if trial is None or trial[0] != served:
+        return terminal(f"{served} is not on trial any more at {tip.short}", changed="nothing was written")
+    summary = f"the rollout stands in '{trial[1]}' at {tip.short}, not in '{stage}'"
+    return terminal(summary, changed="nothing was written")
 
 
 def _conclude_draft(scribe: GitScribe, tip: Revision, action: ConcludeRollout) -> Draft | None:
@@ -176,12 +185,7 @@ def _conclude_draft(scribe: GitScribe, tip: Revision, action: ConcludeRollout) -
     if trial is None and _is_baseline(desk, tip, environment, action.served):
         return None
     if now is None or trial != (action.served, action.stage):
-        stands = (
-            "is on trial no more" if trial is None else f"is not the trial of now, {trial[0]} in '{trial[1]}'"
-        )
-        raise terminal(
-            f"{action.served} in '{action.stage}' {stands}, at {tip.short}", changed="nothing was written"
-        )
+        raise _elsewhere(tip, trial, action.served, action.stage)
     message = messages.conclude_message(
         environment=environment,
         served=action.served,
@@ -219,15 +223,10 @@ def _advance_draft(scribe: GitScribe, tip: Revision, action: AdvanceStage) -> Dr
     """
     desk, environment = scribe.desk, scribe.environment
     now, trial = desk.text(tip, changes.LOOP_FILE), _trial(desk, tip, environment)
-    if now is None or trial is None or trial[0] != action.served:
-        raise terminal(
-            f"{action.served} is not on trial any more at {tip.short}", changed="nothing was written"
-        )
-    if trial[1] == action.stage:
+    if now is not None and trial == (action.served, action.stage):
         return None
-    if trial[1] != action.before:
-        summary = f"the rollout stands in '{trial[1]}' at {tip.short}, not in '{action.before}'"
-        raise terminal(summary, changed="nothing was written")
+    if now is None or trial != (action.served, action.before):
+        raise _elsewhere(tip, trial, action.served, action.before)
     after = changes.advance(now, environment, action.stage)
     message = messages.advance_message(
         environment=environment,

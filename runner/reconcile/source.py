@@ -20,6 +20,7 @@ from runner.git.history import introduced, since
 from runner.git.repository import Relation, Repository, Revision
 from runner.reconcile.distil import Background, BaselineSince, Declared, Measured, distil
 from runner.reconcile.observed import BASELINE, Standing
+from runner.reconcile.presence import digest_if_whole
 from runner.spec.files import DirectoryFiles, Files
 from runner.spec.load import Spec, load_or_raise
 from runner.spec.source import read
@@ -63,7 +64,7 @@ class CommitSource(Stationary):
 
     def spec(self, revision: str) -> Spec:
         """Return the whole spec of a commit. Raises TerminalError with everything that is wrong in it."""
-        return load_or_raise(self._repository.files_at(Revision(revision)))
+        return load_or_raise(self._repository.files_at(Revision(revision), digest_if_whole))
 
 
 class RemoteSource:
@@ -115,7 +116,7 @@ class RemoteSource:
 
     def spec(self, revision: str) -> Spec:
         """Return the whole spec of a commit. Raises TerminalError with everything that is wrong in it."""
-        return load_or_raise(self._repository.files_at(Revision(revision)))
+        return load_or_raise(self._repository.files_at(Revision(revision), digest_if_whole))
 
     def standing(self, revision: str, ours: str) -> Standing:
         """Return whether a revision comes after ours, as far as a fetch that began after it was seen can tell."""

@@ -24,6 +24,7 @@ from runner.git.repository import Repository
 from runner.reconcile.distil import Declared
 from runner.reconcile.observed import Data, GatewayView
 from runner.reconcile.ports import Proof, Scribe, World
+from runner.reconcile.presence import is_whole
 from runner.reconcile.probe_log import ProbeLog
 from runner.reconcile.scribe import GitScribe, PaperScribe, Post
 from runner.reconcile.state import StatePaths
@@ -200,12 +201,12 @@ def _proof(found: probe.ProbeResult) -> Proof:
 
 
 def _missing(root: Path, declared: Declared) -> Data:
-    """Return which declared adapters have no bytes here; digests are checked when they are placed."""
+    """Return which declared adapters lack bytes here; digests are checked when they are placed."""
     return Data(missing=frozenset(_absent(root, (a.source for a in declared.desired.adapters))))
 
 
 def _absent(root: Path, sources: Iterable[str]) -> Iterable[str]:
-    return (source for source in sources if not (root / source).exists())
+    return (source for source in sources if not is_whole(root / source))
 
 
 def _holding(directory: Path, declared: Declared, now: float) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ Values in, text out; it decides nothing.
 from __future__ import annotations
 
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any, Final
 
 from runner.economics.decide import Decision
@@ -13,6 +14,8 @@ from runner.economics.reasons import Choice, Found, Verdict
 from runner.report import figures
 
 FORMAT: Final = 1
+WIDTH: Final = 84
+"""Characters of a line of what was found."""
 NOTHING_TO_TRAIN: Final = "write a recipe of type DPO or KTO into policies/training.yaml"
 
 
@@ -33,10 +36,10 @@ def to_json(decision: Decision) -> dict[str, Any]:
 
 def to_text(decision: Decision) -> str:
     """Return the decision, what decided it, and every reason with its figures."""
-    rows = [
-        ("reason", "says", "because"),
-        *((_name(each, decision), each.verdict.value, each.says) for each in decision.reasons),
-    ]
+    rows = [("reason", "says", "because")]
+    for each in decision.reasons:
+        first, *more = wrap(each.says, WIDTH)
+        rows += [(_name(each, decision), each.verdict.value, first), *(("", "", line) for line in more)]
     fixes = [f"  {each.reason.value}: {each.fix}" for each in _open(decision)]
     return "\n".join(
         [

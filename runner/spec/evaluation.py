@@ -94,7 +94,10 @@ class Calibrated(Section):
     pairs: Annotated[int, Field(ge=30)] = 100
     """Most pairs of it that the judge is put to, drawn by hash."""
     min_agreement: Ratio = 0.7
-    """Agreement with people that has to be proven before it may decide a gate; answering at random comes to 50%."""
+    """Agreement with people that has to be proven before it may decide a gate.
+
+    Answering at random comes to 50%. Two people often agree on no more than two thirds of the pairs they compare.
+    """
 
 
 class Judge(Calibrated):

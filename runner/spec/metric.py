@@ -124,7 +124,7 @@ _ALL = (
     ),
     Metric("cost_per_1000", Dimension.MONEY, _LOW, "cost of a thousand requests"),
     _ratio("accuracy", _HIGH, "share of questions answered right"),
-    _ratio("refusal_accuracy", _HIGH, "share of questions rightly refused or rightly answered"),
+    _ratio("refusal_accuracy", _HIGH, "share of questions from outside the task that are refused"),
     _ratio("clear_winners", _HIGH, "share of votes that name one side", per_arm=False),
     _ratio("category_coverage", _HIGH, "share of categories that have their minimum", per_arm=False),
     _count("preferences", _HIGH, "preference pairs collected since the last training", per_arm=False),

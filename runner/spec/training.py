@@ -145,9 +145,9 @@ class DpoRecipe(_Recipe):
     )
     """The loss, as a weighted sum; `sigmoid` alone where absent."""
     label_smoothing: Annotated[Ratio, Field(lt=0.5)] = 0.0
-    """Share of pairs assumed to be the wrong way round."""
+    """Share of pairs assumed to be the wrong way round; changes `sigmoid`; not with `length_normalised`."""
     length_normalised: bool = False
-    """Divide log-probabilities by the answer's length."""
+    """Divide log-probabilities by the answer's length in `sigmoid`; a normalised loss needs a far higher `beta`."""
 
 
 class KtoRecipe(_Recipe):

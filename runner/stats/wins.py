@@ -18,6 +18,8 @@ _SHARES = 21
 """Shares of ties that are tried between the ends of their own interval."""
 _HALVINGS = 40
 """Of the unit interval: to 12 digits."""
+_NEVER = 1e-15
+"""Numbers of ties less likely than this are left out of sums."""
 
 
 def wins_interval(wins: int, ties: int, losses: int, alpha: float) -> tuple[float, float]:
@@ -37,11 +39,12 @@ def _lower(wins: int, ties: int, losses: int, alpha: float) -> float:
     shares: Floats = np.linspace(*_ties_interval(ties, n, spent), _SHARES, dtype=np.float64)
     tied: Floats = np.arange(n + 1, dtype=np.float64)
     weights = _binomial(n, tied, shares[:, None])
+    likely = weights.max(axis=0) > _NEVER
+    tied, weights = tied[likely], weights[:, likely]
     needed = np.ceil((points - tied) / 2.0)
     low, high = np.zeros(_SHARES), np.ones(_SHARES)
-    for _ in range(
-        _HALVINGS
-    ):  # the chance of so many points grows with the share that is won of what is decided
+    # the more is won of what is decided, the likelier are so many points
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2.0
         chance = np.sum(weights * _at_least(needed, n - tied, middle[:, None]), axis=1)
         rare = chance <= alpha - spent

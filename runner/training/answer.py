@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,23 @@ BATCH = 64
 
 def answers(model: Any, tokenizer: Any, questions: list[str], max_tokens: int) -> Iterator[str]:
     """Yield the greedy answer to each question, in order; `max_tokens` is the longest answer."""
+    talks = [[{"role": "user", "content": question}] for question in questions]
+    return replies(model, tokenizer, talks, max_tokens)
+
+
+def replies(
+    model: Any, tokenizer: Any, talks: Sequence[Sequence[dict[str, str]]], max_tokens: int
+) -> Iterator[str]:
+    """Yield the greedy reply to each conversation, in order; `max_tokens` is the longest reply."""
     import torch
 
     tokenizer.padding_side = "left"
-    for start in range(0, len(questions), BATCH):
-        talks = [[{"role": "user", "content": question}] for question in questions[start : start + BATCH]]
+    for start in range(0, len(talks), BATCH):
         prompts = [
-            tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True) for talk in talks
+            tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True)
+            for talk in talks[start : start + BATCH]
         ]
-        inputs = tokenizer(prompts, return_tensors="pt", padding=True)
+        inputs = tokenizer(prompts, return_tensors="pt", padding=True).to(model.device)
         with torch.inference_mode():
             tokens = model.generate(
                 input_ids=inputs["input_ids"],

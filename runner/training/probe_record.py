@@ -48,7 +48,7 @@ def score(model: Any, token_ids: list[int]) -> list[float | None]:
     """Return the natural log-probability of every token after those before it; None for the first."""
     import torch
 
-    tokens = torch.tensor([token_ids])
+    tokens = torch.tensor([token_ids], device=model.device)
     with torch.inference_mode():
         logits: torch.Tensor = model(input_ids=tokens).logits[0, :-1]
     chosen = logits.float().log_softmax(-1).gather(1, tokens[0, 1:, None])[:, 0]

@@ -1,36 +1,28 @@
-"""Train an SFT adapter: `python -m runner.training.sft --help`. The stage `chat-v1.0` of `dvc.yaml`.
+"""Train an SFT adapter: `python -m runner.training.sft --help`. The stage `chat-v1.0` of `dvc.yaml`, and part of `run`.
 
 Recipe: TRL's SFTTrainer on questions and short answers in chat form, loss on the answers alone, LoRA by
 PEFT on every projection of a frozen base. The recipe's figures come from `policies/training.yaml`. Left
-out on purpose: checkpoints on the way, evaluation in between (a stage of its own), any logging service.
+out of the stage on purpose: checkpoints on the way, guards and registration, which `loop train` adds.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from runner.spec.training import SftRecipe
-from runner.training import adapter_files, checkpoints, probe_record, recipes
+from runner.training import adapter_files, probe_record, recipes, rows
+from runner.training.rows import Rows
+from runner.training.settings import Pace, shared
+from runner.training.start import Start, start
 
 if TYPE_CHECKING:
-    from peft import LoraConfig, PeftModel
+    from peft import PeftModel
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
-
-
-def conversations(data: Path) -> list[list[dict[str, str]]]:
-    """Return each line's question and answer as a conversation. Raises OSError, KeyError, ValueError."""
-    with data.open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return [
-        [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": row["answer"]}]
-        for row in rows
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,76 +39,35 @@ def train(given: Inputs, recipe: SftRecipe, out: Path, max_steps: int = -1) -> f
 
     `max_steps` ends the run early; -1 runs the recipe's epochs. Raises TerminalError where there is no base.
     """
-    import torch
+    found = Rows(rows.read(given.data, recipe.type))
+    with tempfile.TemporaryDirectory() as scratch:
+        pace = Pace(scratch, log_every=50, max_steps=max_steps)
+        made = trainer(start(given.base, None, recipe), found, recipe, pace)
+        loss = float(made.train().training_loss)
+    adapter_files.write(cast("PeftModel", made.model), out, given.base_name)
+    probe_record.write(given.base, out, rows.talks(found.train))
+    return loss
+
+
+def trainer(start: Start, rows: Rows, recipe: SftRecipe, pace: Pace) -> SFTTrainer:
+    """Return the trainer of a run, ready to begin. Raises TerminalError where the batch does not fit the devices."""
     from trl.trainer.sft_trainer import SFTTrainer
 
     from datasets import Dataset  # type: ignore[attr-defined]  # the library, not the folder of that name
 
-    model, tokenizer = checkpoints.base(given.base, torch.float32)
-    talks = conversations(given.data)
-    rows = Dataset.from_list([{"prompt": talk[:1], "completion": talk[1:]} for talk in talks])
-    with tempfile.TemporaryDirectory() as scratch:
-        trainer = SFTTrainer(
-            model=model,
-            args=settings(recipe, scratch, max_steps),
-            train_dataset=rows,
-            processing_class=tokenizer,
-            peft_config=lora(recipe),
-        )
-        loss = _run(trainer)
-    adapter_files.write(cast("PeftModel", trainer.model), out, given.base_name)
-    probe_record.write(given.base, out, talks)
-    return loss
+    data = Dataset.from_list(list(rows.train))
+    return SFTTrainer(args=settings(recipe, pace), train_dataset=data, **start.for_trainer())
 
 
-def _run(trainer: SFTTrainer) -> float:
-    return float(trainer.train().training_loss)
-
-
-def lora(recipe: SftRecipe) -> LoraConfig:
-    """Return the adapter's shape as PEFT wants it."""
-    from peft import LoraConfig
-
-    shape = recipe.lora
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        r=shape.rank,
-        lora_alpha=shape.alpha,  # type: ignore[arg-type]  # only ever divided by the rank
-        lora_dropout=shape.dropout,
-        target_modules=list(shape.modules),
-    )
-
-
-def settings(recipe: SftRecipe, scratch: str, max_steps: int) -> SFTConfig:
-    """Return the trainer's settings: everything from the recipe, and nothing reported anywhere."""
+def settings(recipe: SftRecipe, pace: Pace) -> SFTConfig:
+    """Return the trainer's settings."""
     from trl.trainer.sft_config import SFTConfig
 
-    optimiser = recipe.optimiser
-    micro = optimiser.micro_batch_size or optimiser.batch_size
     return SFTConfig(
-        output_dir=scratch,
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        num_train_epochs=optimiser.epochs,
-        max_steps=max_steps,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=optimiser.batch_size // micro,
-        learning_rate=optimiser.learning_rate,
-        lr_scheduler_type=optimiser.schedule.value,
-        warmup_steps=optimiser.warmup,
-        weight_decay=optimiser.weight_decay,
-        max_grad_norm=optimiser.max_gradient_norm,
-        max_length=recipe.max_length,
+        **shared(recipe, pace),
         packing=recipe.packing,
         completion_only_loss=True,
         train_sampling_strategy="group_by_length",
-        gradient_checkpointing=False,
-        bf16=False,
-        save_strategy="no",
-        logging_steps=50,
-        report_to="none",
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
     )
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.feedback import collected
+from runner.feedback.collected import Collected
 from tests.cli import measured
 from tests.cli.measured import strict
 from tests.cli.workbench import PRODUCTION, Bench, refused
+from tests.feedback.arenas import ballot
 from tests.spec.repository import quarantine_text
 from tests.watch import house as of
 
@@ -125,6 +129,20 @@ def test_rows_of_an_earlier_training_are_told_from_new_ones_by_what_dvc_keeps(ma
     found = strict(made.loop("decide", "--at", LATER, "--json").out)
     assert reason(found, "new data")["figures"]["fresh"] == 110
     assert found["decision"] == "retrain"
+
+
+def test_where_nothing_is_kept_of_an_earlier_training_votes_date_the_pairs(made):
+    train(made, "e" * 32, day="2026-12-01")
+    day = datetime(2026, 12, 1, tzinfo=UTC)
+    dated = tuple(
+        ballot(n, "a", "b", at_us=round((day + timedelta(days=2 if n < 120 else 0)).timestamp() * 1e6))
+        for n in range(150)
+    )
+    collected.write(
+        made.root / collected.FOLDER, Collected(ballots=dated, facts={"environment": "production"})
+    )
+    found = strict(made.loop("decide", "--at", LATER, "--json").out)
+    assert reason(found, "new data")["figures"]["fresh"] == 120
 
 
 def test_within_the_week_of_a_training_no_round_is_due(made):

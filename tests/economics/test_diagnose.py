@@ -122,6 +122,7 @@ PLANTED: dict[str, tuple[Question, dict[str, Any]]] = {
     "pairs": (Question.VOLUME, {"pairs": pairs({name: count // 4 for name, count in KINDS.items()})}),
     "different_pairs": (Question.VOLUME, {"pairs": pairs(topics=40)}),
     "margin": (Question.HYPERPARAMETERS, {"run": run(margin=0.01)}),
+    "satisfied": (Question.HYPERPARAMETERS, {"run": run(margin=3.9, recipe={"beta": 3.0})}),
     "movement": (Question.HYPERPARAMETERS, {"run": run(margin=0.5, recipe={"beta": 5.0})}),
     "chosen_fall": (Question.HYPERPARAMETERS, {"run": run(chosen=-0.8)}),
     "saturation": (Question.HYPERPARAMETERS, {"run": run(accuracy=1.0, told_apart=None)}),
@@ -199,6 +200,10 @@ def test_without_any_figure_nothing_is_proven_and_every_check_says_what_would_su
     found = diagnose(nothing)
     assert set(verdicts(found).values()) == {INCONCLUSIVE}
     assert all(check.fix and check.value is None for answer in found.answers for check in answer.checks)
+    limits = {check.name: check.limit for answer in found.answers for check in answer.checks}
+    assert limits == {
+        check.name: check.limit for answer in diagnose(HEALTHY).answers for check in answer.checks
+    }
 
 
 def test_of_several_causes_the_earliest_on_the_way_to_users_comes_first():

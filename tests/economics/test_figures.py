@@ -31,8 +31,10 @@ def test_the_ceiling_is_what_always_giving_the_preferred_answer_would_win():
     found = expected(Estimate(0.8, 0.7, 0.9, 300), None, ())
     assert found is not None and (found.value, found.low) == (None, 0.0)
     assert found.high == pytest.approx(0.9 * 0.5 / 2)
-    known = expected(Estimate(0.8, 0.7, 0.9, 300), 0.9, ())
-    assert known is not None and known.high == pytest.approx(0.9 * 0.1 / 2)
+    known = expected(Estimate(0.8, 0.7, 0.9, 300), Estimate(0.9, 0.8, 0.95, 60), ())
+    assert known is not None and known.high == pytest.approx(0.9 * 0.2 / 2), "the ends that make it highest"
+    few = expected(Estimate(0.8, 0.7, 0.9, 300), Estimate(0.9, 0.3, 1.0, 4), ())
+    assert few == found, "a handful of held-out pairs tells nothing"
 
 
 def test_nothing_bounds_a_gain_without_votes_and_rounds():
@@ -52,13 +54,13 @@ def test_two_rounds_foretell_how_gains_fall():
     assert found.low == pytest.approx(0.06 * 0.06 / 0.18)
 
 
-@given(st.lists(st.tuples(SHARES, SHARES, SHARES), max_size=4), SHARES, st.none() | SHARES)
+@given(st.lists(st.tuples(SHARES, SHARES, SHARES), max_size=4), SHARES, SHARES)
 def test_a_gain_lies_within_its_ends_and_never_grows_with_the_parents_chance(wins, clear, prefers):
     estimates = [Estimate(value, low, high, 9) for low, value, high in map(sorted, wins)]
-    found = expected(Estimate(clear, clear, clear, 9), prefers, estimates)
+    found = expected(Estimate(clear, clear, clear, 9), Estimate(prefers, prefers, prefers, 9), estimates)
     assert found is not None and 0.0 <= found.low <= found.high <= 0.5
     assert found.value is None or found.low <= found.value <= found.high
-    sure = expected(Estimate(clear, clear, clear, 9), 1.0, estimates)
+    sure = expected(Estimate(clear, clear, clear, 9), Estimate(1.0, 1.0, 1.0, 9), estimates)
     assert sure is not None and sure.high <= found.high
 
 

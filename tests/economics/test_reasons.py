@@ -34,24 +34,15 @@ def test_every_reason_can_decide(trained):
 
 
 def test_a_round_needs_every_need_shown_no_bar_shown_and_one_call(trained):
-    expected = np.array(
-        [
-            _by_hand(dict(zip(Reason, verdicts, strict=True)))
-            for verdicts in product(ORDER, repeat=len(Reason))
-        ]
-    ).reshape(trained.shape)
-    assert (trained == expected).all()
-
-
-def _by_hand(verdicts: dict[Reason, Verdict]) -> bool:
-    """The rule in other words."""
-    signalled = verdicts[Reason.SIGNALS] is Verdict.FOR
-    bars = BARS - OVERRIDDEN if signalled else BARS
-    return (
-        {verdicts[each] for each in NEEDS} == {Verdict.FOR}
-        and Verdict.AGAINST not in {verdicts[each] for each in bars}
-        and Verdict.FOR in {verdicts[each] for each in CALLS}
+    verdicts = dict(zip(Reason, np.indices(trained.shape, dtype=np.int8), strict=True))
+    against, for_ = ORDER.index(Verdict.AGAINST), ORDER.index(Verdict.FOR)
+    signalled = verdicts[Reason.SIGNALS] == for_
+    needed = np.all([verdicts[each] == for_ for each in NEEDS], axis=0)
+    called = np.any([verdicts[each] == for_ for each in CALLS], axis=0)
+    barred = np.any(
+        [(verdicts[each] == against) & ~(signalled & (each in OVERRIDDEN)) for each in BARS], axis=0
     )
+    assert (trained == (needed & called & ~barred)).all()
 
 
 def test_needs_bars_and_calls_are_all_reasons_and_share_none():

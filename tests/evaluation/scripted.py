@@ -62,11 +62,8 @@ class Scripted:
         text = said if isinstance(said, str) else said(body)
         if text.startswith(RAW):
             return web.Response(text=text.removeprefix(RAW), content_type="application/json")
-        value: dict[str, Any] = {
-            "choices": [
-                {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-            ]
-        }
+        said_so = {"text": text} if "prompt" in body else {"message": {"role": "assistant", "content": text}}
+        value: dict[str, Any] = {"choices": [{"index": 0, **said_so, "finish_reason": "stop"}]}
         if self.usage:
             value["usage"] = {"prompt_tokens": 10, "completion_tokens": len(text.split())}
         return web.json_response(value)
@@ -78,6 +75,7 @@ async def scripted(*script: Said, usage: bool = True) -> AsyncIterator[Scripted]
     server = Scripted(script, usage=usage)
     application = web.Application()
     application.router.add_post("/v1/chat/completions", server.answer)
+    application.router.add_post("/v1/completions", server.answer)
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

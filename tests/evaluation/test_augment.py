@@ -195,19 +195,19 @@ def judging(*verdicts: str) -> list[Made]:
 
 
 def test_a_judge_decides_where_no_fact_speaks_if_it_says_the_same_in_both_orders() -> None:
-    (found,) = judging("FIRST", "SECOND", "EQUAL")
+    (found,) = judging("FIRST", "SECOND", "TIE")
 
     assert (found.how.evaluator, found.how.temperatures) == ("judge", (0.2, 1.0))
     assert "at 0.2" in found.pair.chosen
 
 
 def test_a_judge_that_prefers_the_second_is_believed_as_well() -> None:
-    (found,) = judging("second.", "'First'", "EQUAL")
+    (found,) = judging("second.", "'First'", "TIE")
 
     assert "at 1.0" in found.pair.chosen
 
 
-@pytest.mark.parametrize("verdicts", [("FIRST", "FIRST", "EQUAL"), ("EQUAL",), ("I like the FIRST one",)])
+@pytest.mark.parametrize("verdicts", [("FIRST", "FIRST", "TIE"), ("TIE",), ("I like the FIRST one",)])
 def test_a_judge_that_favours_a_place_or_says_anything_else_decides_nothing(
     verdicts: tuple[str, ...],
 ) -> None:

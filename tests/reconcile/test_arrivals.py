@@ -23,7 +23,7 @@ from tests.reconcile.real_parts import make_adapter
 from tests.reconcile.rollout_world import ENVIRONMENT, WEIGHT, World, users, world
 from tests.waiting import until
 
-NEW = "chat-v1.2"
+NEW, NEXT = "chat-v1.2", "chat-v1.3"
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +61,22 @@ def dvc(desk: Path, *arguments: str) -> None:
     subprocess.run(command, cwd=desk, env=dict(os.environ), check=True, capture_output=True)
 
 
-def bring(desk: Path) -> None:
+def bring(desk: Path, name: str) -> None:
     """Add a version and put it on trial, as the pull request of a promotion does; its bytes are not pushed yet."""
-    make_adapter(desk, NEW)
-    shutil.move(desk / "adapters" / NEW, desk / "models" / NEW)
-    dvc(desk, "add", "--quiet", f"models/{NEW}")
+    make_adapter(desk, name)
+    shutil.move(desk / "adapters" / name, desk / "models" / name)
+    dvc(desk, "add", "--quiet", f"models/{name}")
     model = yaml.safe_load((desk / "models/chat-v1.1.yaml").read_text())
-    model |= {"name": NEW, "parent": "chat-v1.0"}
-    model["adapter"] |= {"path": f"models/{NEW}", "digest": digest.of_directory(desk / "models" / NEW)}
-    (desk / f"models/{NEW}.yaml").write_text(yaml.safe_dump(model))
+    model |= {"name": name, "parent": "chat-v1.0"}
+    model["adapter"] |= {"path": f"models/{name}", "digest": digest.of_directory(desk / "models" / name)}
+    (desk / f"models/{name}.yaml").write_text(yaml.safe_dump(model))
     loop = yaml.safe_load((desk / "loop.yaml").read_text())
-    loop["environments"][ENVIRONMENT]["rollout"] = {"candidate": NEW, "stage": "canary"}
+    loop["environments"][ENVIRONMENT]["rollout"] = {"candidate": name, "stage": "canary"}
     (desk / "loop.yaml").write_text(yaml.safe_dump(loop, sort_keys=False))
+
+
+def served(here: World, name: str) -> str:
+    return digest.served_name(name, digest.of_directory(here.home / "engineer/models" / name))
 
 
 def steps(here: World) -> list[str]:
@@ -83,7 +87,7 @@ def steps(here: World) -> list[str]:
 
 def test_a_merge_that_adds_a_version_starts_its_canary_once_its_bytes_are_there(here: World) -> None:
     with users(here.gateways[0].listen) as asked:
-        merged = here.push(bring, f"Add {NEW} and put it on trial")
+        merged = here.push(lambda desk: bring(desk, NEW), f"Add {NEW} and put it on trial")
         held = until(lambda: [h for h in here.status()["holds"] if "pull_data" in h["subject"]], "it is held")
         assert "the remote lacks it or cannot be reached" in held[0]["text"]
         assert "dvc push" in held[0]["text"]
@@ -91,10 +95,24 @@ def test_a_merge_that_adds_a_version_starts_its_canary_once_its_bytes_are_there(
         assert here.on_trial() == [None]
         desk = here.home / "engineer"
         dvc(desk, "push", "--quiet")
-        served = digest.served_name(NEW, digest.of_directory(desk / "models" / NEW))
-        until(lambda: here.on_trial() == [(served, WEIGHT)], "its canary has begun")
+        until(lambda: here.on_trial() == [(served(here, NEW), WEIGHT)], "its canary has begun")
         assert steps(here) == ["pull_data", "place_files", "load_adapter", "probe_adapter"]
+        shutil.rmtree(desk / "models" / NEW)  # what DVC tracks no more, Git would
         git(desk, "revert", "--no-edit", merged)
         git(desk, "push", "--quiet", "origin", "HEAD:main")
         until(lambda: here.on_trial() == [None], "the revert of the merge takes it out")
     assert asked.answered and not asked.failed
+
+
+def test_what_a_killed_fetch_left_of_a_version_is_fetched_in_full(here: World) -> None:
+    part = here.root / "models" / NEXT
+    part.mkdir()
+
+    def add_and_push(desk: Path) -> None:
+        bring(desk, NEXT)
+        dvc(desk, "push", "--quiet")
+        shutil.copy(desk / "models" / NEXT / "adapter_config.json", part)
+
+    here.push(add_and_push, f"Add {NEXT} and put it on trial")
+    until(lambda: here.on_trial() == [(served(here, NEXT), WEIGHT)], "its canary has begun")
+    assert digest.of_directory(part) == digest.of_directory(here.home / "engineer/models" / NEXT)

@@ -6,15 +6,24 @@ killed at any journal entry on the way.
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
+from runner.errors import TerminalError
+from runner.git import messages
+from runner.git.commit import Author
+from runner.git.desk import Desk
 from runner.git.messages import trailers
+from runner.git.repository import Repository
+from runner.reconcile.actions import ConcludeRollout, Reason
 from runner.reconcile.memory import Entry
-from tests.cli.workbench import git
+from runner.reconcile.scribe import GitScribe
+from tests.cli.workbench import PRODUCTION, Bench, git
 from tests.reconcile.crash_server import points
 from tests.reconcile.rollout_world import ENVIRONMENT, WEIGHT, World, trial, users
 
@@ -84,6 +93,79 @@ def test_what_is_asked_for_is_the_whole_step_with_its_figures(here: World) -> No
     assert trailers(body)["Loop-Conclude"].endswith(f" -> {here.candidate}")
     (hold,) = here.status()["holds"]
     assert (hold["reason"], hold["next"]) == ("proposed", f"a person merges {branch}")
+
+
+def through_every_stage(root: Path) -> Bench:
+    """Return a repository whose candidate came to the last stage: by a commit, by a merge, and at last by hand."""
+    bench = Bench(root)
+    bench.roll_out()
+    bench.commit("Put it on trial")
+
+    def step(before: str, after: str, evidence: str) -> None:
+        message = messages.advance_message(
+            environment=ENVIRONMENT,
+            served=bench.served("chat-v1.1"),
+            before=before,
+            after=after,
+            rollout="r",
+            evidence=(evidence,),
+        )
+        bench.roll_out(after)
+        bench.commit(message)
+
+    step("canary", "small", "1 of 90 failed")
+    bench.git("switch", "--quiet", "--create", "loop/advance")
+    step("small", "half", "3 of 400 failed")
+    bench.git("switch", "--quiet", "main")
+    bench.git("merge", "--quiet", "--no-ff", "--message=Merge pull request #7", "loop/advance")
+    bench.roll_out("full")
+    bench.commit("To all users, by hand")
+    return bench
+
+
+def conclusion(bench: Bench, *, by_pull_request: bool) -> ConcludeRollout:
+    served, baseline = bench.served("chat-v1.1"), bench.served("chat-v1.0")
+    evidence = ("proven: 20 of 9000 failed",)
+    return ConcludeRollout(served, "r", baseline, "full", evidence, by_pull_request, Reason.PROVEN)
+
+
+def scribe(bench: Bench) -> GitScribe:
+    return GitScribe(Desk(Repository(bench.root), None, "main", Author()), ENVIRONMENT)
+
+
+def test_the_figures_of_every_step_stand_in_what_is_asked_for(tmp_path: Path) -> None:
+    bench = through_every_stage(tmp_path)
+    before = bench.git("rev-parse", "main")
+    found = asyncio.run(scribe(bench).conclude(conclusion(bench, by_pull_request=True)))
+    assert bench.git("rev-parse", "main") == before
+    body = bench.git("log", "-1", "--format=%B", found["written"])
+    steps = [line.partition(" on ")[0::2] for line in body.splitlines() if " -> " in line][:2]
+    assert [way for way, _ in steps] == ["canary -> small", "small -> half"]
+    assert [told.partition(": ")[2] for _, told in steps] == ["1 of 90 failed", "3 of 400 failed"]
+
+
+def test_a_policy_that_says_auto_lets_the_runner_make_the_commit_and_once(tmp_path: Path) -> None:
+    bench = through_every_stage(tmp_path)
+    action = conclusion(bench, by_pull_request=False)
+    found = asyncio.run(scribe(bench).conclude(action))
+    declared = yaml.safe_load(bench.git("show", "main:loop.yaml"))["environments"][ENVIRONMENT]
+    assert (declared["baseline"], declared.get("rollout")) == ("chat-v1.1", None)
+    again = asyncio.run(scribe(bench).conclude(action))
+    assert again["written"] == found["written"] == bench.git("rev-parse", "main").strip()
+
+
+@pytest.mark.parametrize(("stage", "told"), [("half", "stands in 'half'"), (None, "not on trial any more")])
+def test_a_candidate_that_stands_elsewhere_by_now_is_not_concluded(
+    tmp_path: Path, stage: str | None, told: str
+) -> None:
+    bench = through_every_stage(tmp_path)
+    if stage:
+        bench.roll_out(stage)
+    else:
+        bench.files.remove(*PRODUCTION, "rollout")
+    bench.commit("a person was quicker")
+    with pytest.raises(TerminalError, match=told):
+        asyncio.run(scribe(bench).conclude(conclusion(bench, by_pull_request=False)))
 
 
 def test_a_conclusion_that_is_merged_fails_no_request_and_loads_nothing_at_whatever_entry_a_runner_is_killed(

@@ -267,6 +267,32 @@ def test_invariant_5_a_conclusion_goes_back_without_the_engine() -> None:
     assert {url: replica.loads for url, replica in s.replicas.items()} == loads
 
 
+@pytest.mark.parametrize("in_git", [False, True])
+def test_invariant_8_a_conclusion_that_is_merged_after_its_candidate_went_back_gives_it_to_nobody(
+    in_git: bool,
+) -> None:
+    s = on_trial(LAST)
+    go_back(s)
+    merged = replace(CONCLUDED, quarantine=frozenset({V2.served}) if in_git else frozenset())
+    planned = s.settle(merged)
+    for gateway in s.gateways.values():
+        assert [(route.baseline, route.split) for route in gateway.table.routes] == [(V1, None)]
+    (hold,) = [each for each in planned.holds if each.subject == "baseline v2"]
+    assert hold.reason is HoldReason.QUARANTINED
+    assert planned.verdict is Verdict.HELD
+
+
+def test_a_baseline_that_another_environment_rolled_back_goes_on_and_can_be_gone_back_to() -> None:
+    s = on_trial(LAST)
+    s.settle(CONCLUDED)
+    quarantine = frozenset({V2.served})
+    s.settle(replace(CONCLUDED, revision="r3", quarantine=quarantine))
+    assert [(route.baseline, route.split) for route in s.table().routes] == [(V2, None)]
+    s.settle(desired("v3", standby="v2", revision="r4", quarantine=quarantine))
+    s.settle(replace(CONCLUDED, revision="r5", quarantine=quarantine))
+    assert [route.baseline for route in s.table().routes] == [V2]
+
+
 @pytest.mark.parametrize("stop", [{"suspended": True}])
 def test_a_conclusion_that_is_merged_while_promotions_are_stopped_changes_nobodys_arm(
     stop: dict[str, Any],

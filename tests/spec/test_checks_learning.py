@@ -98,6 +98,20 @@ def test_a_part_of_a_loss_stands_once(repository):
     repository.refuses("stands twice", line="- kind: sigmoid", fix="add up")
 
 
+@pytest.mark.parametrize("key, value", [("label_smoothing", 0.1), ("length_normalised", True)])
+def test_smoothing_and_normalising_by_length_change_the_sigmoid_part_alone(repository, key, value):
+    repository.set(TRAINING, "recipes", "dpo", key, to=value)
+    assert repository.load().diagnostics == ()
+    repository.set(TRAINING, "recipes", "dpo", "loss", to=[{"kind": "hinge"}])
+    repository.refuses(f"'{key}' changes the part 'sigmoid'", line=f"{key}: ", fix="add {kind: sigmoid}")
+
+
+def test_no_loss_is_both_smoothed_and_normalised_by_length(repository):
+    repository.set(TRAINING, "recipes", "dpo", "label_smoothing", to=0.1)
+    repository.set(TRAINING, "recipes", "dpo", "length_normalised", to=True)
+    repository.refuses("both smoothed and normalised", line="label_smoothing: 0.1", fix="remove")
+
+
 def test_every_phase_has_its_rhythm(repository):
     repository.remove(CADENCE, "phases", "mature")
     repository.refuses("phase 'mature' is missing", line="phases:", fix="add 'mature: ...'")

@@ -33,6 +33,8 @@ def forked(module: str, arguments: list[str]) -> int:
         sys.argv = [module, *arguments]
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
     except BaseException:  # a fork must never go on in what was its parent's code
         traceback.print_exc()
     finally:

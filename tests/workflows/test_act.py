@@ -1,154 +1,371 @@
-"""The jobs run by act, on this host and without containers.
+"""The workflows run by act, on this host and without containers.
 
-Run for real: every `run` step of plan.yml and plan-comment.yml, with the artifact handed from one to the
-other. Stand-ins: the third-party actions, which cannot be fetched here, and GitHub's API, on loopback. Of
-ci.yml the whole job is run with a `.ci/run` that only leaves a mark: the real one would run this test again.
+Every `run` step is run, and the last test here holds that. Stand-ins: the third-party actions, which cannot be fetched
+here; GitHub's API, on loopback (Git beside it is real and wants the token); and of `loop` those subcommands that a
+test says in its docstring, since training, evaluation on a real engine and curating take minutes: they are called as
+written, and tests/system goes the whole way with the real ones.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.docs.scratch import Clone
-from tests.waiting import PATIENCE_S
-from tests.workflows.github import HEAD, Github, served
+from tests.cli.remote import candidate, clone, on_trial, revert_trial, running
+from tests.cli.workbench import Live, git
+from tests.workflows import acting
+from tests.workflows.acting import CONTENT, MACHINERY, Ran, Shop
+from tests.workflows.github import HEAD, REPOSITORY, TOKEN, Github, served
 
-ACT = Path(sys.executable).parent / "act"
-FINGERPRINT = (
-    "sha256sum requirements/core.txt requirements/overrides.txt pyproject.toml | sha256sum | cut -c1-16"
-)
-STAND_INS = {
-    "actions/checkout": "true",
-    "actions/setup-python": "true",
-    "actions/cache": "true",
-    "actions/upload-artifact": 'rm -rf "{artifacts}" && cp -r "${{{{ inputs.path }}}}" "{artifacts}"',
-    "actions/download-artifact": 'cp -r "{artifacts}" "${{{{ inputs.path }}}}"',
-}
-
-
-class Runner:
-    """act in a scratch clone; `artifacts` is what one workflow leaves to the next."""
-
-    def __init__(self, root: Path) -> None:
-        self.clone, self.root = Clone(root / "clone"), root
-        self.artifacts = root / "artifacts"
-        self._keep_environment()
-
-    def act(
-        self, event: str, workflow: str, payload: dict[str, Any], *options: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run one workflow to its end."""
-        file = self.root / "event.json"
-        file.write_text(json.dumps(payload))
-        return subprocess.run(
-            [
-                *(str(ACT), event, "--workflows", f".github/workflows/{workflow}", "--eventpath", str(file)),
-                *("--platform", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--pull=false"),
-                *("--use-gitignore=false", "--defaultbranch", "main", *self._stand_ins(workflow), *options),
-            ],
-            cwd=self.clone.root,
-            env=self.clone.environ | {"XDG_CACHE_HOME": str(self.root / "cache")},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-
-    def _keep_environment(self) -> None:
-        """Mark the clone's environment as installed, so that the set-up finds nothing to do."""
-        fingerprint = self.clone.run(FINGERPRINT).stdout
-        (self.clone.root / ".venv/.installed-core").write_text(fingerprint)
-
-    def _stand_ins(self, workflow: str) -> list[str]:
-        text = yaml.safe_load((self.clone.root / ".github/workflows" / workflow).read_text())
-        options = []
-        for step in (s for job in text["jobs"].values() for s in job["steps"] if "uses" in s):
-            action = step["uses"].partition("@")[0]
-            folder = self.root / "actions" / action
-            folder.mkdir(parents=True, exist_ok=True)
-            run = STAND_INS[action].format(artifacts=self.artifacts)
-            stand_in = {
-                "name": action,
-                "description": "stands in for the real one",
-                "inputs": {name: {"default": ""} for name in step.get("with", {})},
-                "runs": {"using": "composite", "steps": [{"run": run, "shell": "bash"}]},
-            }
-            (folder / "action.yml").write_text(json.dumps(stand_in))
-            options += ["--local-repository", f"{step['uses']}={folder}"]
-        return options
+TRAINED = """\
+name=chat-v1.1; mkdir -p models/reports/$name
+cp models/chat-v1.0.yaml models/$name.yaml && sed -i "s/chat-v1.0/$name/" models/$name.yaml
+touch models/$name.dvc
+echo '{"version": "chat-v1.1"}'
+"""
+DECIDED = """\
+case "$*" in
+  *--json*) echo '{"proposal": {"command": "loop train dpo --dataset bookshop-preferences"}}' ;;
+  *) echo "retrain: a round is due" ;;
+esac
+exit 2
+"""
+EVALUATED = """\
+mkdir -p models/reports/$2; echo "## Evaluation of $2" > models/reports/$2/evaluation.md; exit %d
+"""
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Runner:
-    return Runner(tmp_path)
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path / "shop")
 
 
-def pull_request(runner: Runner, edit: Callable[[str], str]) -> subprocess.CompletedProcess[str]:
-    """Commit an edit of loop.yaml on the clone, as the merge of a pull request would, and plan it."""
-    file = runner.clone.root / "loop.yaml"
+@pytest.fixture
+def state(tmp_path: Path) -> str:
+    """The state of a deployment that nobody has used yet."""
+    (tmp_path / "state").mkdir()
+    return str(tmp_path / "state")
+
+
+@pytest.fixture
+def github() -> Github:
+    return Github()
+
+
+@contextmanager
+def hosting(shop: Shop, github: Github) -> Iterator[tuple[str, Path]]:
+    """Put its main into a bare repository behind GitHub's address, which loop.yaml names; yields address and bare."""
+    bare = shop.beside / "remote.git"
+    git(shop.beside, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
+    with served(github, bare) as address:
+        with (shop.root / "loop.yaml").open("a") as file:
+            forge = {"kind": "github", "repository": REPOSITORY, "api": address}
+            file.write(f"\n{yaml.safe_dump({'git': {'remote': 'origin', 'branch': 'main', 'forge': forge}})}")
+        shop.commit("Follow a remote")
+        shop.git("push", "--quiet", str(bare), "main")
+        shop.git("remote", "add", "origin", f"{address}/{REPOSITORY}.git")
+        yield address, bare
+
+
+def planned(shop: Shop, edit: Callable[[str], str]) -> Ran:
+    """Commit an edit of loop.yaml, as the merge of a pull request would, and plan it."""
+    file = shop.root / "loop.yaml"
     file.write_text(edit(file.read_text()))
-    runner.clone.git("commit", "--quiet", "--all", "--message", "change")
+    shop.commit("change")
+    (shop.artifacts / "plan/plan.md").unlink(missing_ok=True)
     payload = {"pull_request": {"number": 7, "head": {"sha": HEAD, "ref": "side"}, "base": {"ref": "main"}}}
-    return runner.act("pull_request", "plan.yml", payload)
+    return shop.act("pull_request", "plan.yml", payload)
 
 
-def comment(runner: Runner, github: Github, **changes: str) -> subprocess.CompletedProcess[str]:
+def comment(shop: Shop, github: Github, **changes: str) -> Ran:
     run = {"id": 1, "event": "pull_request", "conclusion": "success", "head_sha": HEAD} | changes
-    with served(github, "octo/shop") as address:
-        return runner.act(
-            "workflow_run",
-            "plan-comment.yml",
-            {"workflow_run": run, "repository": {"full_name": "octo/shop"}},
-            *("--env", f"GITHUB_API_URL={address}", "--env", "GITHUB_REPOSITORY=octo/shop"),
-            *("--secret", "GITHUB_TOKEN=secret-token"),
-        )
+    with served(github) as address:
+        return shop.act("workflow_run", "plan-comment.yml", {"workflow_run": run}, address)
 
 
-def test_the_plan_of_a_pull_request_becomes_one_comment_that_is_updated_in_place(runner: Runner) -> None:
-    github = Github()
-    first = pull_request(runner, lambda text: text.replace("prune_limit: 3", "prune_limit: 2"))
-    assert first.returncode == 0, first.stdout + first.stderr
-    planned = (runner.artifacts / "plan.md").read_text()
-    assert "prune_limit" in planned
-    posted = comment(runner, github)
-    assert posted.returncode == 0, posted.stdout + posted.stderr
-    assert github.comments[0]["body"].endswith(planned)
-    assert github.tokens == {"Bearer secret-token"}
-    second = pull_request(runner, lambda text: text.replace("poll: 2s", "poll: 3s"))
-    assert second.returncode == 0, second.stdout + second.stderr
-    comment(runner, github)
+def dispatched(**inputs: str) -> dict[str, Any]:
+    return {"inputs": inputs}
+
+
+def test_the_plan_of_a_pull_request_becomes_one_comment_that_is_updated_in_place(
+    shop: Shop, github: Github
+) -> None:
+    planned(shop, lambda text: text.replace("prune_limit: 3", "prune_limit: 2")).holds()
+    text = (shop.artifacts / "plan/plan.md").read_text()
+    assert "prune_limit" in text
+    comment(shop, github).holds()
+    assert github.comments[0]["body"].endswith(text)
+    assert github.tokens == {f"Bearer {TOKEN}"}
+    planned(shop, lambda text: text.replace("poll: 2s", "poll: 3s")).holds()
+    comment(shop, github)
     assert len(github.comments) == 1
     assert "poll" in github.comments[0]["body"]
 
 
-def test_a_pull_request_that_is_not_valid_fails_and_its_errors_are_posted(runner: Runner) -> None:
-    github = Github()
-    done = pull_request(runner, lambda text: text.replace("baseline: chat-v1.0", "baseline: chat-v9"))
-    assert done.returncode == 1
-    assert comment(runner, github, conclusion="failure").returncode == 0
+def test_a_pull_request_that_is_not_valid_fails_and_its_errors_are_posted(shop: Shop, github: Github) -> None:
+    assert planned(shop, lambda text: text.replace("baseline: chat-v1.0", "baseline: chat-v9")).code == 1
+    comment(shop, github, conclusion="failure").holds()
     assert "chat-v9" in github.comments[0]["body"]
     assert "Traceback" not in github.comments[0]["body"]
 
 
-def test_a_run_that_no_pull_request_started_posts_nothing(runner: Runner) -> None:
-    github = Github()
-    assert comment(runner, github, event="push").returncode == 0
+def test_a_run_that_no_pull_request_started_posts_nothing(shop: Shop, github: Github) -> None:
+    comment(shop, github, event="push").holds()
     assert github.calls == []
 
 
-def test_continuous_integration_runs_what_anybody_can_run(runner: Runner) -> None:
-    script = runner.clone.root / ".ci/run"
+def test_continuous_integration_runs_what_anybody_can_run(shop: Shop) -> None:
+    script = shop.root / ".ci/run"
     assert "make test" in script.read_text()
-    script.write_text(f"#!/bin/sh\ntouch '{runner.root}/ran'\n")
-    done = runner.act("push", "ci.yml", {"ref": "refs/heads/main"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (runner.root / "ran").exists()
+    script.write_text(f"#!/bin/sh\ntouch '{shop.beside}/ran'\n")  # the real one would run this test again
+    shop.act("push", "ci.yml", {"ref": "refs/heads/main"}).holds()
+    assert (shop.beside / "ran").exists()
+
+
+def test_without_a_deployment_what_was_merged_is_validated_and_nothing_else_is_touched(shop: Shop) -> None:
+    ran = shop.act("push", "reconcile.yml", {"ref": "refs/heads/main"}).holds()
+    assert set(ran.steps) == {("validate", "install"), ("validate", "validate")} | others(ran)
+    assert shop.calls() == ["loop validate"]
+    shop.edit("loop.yaml", "baseline: chat-v1.0", "baseline: chat-v9")
+    shop.commit("A baseline that nobody has")
+    broken = shop.act("push", "reconcile.yml", {"ref": "refs/heads/main"}, LOOP_STATE="/nowhere")
+    assert broken.code == 1 and "chat-v9" in broken.said
+    assert not [job for job, _ in broken.steps if job == "reconcile"], "what is not valid goes no further"
+
+
+def others(ran: Ran) -> set[tuple[str, str]]:
+    """Return the steps that are actions."""
+    return {(job, step) for job, step in ran.steps if step.startswith("actions/")}
+
+
+def test_what_was_merged_is_applied_once_or_wakes_the_runner_that_is_resident(tmp_path: Path) -> None:
+    """The runner of this deployment polls once an hour: what it sees sooner it sees since the workflow woke it."""
+    with on_trial(tmp_path / "repo", poll="1h") as (live, bare):
+        state = {"LOOP_STATE": str(live.bench.root / ".loop"), "LOOP_ENVIRONMENTS": '["production"]'}
+        ran = job_in(tmp_path / "one", bare).act("push", "reconcile.yml", {"ref": "refs/heads/main"}, **state)
+        assert ran.holds().steps["reconcile", "wake the runner, or apply once"] == "success"
+        assert "chat-v1.1" in ran.summary, "the plan, before it was applied"
+        assert candidate(live) == live.bench.served("chat-v1.1")
+        with running(live.bench) as runner:
+            runner.agrees_with(live.bench.git("rev-parse", "HEAD").strip())
+            reverted = revert_trial(bare, tmp_path / "person")
+            job = job_in(tmp_path / "two", bare)
+            job.act("push", "reconcile.yml", {"ref": "refs/heads/main"}, **state).holds()
+            assert job.calls()[-1] == "loop wake", "no second writer beside the runner"
+            runner.agrees_with(reverted)
+        assert candidate(live) is None
+
+
+def job_in(home: Path, bare: Path) -> Shop:
+    """Return a job's own checkout of a bare repository: a commit, and no branch."""
+    home.mkdir()
+    clone(bare, home / "shop")
+    git(home / "shop", "checkout", "--quiet", "--detach")
+    return Shop(home / "shop", *MACHINERY)
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Iterator[tuple[Live, Path]]:
+    with on_trial(tmp_path / "repo") as world:
+        assert world[0].bench.loop("apply").code == 0
+        yield world
+
+
+def test_a_rollback_by_hand_takes_users_off_and_is_refused_for_whom_it_does_not_mean(
+    trial: tuple[Live, Path], tmp_path: Path
+) -> None:
+    live, bare = trial
+    job, state = job_in(tmp_path / "job", bare), str(live.bench.root / ".loop")
+    reason = 'answers "in" $(touch pwned) `id`'
+    wanted = {"environment": "production", "reason": reason}
+    wrong = job.act(
+        "workflow_dispatch", "rollback.yml", dispatched(version="chat-v1.2", **wanted), LOOP_STATE=state
+    )
+    assert wrong.code == 1 and "on trial: chat-v1.1" in wrong.said
+    assert candidate(live) == live.bench.served("chat-v1.1")
+    right = dispatched(version="chat-v1.1", **wanted)
+    ran = job.act("workflow_dispatch", "rollback.yml", right, LOOP_STATE=state).holds()
+    assert candidate(live) is None
+    assert "written to Git" in ran.summary
+    (entry,) = yaml.safe_load(git(bare, "show", "main:quarantine.yaml"))["quarantined"]
+    assert entry["condition"] == reason
+
+
+def test_a_rollback_out_of_reach_of_the_deployment_is_written_to_git_with_the_token(
+    tmp_path: Path, github: Github
+) -> None:
+    """Nothing of the deployment answers: the runner takes users off when it sees the commit."""
+    with on_trial(tmp_path / "repo") as (_, bare):
+        job = job_in(tmp_path / "job", bare)
+    wanted = dispatched(environment="production", version="chat-v1.1", reason="too chatty")
+    with served(github, bare) as address:
+        git(job.root, "remote", "set-url", "origin", f"{address}/{REPOSITORY}.git")
+        ran = job.act("workflow_dispatch", "rollback.yml", wanted, address).holds()
+    assert "written to Git" in ran.summary
+    assert git(bare, "log", "-1", "--format=%s", "main").strip() == "Roll back chat-v1.1 in production"
+    assert TOKEN not in ran.said
+
+
+CURATED = """\
+mkdir -p datasets/snapshot && date +%s%N > datasets/snapshot/thumbs.jsonl
+hash=$(md5sum datasets/snapshot/thumbs.jsonl | cut -d' ' -f1)
+sed -i "s/^hash: .*/hash: $hash/" datasets/bookshop-thumbs.yaml
+exec .venv/bin/dvc commit --quiet --force snapshot
+"""
+
+
+def test_a_night_of_collecting_ends_in_a_pull_request_with_the_new_data_sets(
+    tmp_path: Path, github: Github, state: str
+) -> None:
+    """`loop data curate` is a stand-in that makes other thumbs of the snapshot; DVC and the rest are real."""
+    shop = Shop(tmp_path / "shop", *CONTENT, "runner")  # the code that DVC's stages depend on
+    shop.double("data curate", CURATED)
+    with hosting(shop, github) as (address, bare):
+        ran = shop.act("schedule", "collect.yml", {}, address, LOOP_STATE=state).holds()
+    found = yaml.safe_load(git(bare, "show", "loop/data:datasets/bookshop-thumbs.yaml"))["hash"]
+    (pull,) = github.pulls
+    assert (pull["head"]["ref"], pull["base"]["ref"]) == ("loop/data", "main")
+    assert found in pull["body"]
+    changed = set(git(bare, "diff", "--name-only", "main", "loop/data").split())
+    assert {"dvc.lock", "datasets/bookshop-thumbs.yaml"} <= changed
+    assert f"store/files/md5/{found[:2]}/{found[2:]}" in changed, "the store is a folder of this repository"
+    assert TOKEN not in ran.said
+
+
+def test_a_night_that_found_too_little_asks_for_nothing(shop: Shop, state: str) -> None:
+    """`loop data curate` is a stand-in that says that a check is not met, `dvc` one that does nothing."""
+    shop.double("data curate", "echo '12 of 100 pairs'; exit 2")
+    shop.double("dvc", "exit 0")
+    ran = shop.act("schedule", "collect.yml", {}, LOOP_STATE=state).holds()
+    assert "12 of 100 pairs" in ran.summary
+    assert shop.calls() == ["dvc pull --quiet", "loop data curate"]
+
+
+def retrained(shop: Shop, github: Github, state: str, **inputs: str) -> Ran:
+    with served(github) as address:
+        return shop.act("workflow_dispatch", "retrain.yml", dispatched(**inputs), address, LOOP_STATE=state)
+
+
+def test_no_round_of_training_begins_where_none_is_due(shop: Shop, github: Github, state: str) -> None:
+    """`dvc` is a stand-in that fetches nothing."""
+    shop.double("dvc", "exit 0")
+    shop.edit("loop.yaml", "  production:\n", "  production:\n    suspend: true\n")
+    shop.commit("Suspend production")
+    ran = retrained(shop, github, state).holds()
+    assert "suspended" in ran.summary
+    assert {job for job, _ in ran.steps} == {"decide"}
+
+
+@pytest.mark.parametrize("recipe", ["", "kto"])
+def test_a_round_that_is_due_is_trained_and_evaluated_and_asks_for_staging(
+    shop: Shop, github: Github, state: str, recipe: str
+) -> None:
+    """`loop decide`, `train`, `evaluate` and `promote`, and `dvc`, are stand-ins."""
+    doubles(shop, verdict=0)
+    ran = retrained(shop, github, state, recipe=recipe).holds()
+    assert "## Evaluation of chat-v1.1" in ran.summary and "asked" in ran.summary
+    assert (shop.artifacts / "chat-v1.1/evaluation.md").exists()
+    asked = recipe or "dpo --dataset bookshop-preferences"
+    assert [each for each in shop.calls() if each.startswith("loop")][2:] == [
+        f"loop train {asked} --json",
+        "loop evaluate chat-v1.1",
+        "loop promote chat-v1.1 --to staging",
+    ]
+    assert (shop.beside / "promote-env").read_text() == f"{TOKEN} .github/gitconfig\n"
+    assert set((shop.beside / "dvc-env").read_text().split()) == {"none"}, "DVC meets no token of GitHub"
+
+
+def doubles(shop: Shop, verdict: int) -> None:
+    """Have every command of a round of training be a stand-in; that of evaluation ends with `verdict`."""
+    shop.double("decide", DECIDED)
+    shop.double("train", TRAINED)
+    shop.double("evaluate", EVALUATED % verdict)
+    shop.double(
+        "promote", f'echo asked; echo "$GITHUB_TOKEN $GIT_CONFIG_GLOBAL" > "{shop.beside}/promote-env"'
+    )
+    shop.double("dvc", f'echo "${{GITHUB_TOKEN:-none}}" >> "{shop.beside}/dvc-env"')
+
+
+def test_a_candidate_that_does_not_pass_goes_no_further_and_no_other_is_trained_before_somebody_has_looked(
+    shop: Shop, github: Github, state: str
+) -> None:
+    """`loop decide`, `train` and `evaluate`, and `dvc`, are stand-ins."""
+    doubles(shop, verdict=2)
+    assert retrained(shop, github, state).code == 1
+    (issue,) = github.issues
+    assert issue["title"] == "A candidate was stopped: chat-v1.1"
+    assert "## Evaluation of chat-v1.1" in issue["body"]
+    calls = shop.calls()
+    assert "dvc push --quiet" in calls and not [call for call in calls if "promote" in call]
+    assert (shop.artifacts / "chat-v1.1.yaml").exists(), "it is kept, for whoever looks why"
+    ran = retrained(shop, github, state).holds()
+    assert (shop.calls(), issue["html_url"] in ran.summary) == ([], True)
+
+
+def pull_request(shop: Shop) -> Ran:
+    payload = {"pull_request": {"number": 7, "head": {"sha": HEAD, "ref": "side"}, "base": {"ref": "main"}}}
+    return shop.act("pull_request", "evaluate.yml", payload, LOOP_STATE="/nowhere", LOOP_RUNNER="nobody")
+
+
+@pytest.mark.parametrize("verdict", [0, 2])
+def test_the_version_that_a_pull_request_promotes_is_evaluated_and_its_verdict_is_the_checks(
+    shop: Shop, verdict: int
+) -> None:
+    """`loop evaluate` and `dvc` are stand-ins; which version is meant is found for real."""
+    shop.double("evaluate", EVALUATED % verdict)
+    shop.double("dvc", "exit 0")
+    text = (shop.root / "models/chat-v1.0.yaml").read_text()
+    (shop.root / "models/chat-v1.1.yaml").write_text(text.replace("name: chat-v1.0", "name: chat-v1.1"))
+    shop.commit("Bring chat-v1.1")
+    ran = pull_request(shop)
+    assert ran.code == (1 if verdict else 0), ran.said
+    assert shop.calls() == ["dvc pull --quiet", "loop evaluate chat-v1.1"]
+    assert ran.summary == "## Evaluation of chat-v1.1\n"
+    assert (shop.artifacts / "evaluation.md").exists()
+
+
+def test_a_pull_request_that_promotes_nothing_is_not_evaluated(shop: Shop) -> None:
+    shop.edit("loop.yaml", "prune_limit: 3", "prune_limit: 2")
+    shop.commit("Prune less")
+    pull_request(shop).holds()
+    assert shop.calls() == []
+
+
+def test_what_is_due_is_looked_for_with_the_token_and_nothing_is_asked_where_nothing_is(
+    shop: Shop, github: Github, state: str
+) -> None:
+    """Every environment serves the same version: there is no next step."""
+    with hosting(shop, github) as (address, bare):
+        ran = shop.act("schedule", "promote.yml", {}, address, LOOP_STATE=state).holds()
+    assert "staging: " in ran.summary and "production: " in ran.summary
+    assert (github.pulls, git(bare, "branch", "--list", "loop/*")) == ([], "")
+
+
+def test_the_week_is_one_issue_and_a_page(shop: Shop, github: Github, state: str) -> None:
+    """`dvc` is a stand-in; nothing was logged in this deployment's week."""
+    shop.double("dvc", "exit 0")
+    with served(github) as address:
+        ran = shop.act("schedule", "report.yml", {}, address, LOOP_STATE=state).holds()
+    (issue,) = github.issues
+    assert issue["title"].startswith("Report of week ")
+    assert ran.summary.strip() in issue["body"]
+    assert "<html" in (shop.artifacts / "report/week.html").read_text()
+
+
+@pytest.mark.parametrize("workflow", ["collect", "retrain", "promote", "report"])
+def test_what_needs_a_deployment_does_nothing_where_there_is_none(shop: Shop, workflow: str) -> None:
+    ran = shop.act("schedule", f"{workflow}.yml", {}).holds()
+    assert (ran.steps, shop.calls()) == ({}, [])
+
+
+def test_every_step_of_every_workflow_was_run_by_a_test_above(request: pytest.FixtureRequest) -> None:
+    here = [each for each in request.session.items if each.path == request.path]
+    names = {each.originalname for each in here if isinstance(each, pytest.Function)}
+    if not {name for name in globals() if name.startswith("test_")} <= names:
+        pytest.skip("only some of these tests were asked for")
+    assert acting.declared() - acting.PROVEN == set()

@@ -22,8 +22,8 @@ AT_ONCE = 4
 """Pairs that are judged at the same time."""
 TOLD_EVERY = 25 * AT_ONCE
 """Pairs between two tellings of progress."""
-PATIENCE = 5
-"""Pairs that come to nothing before any verdict is given; then the judge is taken for absent."""
+PATIENCE = 12
+"""Pairs in a row that the judge does not answer, or that come to nothing before any verdict; then it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,13 @@ class Pair:
 class Comparison:
     """What a judge said of a pair: the verdicts of each turn, with `one` first and with `other` first.
 
-    Without turns and error the two texts are the same, and nobody was asked. With an `error` nothing was decided.
+    Without turns and error the two texts are the same, and nobody was asked. With an `error` nothing was decided;
+    `unanswered` where the judge did not answer at all, however often it was asked.
     """
 
     turns: tuple[tuple[Word, Word], ...] = ()
     error: str | None = None
+    unanswered: bool = False
 
     @property
     def score(self) -> float | None:
@@ -85,7 +87,8 @@ class PreferenceJudge:
         except UnknownModel as error:  # of the judge, which is nothing that an examined version lacks
             raise TerminalError(*error.diagnostics) from error
         except (TransientError, RequestRefused) as error:
-            return Comparison(error=error.diagnostics[0].summary)
+            gone = isinstance(error, TransientError)
+            return Comparison(error=error.diagnostics[0].summary, unanswered=gone)
         except _NoVerdict as error:
             return Comparison(error=str(error))
         return Comparison(tuple(turns))
@@ -95,7 +98,8 @@ class PreferenceJudge:
     ) -> list[Comparison]:
         """Judge pairs, a few at a time, in order. Raises TerminalError where asking is in vain.
 
-        It is in vain, too, where the first pairs come to nothing but errors: nobody waits for two hundred of them.
+        It is in vain, too, where the first pairs come to nothing but errors, or the judge stops answering: nobody waits
+        for two hundred of them.
         """
         found: list[Comparison] = []
         for start in range(0, len(pairs), AT_ONCE):
@@ -106,10 +110,7 @@ class PreferenceJudge:
                 if isinstance(result, TerminalError):
                     raise result
                 found.append(result)
-            asked = [each for each in found if each.turns or each.error]
-            if len(asked) >= PATIENCE and all(each.error for each in asked):
-                reasons = dict.fromkeys(each.error or "" for each in asked)
-                raise terminal(f"the judge gave no verdict on {len(asked)} pairs", *list(reasons)[:2])
+            _hold_out([each for each in found if each.turns or each.error])
             if len(found) % TOLD_EVERY == 0 or len(found) == len(pairs):
                 progress(len(found), len(pairs))
         return found
@@ -127,6 +128,16 @@ class PreferenceJudge:
         if word is None:
             raise _NoVerdict(ASKING.confusion(reply))
         return Word[word]
+
+
+def _hold_out(asked: Sequence[Comparison]) -> None:
+    """Return where it is worth going on. Raises TerminalError."""
+    if len(asked) < PATIENCE:
+        return
+    last = asked[-PATIENCE:]
+    if all(each.unanswered for each in last) or all(each.error for each in asked):
+        reasons = dict.fromkeys(each.error or "" for each in last)
+        raise terminal(f"the judge gave no verdict on {len(last)} pairs in a row", *list(reasons)[:2])
 
 
 class _NoVerdict(Exception):

@@ -21,7 +21,6 @@ from runner.evaluation.preference.judge import Comparison, Pair, PreferenceJudge
 from runner.evaluation.preference.votes import by_votes
 from runner.evaluation.preference_port import PreferenceJob
 from runner.evaluation.results import Measured, Row, SuiteResult
-from runner.signals.text import plain
 from runner.spec.evaluation import AnyJudge, Arbiter
 from runner.spec.model import GateVerdict
 
@@ -71,7 +70,7 @@ async def win_rate(job: PreferenceJob) -> SuiteResult:
 
 async def _answers(job: PreferenceJob) -> list[_Asked]:
     """Have both versions answer; a question that stands twice is asked about once, for it would tell nothing new."""
-    rows = list({plain(row.question): row for row in reversed(job.rows)}.values())[::-1]
+    rows = list({row.question: row for row in reversed(job.rows)}.values())[::-1]
     texts = [row.question for row in rows]
     own, parents = [
         await job.ask(name, texts, max_tokens=job.suite.max_tokens, seed=None, temperature=0.0)
@@ -112,7 +111,7 @@ async def _judged(job: PreferenceJob, asked: Sequence[_Asked]) -> _Verdicts:
     return _Verdicts(
         [each.score for each in said],
         ["" if each.error is None else f"no verdict: {each.error}" for each in said],
-        (*_of_calibration(known), *_of_judge(pairs, said)),
+        (*_of_calibration(known), *_of_judge(pairs, said), _price(judge)),
         doubt,
     )
 
@@ -152,6 +151,12 @@ def _of_judge(pairs: Sequence[Pair], said: Sequence[Comparison]) -> tuple[Measur
         share("judge_longer", longer, "share of decided questions on which the longer answer won"),
         share("judge_errors", errors, "share of questions without a verdict"),
     )
+
+
+def _price(judge: PreferenceJudge) -> Measured:
+    """Return what judging took; calibrating, too, where it was done now."""
+    tokens, replies = judge.meter.tokens.both, judge.meter.replies
+    return Measured("judge_tokens", tokens, tokens, tokens, replies, f"{replies} verdicts, read and written")
 
 
 def _result(job: PreferenceJob, asked: Sequence[_Asked], verdicts: _Verdicts) -> SuiteResult:

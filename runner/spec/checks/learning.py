@@ -14,7 +14,7 @@ from runner.spec.dataset import DatasetFile, Expect, Expectation
 from runner.spec.files import Files
 from runner.spec.parse import Parsed
 from runner.spec.source import Document, KeyPath
-from runner.spec.training import DpoRecipe, Recipe, TrainingPolicy
+from runner.spec.training import DpoRecipe, Recipe, TermKind, TrainingPolicy
 
 COLUMNS = {
     "SFT": ("question", "answer"),
@@ -158,10 +158,26 @@ def _recipe(parsed: Parsed, name: str, recipe: Recipe) -> Iterator[Diagnostic]:
         sizes = (f"batch_size: {batch}", f"micro_batch_size: {micro}")
         summary = "the batch cannot be made of whole micro-batches"
         yield Diagnostic(summary, where, sizes, "let it divide the batch")
-    if isinstance(recipe, DpoRecipe) and len({term.kind for term in recipe.loss}) < len(recipe.loss):
+    if isinstance(recipe, DpoRecipe):
+        yield from _dpo(recipe, document, path)
+
+
+def _dpo(recipe: DpoRecipe, document: Document, path: KeyPath) -> Iterator[Diagnostic]:
+    kinds = {term.kind for term in recipe.loss}
+    if len(kinds) < len(recipe.loss):
         yield Diagnostic(
             "a part of the loss stands twice", document.at(*path, "loss"), (), "add up their weights"
         )
+    changed = {"label_smoothing": recipe.label_smoothing > 0, "length_normalised": recipe.length_normalised}
+    given = [key for key, value in changed.items() if value]
+    if given and TermKind.SIGMOID not in kinds:
+        where = document.at(*path, given[0])
+        fix = f"add {{kind: sigmoid}} to the loss, or remove '{given[0]}'"
+        yield Diagnostic(f"'{given[0]}' changes the part 'sigmoid' of the loss alone", where, (), fix)
+    elif len(given) > 1:
+        where = document.at(*path, "label_smoothing")
+        summary = "there is no loss that is both smoothed and normalised by length"
+        yield Diagnostic(summary, where, (), f"remove '{given[0]}' or '{given[1]}'")
 
 
 def _recipe_rank(parsed: Parsed, recipe: Recipe, document: Document, path: KeyPath) -> Iterator[Diagnostic]:

@@ -66,7 +66,7 @@ def test_ties_alone_prove_no_equality() -> None:
 
 
 def test_undecided_questions_widen_both_win_rates() -> None:
-    found = world(0.5, 0.5)
+    found = world(0.5, 0.5, n=200)
     some = [
         Decided(each.answer, each.parent_answer, None) if at % 20 == 0 else each
         for at, each in enumerate(found)

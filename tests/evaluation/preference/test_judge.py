@@ -104,6 +104,14 @@ def test_a_judge_that_never_gives_a_verdict_is_given_up_soon() -> None:
     assert asyncio.run(asked()) < 2 * PATIENCE
 
 
+def test_a_judge_that_stops_answering_is_given_up_soon_and_one_that_is_silent_now_and_then_is_not() -> None:
+    pairs = [Pair("When?", f"{number} am.", "never") for number in range(60)]
+    with pytest.raises(TerminalError, match="in a row"):
+        judged(pairs, *["TIE"] * 40, (503, "down"), tries=1)
+    found, _ = judged(pairs, *["TIE", "TIE", "TIE", (503, "down")] * 30, "TIE", tries=1)
+    assert 0 < sum(each.unanswered for each in found) < len(found)
+
+
 @pytest.mark.parametrize(
     ("fault", "said"), [((401, ""), "401"), ((404, '{"error": {"message": "no m"}}'), "no model")]
 )

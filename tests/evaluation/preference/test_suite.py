@@ -68,6 +68,8 @@ def test_what_lies_behind_is_measured_too(sentences: SuiteResult) -> None:
     assert value(sentences, "judge_agreement").n == 100
     assert value(sentences, "judge_position_consistency").value == 1.0
     assert value(sentences, "judge_first_place").value == 0.5
+    tokens = value(sentences, "judge_tokens")
+    assert tokens.value is not None and tokens.value > 10 * tokens.n > 0
     longer = value(sentences, "judge_longer").value
     assert longer is not None and longer > 0.6
     own, parents = value(sentences, "answer_characters").value, sentences.of_baseline("answer_characters")

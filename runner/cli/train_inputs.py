@@ -1,0 +1,207 @@
+"""What `loop train` starts from: recipe, parent, data and base, found in the spec and here, or one clear error.
+
+Called by `train`. It fetches what is missing and can be fetched; beside that it changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import terminal
+
+if TYPE_CHECKING:
+    from runner.spec.dataset import DatasetFile
+    from runner.spec.load import Spec
+    from runner.spec.model import ModelFile
+    from runner.spec.training import Recipe
+    from runner.training.job import Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the command line asks for; None where the spec decides."""
+
+    recipe: str
+    name: str | None
+    parent: str | None
+    dataset: str | None
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything that a run needs, checked: all bytes are here and are those that Git declares."""
+
+    name: str
+    recipe_name: str
+    recipe: Recipe
+    parent: ModelFile | None
+    dataset: DatasetFile
+    rows: int
+    inputs: Inputs
+
+
+def ready(root: Path, spec: Spec, choice: Choice, tell: Callable[[str], None]) -> Ready:
+    """Return what the choice comes to. Raises LoopError with what is missing or does not fit, OSError."""
+    from runner.training.job import Inputs, recipe_digest
+
+    recipe = _recipe(spec, choice)
+    dataset = spec.datasets[recipe.dataset]
+    parent = _parent(spec, choice, recipe)
+    name = _name(spec, choice)
+    _fetch(root, spec, dataset, parent, tell)
+    rows = _data(root, choice.environment, dataset, tell)
+    if parent is not None:
+        _shape(root, parent, recipe, choice.recipe)
+    declared_parent = None if parent is None else parent.adapter.digest
+    assert dataset.hash is not None  # noqa: S101 - `_data` refuses it
+    inputs = Inputs(recipe_digest(recipe), dataset.hash, declared_parent, _base(root, spec))
+    return Ready(name, choice.recipe, recipe, parent, dataset, rows, inputs)
+
+
+def _recipe(spec: Spec, choice: Choice) -> Recipe:
+    """Return the recipe, on the data set that was asked for. Raises TerminalError where they do not fit."""
+    from runner.spec.checks.learning import COLUMNS
+    from runner.spec.explain import suggestion
+
+    recipes = spec.policies.training.recipes
+    if (recipe := recipes.get(choice.recipe)) is None:
+        raise terminal(
+            f"there is no recipe '{choice.recipe}' in policies/training.yaml",
+            f"known: {', '.join(recipes)}",
+            fix=suggestion(choice.recipe, frozenset(recipes)),
+        )
+    if choice.dataset is None:
+        return recipe
+    if (dataset := spec.datasets.get(choice.dataset)) is None:
+        raise terminal(
+            f"there is no data set '{choice.dataset}'",
+            f"known: {', '.join(sorted(spec.datasets))}",
+            fix=suggestion(choice.dataset, frozenset(spec.datasets)),
+        )
+    if missing := [column for column in COLUMNS[recipe.type] if column not in dataset.schema_]:
+        summary = f"{recipe.type} needs columns that '{dataset.name}' lacks: {', '.join(missing)}"
+        raise terminal(summary, fix="name a data set that has them")
+    return recipe.model_copy(update={"dataset": dataset.name})
+
+
+def _parent(spec: Spec, choice: Choice, recipe: Recipe) -> ModelFile | None:
+    """Return the version to start from, None for the base. Raises TerminalError for one that is unknown."""
+    from runner.cli.repository import pick_environment
+    from runner.spec.training import Parent
+
+    environment = pick_environment(spec, choice.environment)
+    if choice.parent is None:
+        return None if recipe.parent is Parent.BASE else spec.models[environment.baseline]
+    if choice.parent not in spec.models:
+        known = ", ".join(sorted(spec.models))
+        raise terminal(f"there is no version '{choice.parent}' to start from", f"known: {known}")
+    return spec.models[choice.parent]
+
+
+def _name(spec: Spec, choice: Choice) -> str:
+    from runner.registry.naming import next_name, parse
+
+    if choice.name is None:
+        return next_name(spec.models)
+    if parse(choice.name) is None:
+        raise terminal(f"'{choice.name}' is no name of a version", fix="write it as ARTIFACT-vMAJOR.MINOR")
+    return choice.name
+
+
+def _fetch(
+    root: Path, spec: Spec, dataset: DatasetFile, parent: ModelFile | None, tell: Callable[[str], None]
+) -> None:
+    """Fetch what is declared and not here."""
+    from runner import digest
+    from runner.data.pull import pull
+
+    wanted = [spec.loop.base_model.path]
+    wanted += [dataset.path] if dataset.hash is not None else []
+    wanted += [parent.adapter.path] if parent is not None else []
+    if missing := [path for path in wanted if not (root / path).exists()]:
+        tell(f"fetching {', '.join(missing)}")
+        pull(root, missing, tell)
+    # What was here already was held to its digest when the spec was read.
+    if parent is not None and digest.of_directory(root / parent.adapter.path) != parent.adapter.digest:
+        fix = f"`dvc checkout {parent.adapter.path}`, or correct the digest in its file"
+        raise terminal(f"the bytes of '{parent.name}' are not those of its digest", fix=fix)
+
+
+def _data(root: Path, environment: str, dataset: DatasetFile, tell: Callable[[str], None]) -> int:
+    """Return the rows of the data set; tells what is only open. Raises TerminalError where it is not as declared."""
+    from runner.data.declared import State, compare, look
+    from runner.data.hashes import HashCache
+    from runner.feedback.expectations.checked import kept
+    from runner.reconcile.state import StatePaths
+
+    def checks(each: DatasetFile, found: str) -> tuple[str, ...] | None:
+        checked = kept(root, each, found)
+        return None if checked is None else tuple(f"{line.column} {line.says}" for line in checked.failed)
+
+    cache = HashCache(StatePaths(root, environment).hashes)
+    known = {dataset.name: dataset}
+    facts = look(root, known, cache, checks)
+    cache.save()
+    findings = compare(known, facts)
+    for finding in findings:
+        if finding.state in (State.UNCHECKED, State.STALE):
+            tell(f"note: data set '{dataset.name}': {finding.state.value}: {finding.evidence}; {finding.fix}")
+        else:
+            raise terminal(
+                f"data set '{dataset.name}' cannot be trained on: {finding.state.value}",
+                f"{dataset.path}: {finding.evidence}",
+                fix=finding.fix,
+            )
+    return facts[dataset.name].rows
+
+
+def _shape(root: Path, parent: ModelFile, recipe: Recipe, name: str) -> None:
+    """Raise TerminalError where the parent's adapter, which is trained further, has another shape than the recipe's."""
+    path = root / parent.adapter.path / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    wanted = recipe.lora
+    pairs = (
+        ("rank", config.get("r"), wanted.rank),
+        ("alpha", config.get("lora_alpha"), wanted.alpha),
+        ("modules", sorted(config.get("target_modules") or ()), sorted(wanted.modules)),
+    )
+    other = [f"{key}: parent {_shown(has)}, recipe {_shown(want)}" for key, has, want in pairs if has != want]
+    if other:
+        raise terminal(
+            f"recipe '{name}' and its parent '{parent.name}' have adapters of different shapes",
+            *other,
+            fix="give the recipe the parent's `lora`, or start from another version: `--parent`",
+        )
+
+
+def _shown(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _base(root: Path, spec: Spec) -> str:
+    from runner import digest
+
+    return spec.loop.base_model.digest or digest.of_directory(root / spec.loop.base_model.path)
+
+
+def same(root: Path, spec: Spec, found: Ready) -> str | None:
+    """Return the version that was trained from exactly these inputs; None where there is none."""
+    return next(iter(_same(root, spec, found)), None)
+
+
+def _same(root: Path, spec: Spec, found: Ready) -> Iterator[str]:
+    from runner.training.register import MANIFEST
+
+    for name in sorted(spec.models):
+        path = root / spec.loop.models / "reports" / name / MANIFEST
+        try:
+            inputs = json.loads(path.read_text(encoding="utf-8"))["inputs"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # made by hand or by another release: then it is simply not known to be the same
+        if inputs == found.inputs.digest:
+            yield name
