@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -21,10 +20,8 @@ from runner.cli.repository import find_root, json_option, read_spec
 from runner.errors import terminal
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from runner.git.commit import Change
-    from runner.git.desk import Desk, Proposed, Request
+    from runner.git.desk import Proposed, Request
     from runner.git.repository import Repository, Revision
     from runner.spec.load import Spec
 
@@ -63,6 +60,7 @@ async def _ask(root: Path, spec: Spec) -> Proposed | None:
     """Find what differs here, and keep the pull request at it. Raises LoopError, OSError."""
     import aiohttp
 
+    from runner.cli.desk import desk_of
     from runner.data.store import inside
     from runner.git.repository import Repository
 
@@ -73,7 +71,7 @@ async def _ask(root: Path, spec: Spec) -> Proposed | None:
         return None
     at = datetime.now(UTC).replace(microsecond=0)
     async with aiohttp.ClientSession() as session:
-        desk = _desk(repository, spec, session)
+        desk = desk_of(repository, session)
         return await desk.propose(lambda tip: _request(repository, tip, paths, _words(spec, paths), at))
 
 
@@ -85,25 +83,6 @@ def _ours(datasets: str, store: str | None) -> Callable[[str], bool]:
         return path == LOCK or declared or (store is not None and path.startswith(f"{store}/"))
 
     return ours
-
-
-def _desk(repository: Repository, spec: Spec, session: aiohttp.ClientSession) -> Desk:
-    """Return the branch that `git:` of loop.yaml names, else the one that is checked out. Raises TerminalError."""
-    from runner.git.commit import Author
-    from runner.git.desk import Desk
-    from runner.git.forge import connect
-
-    settings = spec.loop.git
-    if settings is not None:
-        author, forge = Author(settings.author, settings.email), connect(settings, session, os.environ)
-        return Desk(repository, settings.remote, settings.branch, author, forge)
-    branch = repository.branch()
-    if branch is None:
-        raise terminal(
-            "a commit is checked out here and no branch, and loop.yaml names no remote",
-            fix="declare `git:` in loop.yaml, or check out a branch",
-        )
-    return Desk(repository, None, branch, Author())
 
 
 def _words(spec: Spec, paths: Sequence[str]) -> str:

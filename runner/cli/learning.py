@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from runner.signals.reading import Snapshot
     from runner.signals.readings.estimates import Estimate
     from runner.spec.dataset import DatasetFile
-    from runner.spec.environment import Environment
     from runner.spec.load import Spec
     from runner.spec.model import ModelFile
 
@@ -50,6 +49,7 @@ def situation(root: Path, spec: Spec, environment: str, now: float) -> Situation
     """
     from runner.economics.declared import trainable, under_way
     from runner.economics.situation import Policies, Situation
+    from runner.reconcile.freeze import closed
 
     declared = spec.loop.environments[environment]
     account = snapshot_of(root)
@@ -65,7 +65,7 @@ def situation(root: Path, spec: Spec, environment: str, now: float) -> Situation
         clear=None if account is None else _clear(account),
         prefers=run_of(root, spec, declared.baseline).told_apart,
         troubles=_troubles(root, spec, environment, [pool.dataset for pool in pools]),
-        closed=_closed(declared, now),
+        closed=closed(declared, now),
         under_way=under_way(spec, environment),
     )
 
@@ -244,14 +244,3 @@ def _troubles(root: Path, spec: Spec, environment: str, names: Sequence[str]) ->
         Trouble(each.name, f"{each.state.value}: {each.evidence}", each.state not in open_, each.fix)
         for each in found
     )
-
-
-def _closed(environment: Environment, now: float) -> str:
-    """Return why nothing is promoted now; empty where the environment is open. Raises TerminalError."""
-    from runner.reconcile.freeze import Window, in_force
-
-    if environment.suspend:
-        return "promotions are suspended"
-    windows = tuple(Window(each.zone, each.from_, each.to, each.reason) for each in environment.freeze)
-    found = in_force(windows, now)
-    return "" if found is None else f"frozen from {found.start} to {found.end} ({found.zone}): {found.reason}"

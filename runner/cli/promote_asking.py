@@ -109,6 +109,7 @@ class Asking:
         from runner.errors import Unknown
         from runner.git.history import since
         from runner.promotion.readiness import Facts, Step
+        from runner.reconcile.freeze import closed
 
         declared = known.spec.loop.environments[self.environment]
         after, name = declared.promote_after, self.name
@@ -122,7 +123,7 @@ class Asking:
             environment=self.environment,
             report=known.report,
             lacking=known.lacking() if self.step is Step.TRIAL else Unknown("not asked"),
-            closed=_closed(known.before, self.environment, time.time()),
+            closed=closed(known.before.loop.environments[self.environment], time.time()),
             since=trusted,
             certified=self._certified(known),
             now=datetime.now(UTC).replace(microsecond=0),
@@ -187,19 +188,6 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
-
-
-def _closed(spec: Spec, name: str, now: float) -> str:
-    """Return why nothing is promoted in an environment at `now`; empty where it is open."""
-    from runner.reconcile.freeze import Window, in_force
-
-    environment = spec.loop.environments[name]
-    if environment.suspend:
-        return "promotions are suspended"
-    found = in_force(
-        tuple(Window(each.zone, each.from_, each.to, each.reason) for each in environment.freeze), now
-    )
-    return "" if found is None else f"frozen from {found.start} to {found.end} ({found.zone}): {found.reason}"
 
 
 def _cost(before: Spec, after: Spec) -> Iterator[str]:

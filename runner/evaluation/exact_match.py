@@ -53,13 +53,12 @@ async def forgotten(job: Job, bench: Bench) -> Found:
 
     Kept are the rows on which candidate and parent differ; the others stand in the suite that shares their data set.
 
-    The worse of the two decides. Raises LoopError.
+    Each has a metric of its own, and `forgetting` is the worse of the two. Raises LoopError.
     """
     candidate = await judged(job, bench, bench.candidate)
     parent = await judged(job, bench, bench.parent)
-    named = [("forgetting_parent", bench.parent, parent)]
-    if bench.parent != bench.base:
-        named.append(("forgetting_base", bench.base, await judged(job, bench, bench.base)))
+    base = parent if bench.parent == bench.base else await judged(job, bench, bench.base)
+    named = [("forgetting_parent", bench.parent, parent), ("forgetting_base", bench.base, base)]
     parts = [forgetting(name, who, older, candidate, job.alpha) for name, who, older in named]
     careful = [forgetting(name, who, older, candidate, job.alpha / len(named)) for name, who, older in named]
     changed = (row for row in rows(candidate, parent) if row.right is not row.parent_right)

@@ -1,7 +1,8 @@
 """Gives a commit to a branch: of a remote, where the loser of a race is told so; or of this repository alone.
 
-Called by the reconciler with what `commit` made. A branch only ever goes forward here, and only from the tip
-that the caller has seen. The edits that a person has not committed yet stay as they are.
+Called by `desk` with what `commit` made. A branch that people share only ever goes forward here, and only from the tip
+that the caller has seen; one of automation's own may be replaced as a whole. The edits that a person has not committed
+yet stay as they are.
 """
 
 from __future__ import annotations

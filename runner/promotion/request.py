@@ -26,7 +26,7 @@ def branch_of(step: Step, served: str, environment: str) -> str:
         case Step.TRIAL:
             return f"loop/promote-{environment}-{served}"
         case Step.BASELINE:
-            return f"loop/conclude-{served}"
+            return f"loop/conclude-{environment}-{served}"
 
 
 def loop_file(step: Step, text: str, environment: str, candidate: str, stage: str) -> str:

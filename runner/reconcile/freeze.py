@@ -1,4 +1,4 @@
-"""Freeze windows: when, in local time, nothing may be promoted. Computation only; called by `intent`."""
+"""Freeze windows: when, in local time, nothing may be promoted. Computation only; for `intent` and for commands."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from runner.errors import terminal
+from runner.spec.environment import Environment
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WEEK = timedelta(days=7)
@@ -28,6 +29,18 @@ def in_force(windows: tuple[Window, ...], now: float) -> Window | None:
     Raises TerminalError where a zone or a time cannot be read: a guard that cannot be computed must refuse.
     """
     return next((window for window in windows if _holds(window, now)), None)
+
+
+def closed(environment: Environment, now: float) -> str:
+    """Return why nothing is promoted in an environment at `now`, in words; empty where it is open.
+
+    Raises TerminalError as `in_force` does.
+    """
+    if environment.suspend:
+        return "promotions are suspended"
+    windows = tuple(Window(each.zone, each.from_, each.to, each.reason) for each in environment.freeze)
+    found = in_force(windows, now)
+    return "" if found is None else f"frozen from {found.start} to {found.end} ({found.zone}): {found.reason}"
 
 
 def _holds(window: Window, now: float) -> bool:

@@ -195,7 +195,7 @@ def _conclude_draft(scribe: GitScribe, tip: Revision, action: ConcludeRollout) -
         stages=_stages_passed(desk.repository, tip, environment),
     )
     after = changes.conclude(now, environment)
-    branch = f"loop/conclude-{action.served}"
+    branch = f"loop/conclude-{environment}-{action.served}"
     return Draft((edit(changes.LOOP_FILE, now, after),), message, branch, datetime.now(UTC))
 
 

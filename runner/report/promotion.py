@@ -81,7 +81,7 @@ class Dossier:
     def title(self) -> str:
         """Title of the pull request and subject of its commit."""
         if self.trial is None:
-            return f"Make {self.model.name} the baseline of {self.environment}"
+            return f"Make {self.model.name} the baseline in {self.environment}"
         return f"Put {self.model.name} on trial in {self.environment}"
 
 

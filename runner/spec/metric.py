@@ -116,6 +116,12 @@ _ALL = (
     _ratio("answer_diversity", _HIGH, "share of word pairs of the answers that are distinct"),
     _score("proxy_reward", _HIGH, "mean reward of the preference model that training maximised"),
     _ratio("forgetting", _LOW, "share of questions once answered right and now wrong", per_arm=False),
+    _ratio(
+        "forgetting_parent", _LOW, "share of what the parent answers right and it does not", per_arm=False
+    ),
+    _ratio(
+        "forgetting_base", _LOW, "share of what the base model answers right and it does not", per_arm=False
+    ),
     _ratio("data_quality", _HIGH, "share of logged records that pass their checks", per_arm=False),
     _score(
         "parity",

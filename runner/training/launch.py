@@ -88,8 +88,7 @@ def _start(job: Job, log: Any) -> subprocess.Popen[bytes]:
             "1",
         ]
         command += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-        command += ["--multi_gpu"] if gpus() else ["--cpu"]
-        command += ["--module"]
+        command += ["--multi_gpu", "--module"]
     package = Path(runner.__file__).parents[1]
     return subprocess.Popen(
         [*command, "runner.training.run", str(path)],

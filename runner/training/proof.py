@@ -21,34 +21,50 @@ from runner.spec.training import DpoRecipe, KtoRecipe, Recipe
 from runner.training import probe_record, settings
 from runner.training.guards import EXACT, LN2, ROUNDED, Guard, Reading
 from runner.training.job import Job, LogProbs
-from runner.training.rows import Rows
 
 ROWS = 64
 """Examples that the first loss is measured on."""
+_ZERO = ("rewards/chosen", "rewards/rejected", "kl")
+"""What is 0 where policy and reference agree."""
 REFERENCE = "ref"
 """TRL's name for the frozen copy of the adapter that it was given."""
 
 
-def prove(trainer: Any, job: Job, rows: Rows) -> tuple[Reading, ...]:
+def prove(trainer: Any, job: Job) -> tuple[Reading, ...]:
     """Return what the guards of step 0 see. Raises TerminalError where the parent has no record."""
     found: list[Reading] = []
     if isinstance(job.recipe, DpoRecipe | KtoRecipe):
-        found.append(_agreement(trainer, job.recipe, rows))
+        found.append(_agreement(trainer, job.recipe))
     if job.parent is not None:
         found += _as_recorded(trainer, job, job.parent)
     return tuple(found)
 
 
-def _agreement(trainer: Any, recipe: DpoRecipe | KtoRecipe, rows: Rows) -> Reading:
-    """Measure how far the first loss, rewards and divergence are from those of a policy that is its reference."""
-    from datasets import Dataset  # type: ignore[attr-defined]  # the library, not the folder of that name
+def _agreement(trainer: Any, recipe: DpoRecipe | KtoRecipe) -> Reading:
+    """Measure how far the first loss, rewards and divergence are from those of a policy that is its reference.
 
-    some = Dataset.from_list(list(rows.train[:ROWS]))
-    with _sigmoid_alone(trainer, recipe):
-        measured = trainer.evaluate(some)
-    away = [abs(measured.get(f"eval_{key}", 0.0)) for key in ("rewards/chosen", "rewards/rejected", "kl")]
+    The trainer's own `evaluate` is for later: called before training, it marks the model as prepared, and processes
+    that work together would never exchange their gradients.
+    """
+    import torch
+    from accelerate.utils import send_to_device  # type: ignore[import-untyped]
+
+    model, metrics, losses = trainer.model, trainer._metrics["eval"], []
+    examples = list(trainer.train_dataset.select(range(min(ROWS, len(trainer.train_dataset)))))
+    size = trainer.args.per_device_eval_batch_size
+    training = model.training
+    model.eval()
+    with torch.no_grad(), _sigmoid_alone(trainer, recipe):
+        for begin in range(0, len(examples), size):
+            batch = send_to_device(
+                trainer.data_collator(examples[begin : begin + size]), trainer.accelerator.device
+            )
+            losses.append(float(trainer.compute_loss(model, batch)))
+    model.train(training)
+    away = [abs(value) for key in _ZERO for value in metrics[key]]
     if isinstance(recipe, DpoRecipe):
-        away.append(abs(measured["eval_loss"] - LN2))
+        away += [abs(loss - LN2) for loss in losses]
+    metrics.clear()
     return Reading(Guard.STEP0, _largest(away), recipe.guards.max_step0_deviation, 0)
 
 

@@ -88,7 +88,7 @@ def _train(trainer: Any, begun: Start, job: Job, found: Rows, fit: Reading) -> T
     """Prove, train and measure."""
     from runner.training.watch import Lengths, Watch
 
-    proven = proof.prove(trainer, job, found)
+    proven = proof.prove(trainer, job)
     _emit_proof(trainer, proven)
     guards.hold(proven)
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -105,9 +105,22 @@ def _train(trainer: Any, begun: Start, job: Job, found: Rows, fit: Reading) -> T
         _emit({"event": "resumed", "step": int(checkpoint.name.rpartition("-")[2])})
     trainer.add_callback(watch)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    _same_everywhere(trainer, model)
     readings = (fit, *proven, *guards.worst(trainer.state.log_history, job.recipe))
     held = _held(trainer, found)
     return Trained(_history(trainer), readings, held, watch.seconds, found)
+
+
+def _same_everywhere(trainer: Any, model: Any) -> None:
+    """Raise TerminalError where processes that trained together ended with different weights."""
+    import torch
+
+    moved = [weights.detach().double().sum() for weights in model.parameters() if weights.requires_grad]
+    sums = trainer.accelerator.gather(torch.stack(moved).sum().reshape(1)).tolist()
+    if len(set(sums)) > 1:
+        raise terminal(
+            "the processes did not train the same weights", f"sums of weights: {', '.join(map(repr, sums))}"
+        )
 
 
 def _history(trainer: Any) -> tuple[dict[str, Any], ...]:

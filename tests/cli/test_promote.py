@@ -145,7 +145,7 @@ def test_after_the_last_stage_the_candidate_becomes_the_baseline(shop: Shop) -> 
     said = shop.loop("promote", NEW, "--to", "baseline")
     assert said.code == 0, said
     assert "warning: no runner here has said anything" in said.err
-    after = shop.declared(f"loop/conclude-{shop.served()}", "production")
+    after = shop.declared(f"loop/conclude-production-{shop.served()}", "production")
     assert (after["baseline"], after["standby"], "rollout" in after) == (NEW, OLD, False)
 
 
@@ -457,7 +457,7 @@ def test_the_last_stage_is_due_once_the_runner_has_found_it_proven(shop: Shop) -
     certified(shop, "hold")
     assert "the runner has not found" in due(shop).out
     certified(shop, "conclude")
-    assert f"branch loop/conclude-{shop.served()} (new)" in due(shop).out
+    assert f"branch loop/conclude-production-{shop.served()} (new)" in due(shop).out
 
 
 def certified(shop: Shop, step: str) -> None:

@@ -205,8 +205,7 @@ def test_alpha_is_divided_among_all_that_could_mislead() -> None:
 CHAT_1_0 = {
     "facts-right": share("accuracy", 580, 597, 0.05),
     "outside-refused": share("refusal_accuracy", 41, 47, 0.05),
-    "survives-odd-wording": share("accuracy", 152, 197, 0.05),
-    "nothing-forgotten": share("forgetting", 14, 535, 0.05),
+    "survives-odd-wording": share("accuracy", 149, 197, 0.05),
     "served-as-trained": Measured("parity", 0.0189, 0.0189, 0.0189, 48),
 }
 """What the first version of the small world does on the shipped suites."""

@@ -74,7 +74,7 @@ def test_a_runner_killed_at_any_entry_of_a_conclusion_asks_for_it_once(here: Wor
         proven(here)
         died += run(here, "proposed", at, how) == -signal.SIGKILL
         assert run(here, "proposed") == 0, (at, how, here.runner and here.runner.log.read_text())
-        assert proposals(here) == [f"loop/conclude-{here.candidate}"], f"entry {at}"
+        assert proposals(here) == [f"loop/conclude-production-{here.candidate}"], f"entry {at}"
         assert here.commits() == [], "nobody merges but a person"
         assert here.on_trial() == [(here.candidate, WEIGHT)] * 2
     assert died >= len(tried) - 1

@@ -193,7 +193,7 @@ def readings(ran: Ran) -> Mapping[str, Any]:
 @pytest.mark.parametrize("name", ["dpo", "kto"])
 def test_before_the_first_step_policy_and_reference_are_the_parent(lab: Lab, name: str) -> None:
     ran = lab.ran[name]
-    assert ran.status == 0, ran
+    assert ran.status == 0, ran.events[-1:]
     found = readings(ran)
     assert found["max_step0_deviation"] == pytest.approx(0, abs=1e-6)
     assert found["reference"] == pytest.approx(0, abs=1e-5)
@@ -239,6 +239,15 @@ def test_each_kill_let_the_run_go_on_from_a_checkpoint_that_was_whole(lab: Lab) 
     ]
     assert begun == sorted(begun)
     assert begun[0] == 0 < begun[-1]
+
+
+@pytest.mark.parametrize("name", ["dpo", "kto"])
+def test_the_reference_stays_the_parent_while_the_policy_moves(lab: Lab, name: str) -> None:
+    checkpoints = sorted((lab.ran[name].folder / STATE).glob("checkpoint-*"))
+    assert len(checkpoints) == 2
+    weights = "adapter_model.safetensors"
+    assert len({digest.of_file(each / "ref" / weights) for each in checkpoints}) == 1
+    assert len({digest.of_file(each / weights) for each in checkpoints}) == 2
 
 
 def test_an_adapter_has_its_three_files_and_nothing_is_pickled(lab: Lab) -> None:

@@ -82,6 +82,8 @@ class Shop:
             "GIT_CONFIG_GLOBAL": str(self.beside / "gitconfig"),
             "GIT_CONFIG_SYSTEM": os.devnull,
         }
+        self.job_environ: dict[str, str] = {}
+        self.patience_s = PATIENCE_S
         fresh = not (root / ".git").exists()
         self._copy(content or CONTENT)
         if fresh:
@@ -127,11 +129,15 @@ class Shop:
     def act(
         self, event: str, workflow: str, payload: Mapping[str, Any], address: str = "", **variables: str
     ) -> Ran:
-        """Run one workflow to its end; `address` stands for GitHub, `variables` are the repository's."""
+        """Run one workflow to its end; `address` stands for GitHub, `variables` are the repository's.
+
+        What is set in `job_environ` every step has, too.
+        """
         file = self.beside / "event.json"
         file.write_text(json.dumps({"repository": {"full_name": REPOSITORY}, **payload}))
         env = {"GITHUB_REPOSITORY": REPOSITORY, "NO_COLOR": "1"}
         env |= {"GITHUB_API_URL": address, "GITHUB_SERVER_URL": address} if address else {}
+        env |= self.job_environ
         done = subprocess.run(
             [
                 *(str(ACT), event, "--workflows", f".github/workflows/{workflow}", "--eventpath", str(file)),
@@ -152,7 +158,7 @@ class Shop:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=self.patience_s,
             check=False,
         )
         ran = _ran(done)

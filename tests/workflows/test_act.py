@@ -237,13 +237,19 @@ def test_a_night_of_collecting_ends_in_a_pull_request_with_the_new_data_sets(
     assert TOKEN not in ran.said
 
 
-def test_a_night_that_found_too_little_asks_for_nothing(shop: Shop, state: str) -> None:
-    """`loop data curate` is a stand-in that says that a check is not met, `dvc` one that does nothing."""
-    shop.double("data curate", "echo '12 of 100 pairs'; exit 2")
+def test_what_is_too_little_yet_is_asked_for_all_the_same_and_what_failed_to_be_made_is_not(
+    shop: Shop, github: Github, state: str
+) -> None:
+    """`loop data curate` is a stand-in that says that a check is not met, then one that fails; `dvc` does nothing."""
     shop.double("dvc", "exit 0")
-    ran = shop.act("schedule", "collect.yml", {}, LOOP_STATE=state).holds()
-    assert "12 of 100 pairs" in ran.summary
-    assert shop.calls() == ["dvc pull --quiet", "loop data curate"]
+    with hosting(shop, github) as (address, _):
+        shop.double("data curate", "echo '12 of 100 pairs'; exit 2")
+        ran = shop.act("schedule", "collect.yml", {}, address, LOOP_STATE=state).holds()
+        assert "12 of 100 pairs" in ran.summary
+        assert shop.calls()[-1] == "loop data propose"
+        shop.double("data curate", "exit 1")
+        assert shop.act("schedule", "collect.yml", {}, address, LOOP_STATE=state).code == 1
+        assert shop.calls()[-1] == "loop data curate"
 
 
 def retrained(shop: Shop, github: Github, state: str, **inputs: str) -> Ran:

@@ -16,7 +16,7 @@ import aiohttp
 
 from runner.errors import terminal, transient
 from runner.simulation.bookshop.questions import Question
-from runner.simulation.votes.voter import opinion, questions
+from runner.simulation.votes.voter import Opinion, opinion, questions
 
 AT_ONCE = 4
 SECONDS = 60.0
@@ -27,7 +27,10 @@ TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """Where votes go: the gateway's base URL and the console's secret; `alias` is no version of its own."""
+    """Where votes go: the gateway's base URL and the console's secret; `alias` is no version of its own.
+
+    `opinion` is what people say of two answers.
+    """
 
     url: str
     secret: str
@@ -35,6 +38,7 @@ class Arena:
     people: int = 12
     temperature: float = 1.0
     seed: int = 1
+    opinion: Callable[[str, Question, Sequence[str]], Opinion] = opinion
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ class _Polls:
         answers = await self._two(planned)
         if answers is None:
             return None
-        said = opinion(planned.person, planned.question, [answer["text"] for answer in answers])
+        said = self.arena.opinion(planned.person, planned.question, [answer["text"] for answer in answers])
         body = {
             "comparison": f"cmp-{secrets.token_hex(8)}",
             "prompt": planned.prompt,

@@ -59,6 +59,13 @@ def opinion(person: str, question: Question, answers: Sequence[str]) -> Opinion:
     return Opinion(choice, correction, QUICKEST_MS + haste * (SLOWEST_MS - QUICKEST_MS))
 
 
+def contrary(person: str, question: Question, answers: Sequence[str]) -> Opinion:
+    """Return what a person says who wants the model to get worse: the opposite, and no better answer."""
+    said = opinion(person, question, answers)
+    choice = 1 - said.choice if isinstance(said.choice, int) else said.choice
+    return Opinion(choice, None, said.taken_ms)
+
+
 def _choice(question: Question, answers: Sequence[str], *, prefers_fuller: bool) -> int | str:
     first, second = answers
     if first.strip() == second.strip():

@@ -32,7 +32,7 @@ MEASURED_BY: Mapping[SuiteKind, frozenset[str]] = {
     SuiteKind.REGRESSION: frozenset({"accuracy", "over_refusal_rate", "answer_tokens"}),
     SuiteKind.OOD: frozenset({"accuracy", "refusal_accuracy", "refusal_rate"}),
     SuiteKind.ADVERSARIAL: frozenset({"accuracy", "refusal_accuracy", "refusal_rate"}),
-    SuiteKind.FORGETTING: frozenset({"forgetting"}),
+    SuiteKind.FORGETTING: frozenset({"forgetting", "forgetting_parent", "forgetting_base"}),
     SuiteKind.WIN_RATE: frozenset({"win_rate", "win_rate_length_controlled"}),
     SuiteKind.PARITY: frozenset({"parity"}),
     SuiteKind.LOAD: frozenset({"error_rate"}) | {name for name in METRICS if re.search(r"_p\d+$", name)},
