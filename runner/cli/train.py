@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from runner.training.job import Job, LogProbs
 
 ADD_SECONDS = 3600.0
+PAUSE_SECONDS = 3.0
 EXAMPLES = """\b
 Examples:
   loop train dpo                           the next version, from the baseline of production
@@ -108,7 +110,6 @@ def _train(
     """Train and register; return the manifest. Raises LoopError, OSError."""
     from runner.cli.train_served import served
     from runner.errors import Unknown
-    from runner.report import training as report
     from runner.training import launch
     from runner.training.register import manifest, register
 
@@ -124,7 +125,7 @@ def _train(
     job.folder.mkdir(parents=True, exist_ok=True)
     tell(f"{found.name}: {found.recipe.type} on {found.rows} rows of '{found.dataset.name}'")
     try:
-        result = launch.finished(job) or launch.train(job, lambda event: tell(report.progress(event)))
+        result = launch.finished(job) or launch.train(job, _steps_now_and_then(tell))
         tell(f"registering {found.name}")
         register(root / spec.loop.models, job, result, origin, lambda path: _track(root, path))
     except KeyboardInterrupt:
@@ -132,6 +133,23 @@ def _train(
         raise
     shutil.rmtree(job.folder)
     return manifest(job, result, origin)
+
+
+def _steps_now_and_then(tell: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
+    """Return what tells of a run's events; of its steps the first, the last, and one every few seconds."""
+    from runner.report import training as report
+
+    told = -PAUSE_SECONDS
+
+    def hear(event: Mapping[str, Any]) -> None:
+        nonlocal told
+        is_step = event["event"] == "step"
+        if is_step and event["step"] < event["steps"] and time.monotonic() - told < PAUSE_SECONDS:
+            return
+        told = time.monotonic() if is_step else told
+        tell(report.progress(event))
+
+    return hear
 
 
 def _job(root: Path, spec: Spec, found: Ready, asked: tuple[LogProbs, ...] | Unknown) -> Job:

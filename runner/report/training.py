@@ -75,7 +75,7 @@ def progress(event: Values) -> str:
                 told.append(f"told apart {figures.share(event['accuracy'])}")
             elif event["margin"] is not None:
                 told.append(f"margin {_figure(event['margin'])}")
-            return "  ".join((*told, f"about {figures.seconds(event['seconds_left'])} left"))
+            return "  ".join((*told, f"about {event['seconds_left']:.0f} s left"))
         case "resumed":
             return f"goes on after step {event['step']}"
         case "proof":
