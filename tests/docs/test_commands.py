@@ -16,6 +16,7 @@ HERE = (
     r"loop (--help|validate|plan|status|explain|experiments|shadow|log|schema)\b.*",
     r"loop (signals|signals (rules|dashboard) .*|signals sample --dry-run|drift|report .*)",
     r"loop (arena standings|data progress|labels)\b.*",
+    r"loop (decide|models)",
     r"git (switch|commit|revert|log)\b.*",
     r"sed -i .* loop\.yaml",
 )
@@ -32,6 +33,17 @@ ELSEWHERE = {
     ),
     r"loop (arena simulate|data collect)\b.*": ("tests/system/test_up.py", '"arena", "simulate", "--'),
     r"loop data (curate|lineage PAIR)": ("tests/system/test_up.py", 'loop("data", "curate"'),
+    r"loop train dpo": ("tests/cli/test_train.py", 'house.loop("train", "dpo")'),
+    r"loop evaluate chat-v1\.1": (
+        "tests/evaluation/test_evaluate_engine.py",
+        'bench.loop("evaluate", "chat-v1.1"',
+    ),
+    r"loop judge calibrate": ("tests/cli/test_judge.py", 'bench.loop("judge", "calibrate")'),
+    r"loop diagnose": ("tests/cli/test_diagnose.py", 'made.loop("diagnose")'),
+    r"loop promote chat-v1\.1 --to staging --dry-run": (
+        "tests/cli/test_promote.py",
+        'shop.loop("promote", NEW, "--to", "staging", "--dry-run")',
+    ),
     r"echo .* \| loop mask": ("tests/feedback/test_privacy_mask.py", 'bench.loop("mask")'),
     r"loop forget\b.*": ("tests/cli/test_forget.py", '"forget", *arguments'),
     r"dvc (repro snapshot|push)": ("runner/data/pipeline.py", '"repro", "--single-item", stage'),
@@ -40,7 +52,7 @@ ELSEWHERE = {
     r"\.venv/bin/python -m pytest tests/git": ("Makefile", "-m pytest"),
 }
 # Commands that answer with another exit code than 0 where nothing is wrong.
-STATUSES = {r"loop (plan|status)\b.*": {0, 2}}
+STATUSES = {r"loop (plan|status|decide)\b.*": {0, 2}}
 
 DOCUMENTS = [path for path in documents() if commands(path.read_text())]
 

@@ -12,10 +12,15 @@ import yaml
 from runner.cli.main import COMMANDS
 from runner.cli.repository import read_spec
 from runner.cli.signals_rules import RUNBOOK
+from runner.economics.diagnose import Question
+from runner.economics.reasons import Reason
 from runner.reconcile.state import StatePaths
 from runner.report.alerts import rules
 from runner.serving.gateway.config import GatewayConfig
 from runner.simulation.bookshop.wordings import FRAMES, PERSONAL_FRAMES
+from runner.spec.evaluation import Arbiter, SuiteKind
+from runner.spec.training import Guards
+from runner.training.guards import Guard
 from tests.docs.documents import anchors, commands, documents, named
 from tests.docs.scratch import ROOT
 
@@ -92,6 +97,41 @@ def test_the_page_on_signals_tells_windows_and_thresholds_as_the_policy_has_them
     table = text("docs/signals.md").partition("## What is measured")[2].partition("##")[0]
     rows = re.findall(r"^\| `(\w+)` \|.*\| (\w+) \| ([^|]*) \|$", table, re.MULTILINE)
     assert {name: (window, [s for s in leads.split("; ") if s]) for name, window, leads in rows} == declared
+
+
+def test_the_page_on_training_explains_every_guard_and_its_limit() -> None:
+    page = text("docs/training.md").partition("## The proof at step 0")[2].partition("## Interrupted")[0]
+    first_cells = " ".join(re.findall(r"^\| ([^|]*) \|", page, re.MULTILINE))
+    assert set(re.findall(r"`(\w+)`", first_cells)) == {guard.value for guard in Guard}
+    told = dict(re.findall(r"`(max_\w+)` \(([\d.%]+)", first_cells))
+    assert {name: number(limit) for name, limit in told.items()} == Guards().model_dump()
+
+
+def number(written: str) -> float:
+    return float(written[:-1]) / 100 if written.endswith("%") else float(written)
+
+
+def test_the_page_on_evaluation_explains_every_kind_of_suite_and_who_decides() -> None:
+    page = text("docs/evaluation.md")
+    assert first_names(page, "## Suites") == {kind.value for kind in SuiteKind}
+    assert first_names(page, "## Who prefers what") == {arbiter.value for arbiter in Arbiter}
+
+
+def first_names(page: str, heading: str) -> set[str]:
+    """The names in the first column of the tables under a heading, without the head."""
+    part = page.partition(f"{heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*`) \|", part, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_the_page_on_cadence_tells_every_reason_question_and_phase() -> None:
+    page = text("docs/cadence.md")
+    listed = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)
+    assert {reason.value for reason in Reason} - set(listed) == set()
+    assert {question.value for question in Question} - set(listed) == set()
+    wanted = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| (\d+)", page, re.MULTILINE))
+    phases = yaml.safe_load(text("policies/cadence.yaml"))["phases"]
+    assert {name: str(phase["min_samples"]) for name, phase in phases.items()} == wanted
 
 
 def test_on_call_explains_every_alert_about_the_monitor() -> None:

@@ -17,7 +17,7 @@ from runner.simulation.bookshop.world import facts
 
 SLIP = 0.05
 """Share of votes that say the opposite of what the person thinks."""
-FULLER = 0.8
+FULLER = 0.9
 """Share of comparisons of two right answers in which the longer one is preferred."""
 WRITES = 0.25
 """Share of votes with a better answer typed in."""
