@@ -7,7 +7,7 @@ PY := .venv/bin/python
 LOOP := .venv/bin/loop
 QUESTION ?= What time do you open on Sunday?
 
-.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-privacy bench-curate
+.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-privacy bench-curate bench-train
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -43,7 +43,7 @@ check: lint test ## what continuous integration runs
 docs: setup ## regenerate schemas and the reference from types and commands
 	@$(LOOP) schema --write
 
-bench: bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-privacy bench-curate ## every benchmark
+bench: bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-privacy bench-curate bench-train ## every benchmark
 
 bench-gateway: setup ## the gateway and LiteLLM's proxy side by side before the same upstream
 	@bash requirements/install.sh .venv-bench bench
@@ -69,6 +69,9 @@ bench-privacy: setup ## masking of personal data beside Presidio without a model
 
 bench-curate: setup ## a million events to a checked snapshot: seconds and memory by step, beside pandas
 	@$(PY) -m benchmarks.curate.run
+
+bench-train: setup ## from 300 votes to a better version and the next one, and three bad ones stopped; TRL alone beside it
+	@$(PY) -m benchmarks.train.run
 
 lock: ## resolve requirements/*.in again into locked files
 	@bash requirements/lock.sh

@@ -67,7 +67,15 @@ class RealEngine:
 STARTED = pytest.StashKey[RealEngine | LoopError]()
 
 LONG = (
-    *("test_cube", "test_runs", "test_recipes_run", "test_arena_browser", "test_play", "test_commands", "test_mutations"),
+    *(
+        "test_cube",
+        "test_runs",
+        "test_recipes_run",
+        "test_arena_browser",
+        "test_play",
+        "test_commands",
+        "test_mutations",
+    ),
     *(
         "test_taking",
         "test_drifting",

@@ -25,7 +25,7 @@ from runner import digest
 
 RESULTS = Path("benchmarks/results/train.json")
 KEYS = ("dpo_seconds", "dpo_peak_mib", "win_rate", "win_rate_low", "parity_max_abs_diff")
-VOTES, POISON, PEERS = 300, 900, 3
+VOTES, POISON, PEERS = 300, 700, 3
 FIRST, BETTER, NEXT = "chat-v1.0", "chat-v1.1", "chat-v1.2"
 MIXED_UP = "chat-v9.2"
 NO_ALARM = "{max_chosen_drop: 100000, max_accuracy: 100%, max_length_ratio: 100000}"
@@ -130,7 +130,7 @@ def wrong_reference(running: Shop) -> Figures:
 
 
 def poisoned(running: Shop) -> Figures:
-    """One person votes three times as much as all others, for what is wrong: the set's check refuses it."""
+    """One person votes more than all others together, for what is wrong: the set's check refuses it."""
     running.poison(POISON)
     curated = running.curate("what one person said")
     stopped = running.run("train", "dpo", "--name", "chat-v9.4")

@@ -30,7 +30,7 @@ LEAST_MOVE: Final = 1.0
 """Nats by which the odds of the chosen answer have to move for samples to differ to a reader: a factor of e."""
 PART_OF_GUARD: Final = 0.5
 """Of what stops a run: beyond it, the fall of chosen answers is told."""
-MOST_EPOCHS: Final = 3.0
+MOST_EPOCHS: Final = 10.0
 """Passes over a few hundred pairs after which they are known by heart."""
 LEAST_BETA: Final = 0.05
 """Below it hardly anything keeps the version close to its parent."""

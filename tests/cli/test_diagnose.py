@@ -73,7 +73,7 @@ def test_the_course_of_the_last_training_is_read_from_what_it_left(made):
     value = strict(made.loop("diagnose", "--json").out)
     assert value["cause"] == "hyperparameters"
     assert check(value, "margin")["value"] == pytest.approx(0.02)
-    assert "learning_rate (now 5e-05)" in check(value, "margin")["fix"]
+    assert "learning_rate (now 0.0008)" in check(value, "margin")["fix"]
     assert value["answers"][0]["question"] == "hyperparameters"
     said = made.loop("diagnose")
     assert "the likeliest cause is hyperparameters (margin, movement)" in said.out

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.economics.records import Run, read_run
+from runner.spec.training import Guards
 from runner.training.job import Inputs, Job
 from runner.training.register import FORMAT, Origin, manifest
 from tests.economics.situations import SPEC
@@ -36,7 +37,8 @@ def course(margin: float = 0.5, accuracy: float = 0.8, chosen: float = -0.05) ->
 
 def files(history: list[dict[str, Any]], told_apart: float | None = 0.75, **recipe: Any) -> tuple[Any, Any]:
     """Return what registering a run writes as training.json and curves.json, read back."""
-    used = SPEC.policies.training.recipes["dpo"].model_copy(update=recipe)
+    planned = {"beta": 0.1, "guards": Guards(), **recipe}
+    used = SPEC.policies.training.recipes["dpo"].model_copy(update=planned)
     job = Job("chat-v1.1", Path("run"), Path("base"), "bookshop-base", None, Path("data"), used)
     held = {} if told_apart is None else {"rewards/accuracies": told_apart, "loss": 0.6}
     result = {

@@ -72,8 +72,8 @@ def finding(check: SetCheck, value: float, limit: float, verdict: Verdict = Verd
 ACCOUNT = (
     finding(SetCheck.CLEAR_WINNERS, 0.85, 0.7),
     finding(SetCheck.SIDE, 0.51, 0.6),
-    finding(SetCheck.LONGER, 0.52, 0.7),
-    finding(SetCheck.LENGTH_GAIN, 1.1, 2.0),
+    finding(SetCheck.LONGER, 0.52, SPEC.policies.collection.sets.longer_share),
+    finding(SetCheck.LENGTH_GAIN, 1.1, SPEC.policies.collection.sets.max_length_gain),
     finding(SetCheck.RATER, 0.1, 0.4),
 )
 HEALTHY = Subject(

@@ -36,7 +36,7 @@ def test_a_manifest_and_curves_as_registering_writes_them_are_read():
     assert (found.seconds, found.rows, found.held_rows) == (61.5, 180, 27)
     told = found.told_apart
     assert told is not None and told.value == 0.75 and told.n == 27 and told.low < 0.6 < 0.9 < told.high
-    assert found.recipe["beta"] == 0.1 and found.recipe["optimiser"]["epochs"] == 3
+    assert found.recipe["beta"] == 0.1 and found.recipe["optimiser"]["epochs"] == 5
     margins = found.curves["rewards/margins"]
     assert (len(margins), margins[-1]) == (STEPS, (STEPS, 0.5)), (
         "lines that do not have the figure are no part of it"

@@ -11,7 +11,7 @@ import yaml
 from runner.feedback import snapshot as snapshots
 from runner.feedback.snapshot import Origins, build
 from runner.feedback.snapshot.files import CASES, CORRECTIONS, PREFERENCES, ROWS, THUMBS
-from runner.training.sft import conversations
+from runner.training.rows import read
 from tests.feedback.collected_worlds import QUESTIONS, ballot, collected, policy, record, synthetic
 from tests.spec.repository import ROOT
 
@@ -84,7 +84,7 @@ def test_corrections_are_whole_conversations_and_rows_as_our_own_recipe_reads_th
         assert row["messages"][-1] == {"role": "assistant", "content": row["answer"]}
         assert row["messages"][-2] == {"role": "user", "content": row["question"]}
     assert {len(row["messages"]) for row in rows} == {2, 4}
-    assert [talk[1]["content"] for talk in conversations(folder / CORRECTIONS)] == rows["answer"]
+    assert [row["completion"][-1]["content"] for row in read(folder / CORRECTIONS, "SFT")] == rows["answer"]
 
 
 @pytest.mark.parametrize(("dataset", "file"), DECLARED.items())

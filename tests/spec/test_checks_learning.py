@@ -89,7 +89,7 @@ def test_a_recipe_makes_adapters_that_can_be_served(repository):
 def test_a_batch_is_made_of_whole_micro_batches(repository):
     repository.set(TRAINING, "recipes", "dpo", "optimiser", "micro_batch_size", to=5)
     repository.refuses(
-        "whole micro-batches", line="micro_batch_size: 5", evidence="batch_size: 16", fix="divide"
+        "whole micro-batches", line="micro_batch_size: 5", evidence="batch_size: 32", fix="divide"
     )
 
 

@@ -25,9 +25,9 @@ def model_file() -> ModelFile:
     return ModelFile.model_validate(yaml.safe_load((ROOT / "models/chat-v1.0.yaml").read_text()))
 
 
-def test_the_store_holds_less_than_eight_megabytes() -> None:
+def test_the_store_holds_less_than_twelve_megabytes() -> None:
     size = sum(path.stat().st_size for path in (ROOT / "store").rglob("*") if path.is_file())
-    assert 4_000_000 < size < 8_000_000
+    assert 4_000_000 < size < 12_000_000
 
 
 def test_every_output_of_the_pipeline_lies_in_the_store() -> None:
@@ -68,7 +68,8 @@ def test_the_base_is_the_one_that_loop_yaml_names() -> None:
 
 def test_the_data_set_is_the_one_that_the_adapter_was_trained_on(model_file: ModelFile) -> None:
     assert (
-        dvc_hash(ROOT / "dvc.lock", "datasets/bookshop/train_sft.jsonl") == model_file.training.dataset_hash
+        dvc_hash(ROOT / "dvc.lock", "datasets/bookshop/demonstrations.jsonl")
+        == model_file.training.dataset_hash
     )
 
 
@@ -92,7 +93,7 @@ def test_nine_of_ten_regression_questions_were_right_and_the_metrics_are_the_rep
     assert model_file.evaluation is not None
     report = json.loads((ROOT / model_file.evaluation.report).read_text())["regression"]
     assert model_file.evaluation.metrics["regression_right"] == report["right"] >= 0.9
-    assert min(report["language"].values()) >= 0.9
+    assert min(report["language"].values()) >= 0.85
     assert report["refused_rightly"] >= 0.9
     assert report["mean_characters"] < 40
 

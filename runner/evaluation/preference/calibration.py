@@ -32,6 +32,8 @@ from runner.stats.wins import wins_interval
 
 FEWEST = 30
 """Pairs with a verdict, below which nothing is said of a judge."""
+FEW_ERRORS = 0.05
+"""Share of pairs without a verdict up to which a calibration is kept: some texts no judge can read, every time."""
 CHANCE = 0.05
 """Of either end of the interval to be wrong."""
 _SEED = 1960
@@ -148,10 +150,10 @@ def kept(folder: Path, name: str) -> Calibration | None:
 def keep(folder: Path, name: str, found: Calibration) -> None:
     """Write what was found out, whole or not at all. Raises OSError.
 
-    With errors, which may pass, it is not kept, and neither is what was known before.
+    With more than a few errors, which may pass, it is not kept, and neither is what was known before.
     """
     path, fresh = folder / f"{name}.json", folder / f".{name}.fresh"
-    if found.errors:
+    if found.errors > FEW_ERRORS * (found.pairs + found.errors):
         path.unlink(missing_ok=True)
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -123,7 +123,13 @@ def test_what_was_found_out_is_kept_for_this_judge_and_this_data_only(tmp_path: 
     assert kept(tmp_path, name) is None
 
 
-def test_errors_are_not_kept_and_take_away_what_was_known(tmp_path: Path) -> None:
+def test_a_few_texts_that_no_judge_can_read_are_kept_as_such(tmp_path: Path) -> None:
+    keep(tmp_path, "name", said(90, 10, silent=5))
+    found = kept(tmp_path, "name")
+    assert found is not None and found.errors == 5
+
+
+def test_more_errors_are_not_kept_and_take_away_what_was_known(tmp_path: Path) -> None:
     keep(tmp_path, "name", said(90, 10))
-    keep(tmp_path, "name", said(90, 10, silent=1))
+    keep(tmp_path, "name", said(90, 10, silent=6))
     assert list(tmp_path.iterdir()) == []
