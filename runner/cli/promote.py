@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 LONGEST_DIFF = 60
 """Lines of a change that `--dry-run` shows; of longer ones it tells the size."""
+LONGEST_LINE = 160
+"""Characters of such a line."""
+WRITTEN_BY_HAND = (".yaml", ".dvc", ".gitignore")
+"""Endings of the files whose change it shows; what programs wrote, reports and objects of a store, is one line each."""
 BASELINE = "baseline"
 EXAMPLES = """\b
 Examples:
@@ -215,13 +219,19 @@ def _diff(asked: Request) -> Iterator[str]:
 
     for change in asked.draft.changes:
         old, new = (_lines(content) for content in (change.before, change.after))
-        if old is None or new is None:
-            yield f"{change.path}: {len(change.after or b''):,} bytes"
+        if old is None or new is None or not change.path.endswith(WRITTEN_BY_HAND):
+            how = "new" if change.before is None else "changed"
+            yield f"{change.path}: {how}, {_size(len(change.after or b''))}"
             continue
         lines = list(difflib.unified_diff(old, new, f"a/{change.path}", f"b/{change.path}", lineterm=""))
-        yield from (
+        shown = (
             lines if len(lines) <= LONGEST_DIFF else [f"{change.path}: {len(lines):,} lines of difference"]
         )
+        yield from (line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…" for line in shown)
+
+
+def _size(count: int) -> str:
+    return f"{count:,} bytes" if count < 1000 else f"{count / 1000:,.0f} kB"
 
 
 def _lines(content: bytes | None) -> list[str] | None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from runner.rollout.verdict import Assessment
     from runner.spec.load import Spec
 
+EVALUATION = "evaluation"
+"""Title of the plan's section that the body of a pull request does without."""
+
 
 @dataclass
 class Asking:
@@ -201,10 +204,14 @@ def _cost(before: Spec, after: Spec) -> Iterator[str]:
 
 
 def _plan(sha: str, environment: str, before: Spec, after: Spec) -> str:
-    """Return what a merge does to a deployment that agrees with the base branch, as Markdown."""
+    """Return what a merge does to a deployment that agrees with the base branch, as Markdown.
+
+    Without the plan's own figures of the evaluation: the body has those of the report, with what they are beside.
+    """
     from runner.cli.plan import difference
     from runner.reconcile import staleness
     from runner.report import plan as report
 
     made, sections = difference(environment, (sha, before), (sha, after))
-    return report.to_markdown(staleness.to_json(made), sections).replace(f"{report.MARKER}\n", "")
+    kept = [(title, rows) for title, rows in sections if title != EVALUATION]
+    return report.to_markdown(staleness.to_json(made), kept).replace(f"{report.MARKER}\n", "")

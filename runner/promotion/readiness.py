@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from runner.errors import Diagnostic, Severity, Unknown
+from runner.evaluation.results import Report
+from runner.promotion.today import objections
 from runner.registry.places import quarantine_of
 from runner.report import figures
 from runner.spec.environment import Environment, Soak
@@ -159,6 +161,7 @@ def _of_these_bytes(facts: Facts, path: str) -> Iterator[Diagnostic]:
     if differing:
         summary = f"the version's file and '{path}' say different things of its gates"
         yield Diagnostic(summary, evidence=tuple(differing), fix=fix)
+    yield from objections(facts.spec, Report.from_json(report, path))
 
 
 def _required(facts: Facts) -> tuple[str, ...]:
@@ -220,13 +223,30 @@ def _long_enough(facts: Facts, after: Soak, since: datetime) -> Iterator[Diagnos
 
 
 def _compared(facts: Facts) -> Iterator[Diagnostic]:
-    """A version that was compared with another than it replaces may still be worse than that."""
-    baseline = facts.declared.baseline
-    against = facts.report["against"]["name"] if facts.report is not None else baseline
-    if against != baseline:
+    """A version that was compared with another than it replaces may still be worse than that.
+
+    Where that other one is its parent, a reviewer weighs it; to be better than anything else says nothing of use.
+    """
+    if facts.report is None:
+        return
+    baseline, parent = facts.declared.baseline, facts.model.parent
+    against, digest = facts.report["against"]["name"], facts.report["against"]["digest"]
+    fix = f"`loop evaluate {facts.name} --against {baseline}`"
+    if against not in (baseline, parent):
+        yield Diagnostic(
+            f"it was compared with {against}, which is neither its parent nor the baseline of '{facts.environment}'",
+            evidence=(f"its parent is {parent or 'the base model'}", f"the baseline is {baseline}"),
+            fix=fix,
+        )
+    elif digest != facts.spec.models[against].adapter.digest:
+        evidence = (f"compared: {digest}", f"declared: {facts.spec.models[against].adapter.digest}")
+        yield Diagnostic(
+            f"it was compared with other bytes than those of {against}", evidence=evidence, fix=fix
+        )
+    elif against != baseline:
         yield Diagnostic(
             f"it was compared with {against}, and the baseline of '{facts.environment}' is {baseline}",
-            fix=f"`loop evaluate {facts.name} --against {baseline}`",
+            fix=fix,
             severity=Severity.WARNING,
         )
 

@@ -25,6 +25,8 @@ LONGEST: Final = 65_000
 """Characters; GitHub takes 65,536."""
 SAMPLES: Final = 3
 """Answers of each kind that are shown side by side."""
+SERVED: Final = "served_parent"
+"""The guard that compares with the parent as it is served; where no engine was asked it has no reading."""
 _TEXT, _TERSE = 600, 120
 """Characters of a question or an answer, and where the body would be too long otherwise."""
 
@@ -144,7 +146,7 @@ def _evaluation(dossier: Dossier) -> list[str]:
         (
             markdown.word(each["gate"]),
             each["verdict"],
-            f"`{each['condition']}`",
+            markdown.word(each["condition"]),
             markdown.word(each["evidence"]),
         )
         for each in report["gates"]
@@ -294,6 +296,8 @@ def _training(dossier: Dossier) -> list[str]:
     head = ("guard", "measured", "limit", "verdict")
     lines += [*markdown.table(rows), "", "Before the first step, the reference being the parent:", ""]
     lines += markdown.table([head, *guard_rows(manifest["proof"])])
+    if (uncompared := _uncompared(manifest)) is not None:
+        lines += ["", f"**The served parent was not compared**: {markdown.word(uncompared)}."]
     lines += [
         "",
         "While it ran, each at its highest:",
@@ -303,6 +307,13 @@ def _training(dossier: Dossier) -> list[str]:
     if dossier.curves is not None:
         lines += ["", f"Curves: [{dossier.curves}](../blob/{dossier.branch}/{dossier.curves})"]
     return lines
+
+
+def _uncompared(manifest: Values) -> str | None:
+    """Return why the proof says nothing of the parent that users get; None where it was compared, or there is none."""
+    if manifest.get("parent") is None or any(each["guard"] == SERVED for each in manifest["proof"]):
+        return None
+    return str(manifest.get("served_parent", "the manifest does not say why"))
 
 
 def _checklist(dossier: Dossier) -> list[str]:
@@ -335,7 +346,12 @@ def _checklist(dossier: Dossier) -> list[str]:
             for each in (*dossier.manifest["proof"], *dossier.manifest["guards"])
             if each["verdict"] != "PASS"
         ]
-        boxes.append(f"the training is sound: {len(tripped)} guards tripped; I looked at the curves")
+        unknown = (
+            ""
+            if _uncompared(dossier.manifest) is None
+            else "; the served parent was not compared, which is acceptable"
+        )
+        boxes.append(f"the training is sound: {len(tripped)} guards tripped{unknown}; I looked at the curves")
     boxes += [
         f"the plan does what the first line of this text says, and nothing else in `{dossier.environment}`"
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,7 +12,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import yaml
 
+from runner.cli.promote import LONGEST_LINE
 from runner.cli.status import REQUIRED
 from runner.errors import Unknown
 from runner.git.forge import Pull
@@ -165,6 +168,10 @@ def test_a_dry_run_shows_the_change_and_the_text_and_writes_nothing(shop: Shop) 
     assert said.code == 0
     assert "+    rollout: {candidate: chat-v1.1, stage: canary}" in said.out
     assert "**On merge:**" in said.out and "## Before you merge" in said.out
+    assert re.search(rf"^models/reports/{NEW}/evaluation.json: new, \d+ kB$", said.out, re.MULTILINE)
+    change = said.out.partition("title: ")[0]
+    assert max(map(len, change.splitlines())) <= LONGEST_LINE
+    assert "**Evaluation**" not in said.out and "not measured" not in said.out
     refs = [line for line in run(shop.root, "for-each-ref").splitlines() if "refs/remotes" not in line]
     assert refs == [line for line in before[0].splitlines() if "refs/remotes" not in line]
     assert run(shop.root, "status", "--porcelain") == before[1]
@@ -276,7 +283,7 @@ def test_everything_that_is_in_the_way_is_told_at_once(shop: Shop) -> None:
         "promotions are suspended",
         "gate 'facts-right' is FAIL, and only PASS promotes",
         "gate 'preferred' is INCONCLUSIVE",
-        "95.0% [92.0% to 97.0%]",
+        "accuracy 88.7% [88.2% to 89.1%]",
         "nothing was changed",
     )
     assert shop.branches() == ["main"]
@@ -353,6 +360,44 @@ def test_a_version_that_was_compared_with_another_than_it_replaces_is_a_warning(
     assert said.code == 0
     assert f"warning: it was compared with {OLD}, and the baseline of 'staging' is {NEW}" in said.err
     assert "it was compared with" in said.out, "and it stands in the pull request"
+
+
+def test_to_be_better_than_something_weaker_promotes_nothing(shop: Shop) -> None:
+    shop.evaluate(against="bookshop-base")
+    refused(
+        shop.loop("promote", NEW, "--to", "staging"),
+        "it was compared with bookshop-base, which is neither its parent nor the baseline of 'staging'",
+        f"`loop evaluate {NEW} --against {OLD}`",
+    )
+
+
+def test_a_pass_does_not_outlive_the_gate_it_was_measured_on(shop: Shop) -> None:
+    policy = yaml.safe_load(shop.at("main", "policies/evaluation.yaml"))
+    policy["gates"]["facts-right"]["require"] = "accuracy >= 99%"
+    head = shop.at("main", "policies/evaluation.yaml").partition("\n")[0]
+    shop.edit("policies/evaluation.yaml", f"{head}\n{yaml.safe_dump(policy, sort_keys=False)}")
+    refused(
+        shop.loop("promote", NEW, "--to", "staging"),
+        "gate 'facts-right' is not today's gate any more",
+        "in the report:  PASS: accuracy >= 90%",
+        "today's policy: FAIL: accuracy >= 99%",
+        f"`loop evaluate {NEW}`",
+    )
+    assert "gate 'facts-right' is not today's gate any more" in due(shop).out
+    assert shop.branches() == ["main"]
+
+
+def test_a_report_that_says_more_than_its_figures_promotes_nothing(shop: Shop) -> None:
+    path = shop.root / "models" / "reports" / NEW / "evaluation.json"
+    report = json.loads(path.read_text())
+    report["verdict"] = "FAIL"
+    report["suites"][0]["measured"][0] |= {"value": 0.03, "low": 0.02, "high": 0.04}
+    path.write_text(json.dumps(report))
+    refused(
+        shop.loop("promote", NEW, "--to", "staging"),
+        "gate 'facts-right' does not follow from the figures of its own report",
+        "the report's verdict is FAIL, and that of its gates is PASS",
+    )
 
 
 def test_a_name_never_changes_its_meaning(shop: Shop) -> None:

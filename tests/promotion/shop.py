@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ import yaml
 
 from runner import digest
 from runner.data.hashes import HashCache
-from runner.evaluation.results import Against, GateResult, Measured, Report, Row, SuiteResult
+from runner.evaluation.gates import alpha_of, decide
+from runner.evaluation.results import Against, Measured, Report, Row, SuiteResult, worst
+from runner.spec.condition import Comparison, Constant, Operator
 from runner.spec.evaluation import SuiteKind
 from runner.spec.load import Spec
 from runner.spec.model import GateVerdict
@@ -44,44 +45,57 @@ def report_of(
     verdicts: Mapping[str, GateVerdict] | None = None,
     answers: tuple[Row, ...] = rows(),
 ) -> Report:
-    """Return an evaluation in which every gate passed, but for those in `verdicts`."""
+    """Return an evaluation whose figures have every gate pass, but for those in `verdicts`."""
     said = verdicts or {}
     policy = spec.policies.evaluation
-    one, other = Measured("accuracy", 0.95, 0.92, 0.97, 200), Measured("accuracy", 0.94, 0.91, 0.96, 200)
+    figures: dict[str, list[Measured]] = {suite: [] for suite in policy.suites}
+    for name_, gate in policy.gates.items():
+        for leaf in gate.require.comparisons():
+            figures[gate.suite].append(measured(leaf, said.get(name_, GateVerdict.PASS)))
     suites = tuple(
         SuiteResult(
             suite,
             each.kind,
-            (one,),
-            (other,),
+            tuple(figures[suite]),
+            tuple(Measured(each.metric, 0.94, 0.91, 0.96, 200) for each in figures[suite]),
             answers if each.kind is SuiteKind.REGRESSION else (),
             3.0,
-            0.05,
+            alpha_of(policy, suite),
         )
         for suite, each in policy.suites.items()
     )
-    gates = tuple(
-        GateResult(
-            gate, each.suite, said.get(gate, GateVerdict.PASS), "accuracy >= 90%", "95.0% [92.0% to 97.0%]"
-        )
-        for gate, each in policy.gates.items()
-    )
-    verdict = next(iter(said.values()), GateVerdict.PASS)
+    gates = decide(policy, suites)
+    asked = [each.dataset for each in policy.suites.values() if each.dataset is not None]
     return Report(
         name,
         bytes_,
-        Against(against, spec.models[against].adapter.digest),
+        Against(against, spec.models[against].adapter.digest if against in spec.models else ""),
         "bookshop-base",
         "staging",
         "0.11.0",
-        {},
+        {each: spec.datasets[each].hash or "" for each in asked},
         "0" * 40,
         "2026-11-21",
         12.0,
         suites,
         gates,
-        verdict,
+        worst(each.verdict for each in gates),
     )
+
+
+def measured(leaf: Comparison, verdict: GateVerdict) -> Measured:
+    """Return a figure with which a comparison with a constant ends so."""
+    assert isinstance(leaf.bound, Constant)
+    bound, up = leaf.bound.value, leaf.operator in (Operator.GREATER, Operator.AT_LEAST)
+    if up and verdict is GateVerdict.PASS:
+        return Measured(leaf.metric, 0.95, 0.92, 0.97, 200)
+    above, below = (1.01 * bound, 1.02 * bound), (0.98 * bound, 0.99 * bound)
+    low, high = {
+        GateVerdict.PASS: above if up else below,
+        GateVerdict.FAIL: below if up else above,
+        GateVerdict.INCONCLUSIVE: (below[0], above[1]),
+    }[verdict]
+    return Measured(leaf.metric, (low + high) / 2, low, high, 200)
 
 
 class Shop:
@@ -239,11 +253,6 @@ def run(folder: Path, *arguments: str, at: str | None = None) -> str:
     )
     assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
     return done.stdout
-
-
-def without_gates(report: Report) -> Report:
-    """Return an evaluation that decided nothing."""
-    return replace(report, gates=(), verdict=GateVerdict.INCONCLUSIVE)
 
 
 def _md5(path: Path) -> str:

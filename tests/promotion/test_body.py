@@ -148,6 +148,38 @@ def test_even_a_list_without_end_is_cut_where_it_may_be(spec: Spec) -> None:
     outside(body)
 
 
+def test_the_condition_of_a_gate_is_read_as_text(spec: Spec) -> None:
+    report = report_of(spec, spec.models[NEW].adapter.digest)
+    said = "a` @octocat closes #7 <b>"
+    gates = tuple(replace(gate, condition=said) for gate in report.gates)
+    body = to_markdown(replace(dossier_of(spec), evaluation=replace(report, gates=gates).to_json()))
+    assert said not in body and f"| {markdown.word(said)} |" in body
+
+
+PROOF = {"guard": "served_parent", "value": 0.005, "limit": 0.02, "verdict": "PASS"}
+MANIFEST = {
+    "dataset": {"rows": 9, "train": 8, "held_out": 1},
+    "machine": {"device": "cpu", "precision": "float32"},
+    "peak_mib": {"process": 900.0},
+    "steps": 30,
+    "seconds": 12.0,
+    "parent": {"name": OLD, "digest": "a" * 64},
+    "proof": [PROOF],
+    "served_parent": "compared",
+    "guards": [],
+}
+
+
+def test_a_served_parent_that_was_not_compared_is_told_and_stands_in_the_list(spec: Spec) -> None:
+    asked = to_markdown(replace(dossier_of(spec), manifest=MANIFEST))
+    assert "served parent was not compared" not in asked
+    unasked = {**MANIFEST, "proof": [], "served_parent": "no engine answers @here"}
+    body = to_markdown(replace(dossier_of(spec), manifest=unasked))
+    assert f"**The served parent was not compared**: {markdown.word('no engine answers @here')}." in body
+    assert "0 guards tripped; the served parent was not compared" in body.partition("## Before you merge")[2]
+    assert "not compared" not in to_markdown(replace(dossier_of(spec), manifest={**unasked, "parent": None}))
+
+
 def test_a_version_without_report_or_manifest_says_so(spec: Spec) -> None:
     body = to_markdown(replace(dossier_of(spec), evaluation=None))
     assert "## Evaluation\nNone." in body and "No manifest of the training of these bytes is here." in body
