@@ -150,7 +150,7 @@ def _of_training(done: Command, name: str) -> Figures:
     return {
         "dpo_seconds": value["seconds"],
         "dpo_command_seconds": round(done.seconds, 1),
-        "dpo_peak_mib": value["peak_mib"],
+        "dpo_peak_mib": max(value["peak_mib"].values()),
         "pairs": value["dataset"]["rows"],
     }
 
