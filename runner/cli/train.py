@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runner.errors import Unknown
     from runner.spec.load import Spec
     from runner.training.job import Job, LogProbs
+    from runner.training.register import Origin
 
 ADD_SECONDS = 3600.0
 PAUSE_SECONDS = 3.0
@@ -111,7 +112,7 @@ def _train(
     from runner.cli.train_served import served
     from runner.errors import Unknown
     from runner.training import launch
-    from runner.training.register import manifest, register
+    from runner.training.register import manifest
 
     asked: tuple[LogProbs, ...] | Unknown = Unknown("it starts from the base model")
     if found.parent is not None:
@@ -119,6 +120,7 @@ def _train(
         if isinstance(asked, Unknown):
             tell(f"note: the served parent is not compared: {asked.reason}")
     job = _job(root, spec, found, asked)
+    _demand_free(root / spec.loop.models, job)
     origin = _origin(root, found, asked, tell)
     if fresh:
         shutil.rmtree(job.folder, ignore_errors=True)
@@ -127,12 +129,51 @@ def _train(
     try:
         result = launch.finished(job) or launch.train(job, _steps_now_and_then(tell))
         tell(f"registering {found.name}")
-        register(root / spec.loop.models, job, result, origin, lambda path: _track(root, path))
+        _register(root, root / spec.loop.models, job, result, origin)
     except KeyboardInterrupt:
         click.echo("the same command goes on from the last checkpoint", err=True)
         raise
     shutil.rmtree(job.folder)
     return manifest(job, result, origin)
+
+
+def _demand_free(models: Path, job: Job) -> None:
+    """Raise TerminalError where something lies in the places of the version that this run did not leave there."""
+    from runner.errors import terminal
+    from runner.training import launch
+    from runner.training.register import in_the_way
+
+    result = launch.finished(job)
+    if found := in_the_way(models, job.name, None if result is None else str(result["digest"])):
+        raise terminal(
+            f"version '{job.name}' cannot be registered: something else is in the way",
+            *found,
+            fix="remove it, or name the version otherwise: `--name ARTIFACT-vMAJOR.MINOR`",
+        )
+
+
+def _register(root: Path, models: Path, job: Job, result: Mapping[str, Any], origin: Origin) -> None:
+    """Register what was trained. Raises LoopError that says what is kept, also where the disk is full."""
+    from runner.cli.repository import in_words
+    from runner.errors import LoopError, terminal
+    from runner.training import room
+    from runner.training.register import register
+
+    place = job.folder.relative_to(root.absolute())
+    kept = f"nothing was registered; the trained adapter is kept in {place}, and the same command goes on from there"
+    try:
+        register(models, job, result, origin, lambda path: _track(root, path))
+    except (LoopError, OSError) as error:
+        full = room.full(str(error))
+        if isinstance(error, LoopError) and full is None:
+            raise type(error)(*error.diagnostics, changed=kept) from error
+        said = error.diagnostics[0].summary if isinstance(error, LoopError) else in_words(error)
+        raise terminal(
+            f"'{job.name}' cannot be registered: {full or said}",
+            str(getattr(error, "filename", None) or said),
+            fix=room.fix(job) if full else "put right what it says, then run the same command again",
+            changed=kept,
+        ) from error
 
 
 def _steps_now_and_then(tell: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
@@ -172,7 +213,7 @@ def _job(root: Path, spec: Spec, found: Ready, asked: tuple[LogProbs, ...] | Unk
 
 def _origin(
     root: Path, found: Ready, asked: tuple[LogProbs, ...] | Unknown, tell: Callable[[str], None]
-) -> Any:
+) -> Origin:
     """Return where the version comes from: the commit that is checked out. Raises TerminalError outside of Git."""
     from runner.errors import Unknown
     from runner.git.repository import Repository
@@ -205,5 +246,4 @@ def _track(root: Path, path: str) -> None:
             f"`dvc add {path}` failed",
             *ended.said[-3:],
             fix="put right what it says; the same command registers what was trained",
-            changed="nothing was registered; what was trained is kept",
         )

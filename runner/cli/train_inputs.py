@@ -1,19 +1,22 @@
 """What `loop train` starts from: recipe, parent, data and base, found in the spec and here, or one clear error.
 
-Called by `train`. It fetches what is missing and can be fetched; beside that it changes nothing.
+Called by `train`. It fetches what is missing and can be fetched, and keeps what a check of the data set came to;
+beside that it changes nothing.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import terminal
 
 if TYPE_CHECKING:
+    from runner.data.declared import Finding
+    from runner.feedback.expectations.checked import Checked
     from runner.spec.dataset import DatasetFile
     from runner.spec.load import Spec
     from runner.spec.model import ModelFile
@@ -104,13 +107,17 @@ def _parent(spec: Spec, choice: Choice, recipe: Recipe) -> ModelFile | None:
 
 
 def _name(spec: Spec, choice: Choice) -> str:
-    from runner.registry.naming import next_name, parse
+    from runner.registry.naming import LONGEST, next_name, parse
 
-    if choice.name is None:
-        return next_name(spec.models)
-    if parse(choice.name) is None:
-        raise terminal(f"'{choice.name}' is no name of a version", fix="write it as ARTIFACT-vMAJOR.MINOR")
-    return choice.name
+    name = next_name(spec.models) if choice.name is None else choice.name
+    if parse(name) is None:
+        shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
+        raise terminal(
+            f"'{shown}' is no name of a version",
+            f"it has at most {LONGEST} small letters, digits, '.', '_' and '-', with no two dots side by side",
+            fix="write it as ARTIFACT-vMAJOR.MINOR, such as chat-v1.1",
+        )
+    return name
 
 
 def _fetch(
@@ -133,31 +140,62 @@ def _fetch(
 
 
 def _data(root: Path, environment: str, dataset: DatasetFile, tell: Callable[[str], None]) -> int:
-    """Return the rows of the data set; tells what is only open. Raises TerminalError where it is not as declared."""
-    from runner.data.declared import State, compare, look
+    """Return the rows of the data set; tells what is only open. Raises TerminalError where it is not as declared.
+
+    What these bytes were not checked for yet is checked here: a clone has no record of any check.
+    """
+    from runner.data.declared import compare, look
     from runner.data.hashes import HashCache
     from runner.feedback.expectations.checked import kept
     from runner.reconcile.state import StatePaths
 
     def checks(each: DatasetFile, found: str) -> tuple[str, ...] | None:
         checked = kept(root, each, found)
-        return None if checked is None else tuple(f"{line.column} {line.says}" for line in checked.failed)
+        return None if checked is None else _unmet(checked)
 
     cache = HashCache(StatePaths(root, environment).hashes)
     known = {dataset.name: dataset}
-    facts = look(root, known, cache, checks)
+    facts = look(root, known, cache, checks)[dataset.name]
     cache.save()
-    findings = compare(known, facts)
+    open_ = _demand(dataset, compare(known, {dataset.name: facts}))
+    if facts.failed is None and (failed := _check(root, dataset, tell)) is not None:
+        open_ = _demand(dataset, compare(known, {dataset.name: replace(facts, failed=failed)}))
+    for finding in open_:
+        tell(f"note: data set '{dataset.name}': {finding.state.value}: {finding.evidence}; {finding.fix}")
+    return facts.rows
+
+
+def _demand(dataset: DatasetFile, findings: tuple[Finding, ...]) -> list[Finding]:
+    """Return the findings that do not stop a run. Raises TerminalError with the first that does."""
+    from runner.data.declared import State
+
     for finding in findings:
-        if finding.state in (State.UNCHECKED, State.STALE):
-            tell(f"note: data set '{dataset.name}': {finding.state.value}: {finding.evidence}; {finding.fix}")
-        else:
+        if finding.state not in (State.UNCHECKED, State.STALE):
             raise terminal(
                 f"data set '{dataset.name}' cannot be trained on: {finding.state.value}",
                 f"{dataset.path}: {finding.evidence}",
                 fix=finding.fix,
             )
-    return facts[dataset.name].rows
+    return list(findings)
+
+
+def _check(root: Path, dataset: DatasetFile, tell: Callable[[str], None]) -> tuple[str, ...] | None:
+    """Return the expectations that the data set does not meet; None, with a note, where nothing here can check it."""
+    from runner.cli.data_check import check
+
+    tell(f"checking '{dataset.name}' for what is expected of it")
+    try:
+        (checked,), _ = check(root, [dataset])
+    except ModuleNotFoundError as error:
+        if error.name != "great_expectations":
+            raise
+        tell("note: great_expectations is not installed here, so expectations of the data are not checked")
+        return None
+    return _unmet(checked)
+
+
+def _unmet(checked: Checked) -> tuple[str, ...]:
+    return tuple(f"{line.column} {line.says}".strip() for line in checked.failed)
 
 
 def _shape(root: Path, parent: ModelFile, recipe: Recipe, name: str) -> None:

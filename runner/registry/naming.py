@@ -11,7 +11,12 @@ from dataclasses import dataclass
 
 from runner.errors import terminal
 
-_NAME = re.compile(r"(?P<artifact>[a-z0-9][a-z0-9._-]*)-v(?P<major>0|[1-9]\d*)\.(?P<minor>0|[1-9]\d*)")
+LONGEST = 64
+"""Letters of the longest name: it becomes part of file names, branches, tags and the engine's names."""
+_NAME = re.compile(
+    r"(?P<artifact>[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*)-v(?P<major>0|[1-9][0-9]*)\.(?P<minor>0|[1-9][0-9]*)"
+)
+"""No two dots side by side: Git has no branch or tag of that name."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,8 +37,8 @@ class VersionName:
 
 
 def parse(name: str) -> VersionName | None:
-    """Return the parts of a name, None where it has another form."""
-    found = _NAME.fullmatch(name)
+    """Return the parts of a name, None where it has another form or more than `LONGEST` letters."""
+    found = _NAME.fullmatch(name) if len(name) <= LONGEST else None
     return None if found is None else VersionName(found["artifact"], int(found["major"]), int(found["minor"]))
 
 

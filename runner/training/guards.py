@@ -60,16 +60,26 @@ _ADVICE = {
     Guard.ACCURACY: "train for fewer epochs, or with label_smoothing; more pairs help most",
     Guard.LENGTH: "set length_normalised, lower learning_rate, or raise max_length_ratio where long answers are wanted",
 }
+_RUNAWAY = (
+    "lower learning_rate of the recipe by a factor of 10; where that does not help, set length_normalised"
+)
+"""What to try where answers grow as they do only when the weights are destroyed: far, or at once."""
+FAR, AT_ONCE = 3.0, 0.1
+"""How many times the limit is far, and up to which share of the run is at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a guard saw at a step; it trips above its limit, and where the value is no number."""
+    """What a guard saw at a step; it trips above its limit, and where the value is no number.
+
+    `done` is the share of the run that lay behind it then.
+    """
 
     guard: Guard
     value: float
     limit: float
     step: int
+    done: float = 1.0
 
     @property
     def tripped(self) -> bool:
@@ -79,6 +89,8 @@ class Reading:
     @property
     def advice(self) -> str:
         """What to try."""
+        if self.guard is Guard.LENGTH and (self.value > FAR * self.limit or self.done <= AT_ONCE):
+            return _RUNAWAY
         return _ADVICE[self.guard]
 
     def to_json(self) -> dict[str, Any]:
@@ -131,9 +143,15 @@ def _readings(history: Sequence[Mapping[str, Any]], recipe: Recipe) -> Iterator[
         if key in last:
             yield Reading(Guard.FINITE, float(last[key]), math.inf, step)
     if LENGTH_RATIO in last:
-        yield Reading(Guard.LENGTH, float(last[LENGTH_RATIO]), guards.max_length_ratio, step)
+        done = _epoch(history) / recipe.optimiser.epochs
+        yield Reading(Guard.LENGTH, float(last[LENGTH_RATIO]), guards.max_length_ratio, step, done)
     if isinstance(recipe, DpoRecipe | KtoRecipe):
         yield from _preferences(history, recipe.beta, guards, step)
+
+
+def _epoch(history: Sequence[Mapping[str, Any]]) -> float:
+    """Return how many passes over the data were done when the trainer logged last; 0 before it did."""
+    return max(_values(history, "epoch"), default=0.0)
 
 
 def _preferences(

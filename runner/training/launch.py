@@ -20,7 +20,8 @@ from typing import Any
 import runner
 from runner import digest
 from runner.errors import LoopError, terminal, transient
-from runner.training.guards import MEANING, Guard, Reading
+from runner.training import room
+from runner.training.guards import MEANING, Guard
 from runner.training.job import THREADS, Job
 from runner.training.run import ADAPTER, RESULT
 
@@ -140,18 +141,20 @@ def _tripped(job: Job, event: Mapping[str, Any]) -> LoopError:
     return terminal(
         f"training of '{job.name}' was stopped by the guard '{guard.value}' at step {event['step']}",
         f"{MEANING[guard]}: {event['shown']}; {limit}",
-        fix=Reading(guard, 0.0, 0.0, 0).advice,
+        fix=event["advice"],
         changed="nothing was registered",
     )
 
 
 def _failed(job: Job, event: Mapping[str, Any]) -> LoopError:
-    log = f"log: {job.folder / LOG}"
+    said, full = event["summary"], room.full(event["summary"])
     return terminal(
-        f"training of '{job.name}' failed: {event['summary']}",
+        f"training of '{job.name}' failed: {full or said}",
         *event.get("evidence", ()),
-        log,
-        fix=event.get("fix") or "put right what it says, then run the same command again",
+        *([said] if full else []),
+        f"log: {job.folder / LOG}",
+        fix=event.get("fix")
+        or (room.fix(job) if full else "put right what it says, then run the same command again"),
         changed=GOES_ON,
     )
 

@@ -1,13 +1,15 @@
 """Makes a version of what a run left: adapter, DVC's pointer, reports, and last `models/NAME.yaml`.
 
 Called by `loop train` once a run has ended. The version exists when its file does, which is written last; where
-something fails before that, everything is taken away again, so that nothing is half registered. A process that was
-killed here leaves files that the same command overwrites. It trains nothing and asks no network.
+something fails before that, what was made is taken away again, so that nothing is half registered. A process that was
+killed here leaves files that the same command overwrites. What is nobody's of these is found by `in_the_way`, which
+`loop train` asks before a run, and is never touched. It trains nothing and asks no network.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +32,8 @@ from runner.training.run import ADAPTER
 HEAD = "# yaml-language-server: $schema=../schemas/model.json\n"
 MANIFEST, CURVES, PICTURE, CARD = "training.json", "curves.json", "curves.svg", "card.md"
 FORMAT = 1
+_PARTIAL = re.compile(r"\.(?P<name>.+)\.\d+")
+"""What a killed process leaves of a file that it was writing."""
 PROOF = (Guard.STEP0, Guard.REFERENCE, Guard.SERVED)
 """What was shown before the first step; the other guards watched the steps."""
 Track = Callable[[str], None]
@@ -146,6 +150,66 @@ def _reports(value: ModelFile, job: Job, result: Mapping[str, Any], origin: Orig
     }
 
 
+def in_the_way(models: Path, name: str, placed: str | None) -> tuple[str, ...]:
+    """Return what lies where a version would be registered and is not of its run: path and reason, in words.
+
+    `placed` is the digest of the adapter that the run made, None where it has not ended. What a registration of that
+    very adapter left when it was killed is not in the way. Raises OSError.
+    """
+    own = placed is not None and _digest(models / name) == placed
+    return tuple(_foreign(models, name, placed, own))
+
+
+def _foreign(models: Path, name: str, placed: str | None, own: bool) -> Iterator[str]:
+    adapter, pointer, reports = models / name, models / f"{name}.dvc", models / "reports" / name
+    if _is_there(adapter) and not own:
+        yield f"{adapter}: not what this run makes"
+    if _is_there(pointer) and not (own and _points_to(pointer, name)):
+        yield f"{pointer}: not of this run"
+    if not _is_there(reports):
+        return
+    if not reports.is_dir():
+        yield f"{reports}: not a folder"
+        return
+    there = sorted(path.name for path in reports.iterdir())
+    other = [each for each in there if _whole(each) not in (MANIFEST, CURVES, PICTURE, CARD)]
+    if not other and own and (MANIFEST not in there or _made(reports / MANIFEST) == placed):
+        return
+    if there:
+        yield f"{reports}: {', '.join(other or there)}"
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _digest(adapter: Path) -> str | None:
+    return digest.of_directory(adapter) if adapter.is_dir() else None
+
+
+def _points_to(pointer: Path, name: str) -> bool:
+    """Whether a file of DVC is about the folder of this name."""
+    try:
+        outs = yaml.safe_load(pointer.read_bytes())["outs"]
+        return [out["path"] for out in outs] == [name]
+    except (OSError, yaml.YAMLError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _whole(name: str) -> str:
+    """Return the name of the file that a half-written one was to become."""
+    partial = _PARTIAL.fullmatch(name)
+    return partial["name"] if partial else name
+
+
+def _made(manifest_file: Path) -> str | None:
+    """Return the digest of the adapter that a manifest is about, None where it is not to be read."""
+    try:
+        return str(json.loads(manifest_file.read_text(encoding="utf-8"))["digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _place(made: Path, target: Path, wanted: str) -> None:
     """Put the adapter where it is served from, as a whole. Raises TerminalError where something else lies there."""
     if target.exists():
@@ -163,18 +227,20 @@ def _place(made: Path, target: Path, wanted: str) -> None:
 
 @contextmanager
 def _all_or_nothing(models: Path, name: str) -> Iterator[None]:
-    """Take away what the block made where it fails, and have the error say so."""
-    ignore = models / ".gitignore"
+    """Take away what the block made where it fails; what was there before stays."""
+    ignore, reports = models / ".gitignore", models / "reports" / name
     ignored = ignore.read_bytes() if ignore.exists() else None
-    there = (models / name).exists()
+    made = [models / f"{name}.yaml", models / f"{name}.dvc", models / name]
+    made += [*(reports / each for each in (MANIFEST, CURVES, PICTURE, CARD)), reports]
+    made = [path for path in made if not _is_there(path)]
     try:
         yield
     except BaseException:
-        (models / f"{name}.yaml").unlink(missing_ok=True)
-        (models / f"{name}.dvc").unlink(missing_ok=True)
-        shutil.rmtree(models / "reports" / name, ignore_errors=True)
-        if not there:
-            shutil.rmtree(models / name, ignore_errors=True)
+        for path in made:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         if ignored is None:
             ignore.unlink(missing_ok=True)
         elif ignore.read_bytes() != ignored:

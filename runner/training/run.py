@@ -248,7 +248,8 @@ def main() -> int:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             run(job)
     except Tripped as stop:
-        _emit({"event": "tripped", **stop.reading.to_json(), "shown": f"{stop.reading.value:.4g}"})
+        shown = {"shown": f"{stop.reading.value:.4g}", "advice": stop.reading.advice}
+        _emit({"event": "tripped", **stop.reading.to_json(), **shown})
         return 1
     except LoopError as error:
         told = error.diagnostics[0]

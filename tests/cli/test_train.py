@@ -8,7 +8,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 import yaml
 
 from runner import digest
+from runner.feedback.expectations.library import great_expectations
 from runner.training.job import FOLDER
 from tests.cli.workbench import ADDRESS, Said, argv, call, git, refused
 from tests.reconcile.real_parts import free_addresses
@@ -49,6 +52,7 @@ class House:
         self.hash = hashlib.md5(self.pairs.read_bytes(), usedforsecurity=False).hexdigest()
         self.files.set(PAIRS, "hash", to=self.hash)
         self.files.set(PAIRS, "minimum", to={"rows": 8})
+        self.files.set(PAIRS, "categories", to=sorted({json.loads(line)["category"] for line in lines}))
         self.files.set(TRAINING, "recipes", "dpo", "optimiser", "epochs", to=1)
         for name in ("base", "chat-v1.0"):
             shutil.copytree(CHECKOUT / "models" / name, root / "models" / name)
@@ -91,11 +95,78 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path / "house")
 
 
+@dataclass(frozen=True)
+class Failures:
+    """What `loop train` said where registering failed, and where something was in the way; what became of the files."""
+
+    failed: Said
+    left: list[str]
+    in_the_way: Said
+    foreign: dict[str, str]
+
+
+FOREIGN = ("chat-v1.1/notes.txt", "chat-v1.1.dvc", "reports/chat-v1.1/evaluation.json")
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[House, Said]:
-    """One run, whole."""
+def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[House, Failures, Said]:
+    """One run, which is registered with the third command, over what a killed registration left."""
     house = House(tmp_path_factory.mktemp("trained") / "house")
-    return house, house.loop("train", "dpo", "--json")
+    models, config = house.root / "models", house.root / ".dvc/config"
+    good = config.read_text()
+    config.write_text("[core\n")
+    failed = house.loop("train", "dpo")
+    config.write_text(good)
+    left = house.registered()
+    for name in FOREIGN:
+        (models / name).parent.mkdir(parents=True, exist_ok=True)
+        (models / name).write_text("mine")
+    refusal = house.loop("train", "dpo")
+    foreign = {name: (models / name).read_text() for name in FOREIGN if (models / name).exists()}
+    for name in FOREIGN:
+        (models / name).unlink()
+    (models / "chat-v1.1").rmdir()
+    (run,) = (house.root / FOLDER).glob("chat-v1.1--*")
+    shutil.copytree(run / "adapter", models / "chat-v1.1")
+    (models / "reports/chat-v1.1/.training.json.4711").write_text('{"fo')
+    said = house.loop("train", "dpo", "--json")
+    (models / "reports/chat-v1.1/.training.json.4711").unlink(missing_ok=True)
+    return house, Failures(failed, left, refusal, foreign), said
+
+
+@pytest.fixture(scope="module")
+def trained(course: tuple[House, Failures, Said]) -> tuple[House, Said]:
+    """One run, whole."""
+    house, _, said = course
+    return house, said
+
+
+def test_where_registering_fails_the_adapter_is_kept_and_the_same_command_goes_on(
+    course: tuple[House, Failures, Said],
+) -> None:
+    _, failures, said = course
+    wrong(
+        failures.failed, "`dvc add models/chat-v1.1` failed", "kept in .loop/training/chat-v1.1--", "goes on"
+    )
+    assert "nothing was changed" not in failures.failed.err
+    assert [name for name in failures.left if name != ".gitignore"] == []
+    assert said.code == 0, said.err
+    assert "step" not in said.err, "it was not trained again"
+
+
+def test_what_lies_in_the_places_of_a_version_is_refused_before_a_run_and_left_alone(
+    course: tuple[House, Failures, Said],
+) -> None:
+    _, failures, _ = course
+    wrong(
+        failures.in_the_way,
+        "something else is in the way",
+        "models/chat-v1.1.dvc",
+        "evaluation.json",
+        "--name",
+    )
+    assert "registering" not in failures.in_the_way.err
+    assert failures.foreign == dict.fromkeys(FOREIGN, "mine")
 
 
 def test_a_run_registers_the_next_version_and_the_repository_stays_valid(trained: tuple[House, Said]) -> None:
@@ -142,7 +213,7 @@ def test_the_manifest_says_what_the_run_was_made_of_and_what_was_proven(trained:
     house, _ = trained
     about = json.loads((house.root / "models/reports/chat-v1.1/training.json").read_text())
     assert about["parent"]["name"] == "chat-v1.0"
-    assert about["recipe"]["loss"] == [{"kind": "sigmoid", "weight": 1.0}, {"kind": "sft", "weight": 0.1}]
+    assert [term["kind"] for term in about["recipe"]["loss"]] == ["sigmoid", "sft"]
     assert {each["guard"] for each in about["proof"]} == {"max_step0_deviation", "reference"}
     assert all(each["verdict"] == "PASS" for each in (*about["proof"], *about["guards"]))
     assert "cannot be reached" in about["served_parent"]
@@ -189,9 +260,21 @@ def _rank(house: House) -> None:
     house.set(TRAINING, "recipes", "dpo", "lora", "rank", to=8)
 
 
+def _unexpected(house: House) -> None:
+    house.set(PAIRS, "expectations", to=[{"column": "origin", "expect": "in_set", "values": ["elsewhere"]}])
+
+
+def _refused_by_snapshot(house: House) -> None:
+    account = json.loads((CHECKOUT / "datasets/snapshot/provenance.json").read_text())
+    account["checks"][0]["verdict"] = "FAIL"
+    (house.pairs.parent / "provenance.json").write_text(json.dumps(account))
+
+
 @pytest.mark.parametrize(
     "spoil, says",
     [
+        (_unexpected, "cannot be trained on: expectation failed"),
+        (_refused_by_snapshot, "cannot be trained on: refused by the snapshot's own checks"),
         (_missing, "cannot fetch 'datasets/snapshot/preferences.jsonl'"),
         (_changed, "cannot be trained on: other bytes than declared"),
         (_few, f"too small\n  datasets/snapshot/preferences.jsonl: {ROWS} rows of {ROWS + 1}"),
@@ -216,12 +299,26 @@ def test_what_does_not_fit_is_one_error_before_anything_starts(
         (["dpo", "--dataset", "bookshop-sft"], "DPO needs columns that 'bookshop-sft' lacks"),
         (["dpo", "--dataset", "nothing"], "there is no data set 'nothing'"),
         (["dpo", "--name", "Newest"], "'Newest' is no name of a version"),
+        (["dpo", "--name", "a..b-v1.1"], "'a..b-v1.1' is no name of a version"),
+        (["dpo", "--name", "a" * 240 + "-v1.1"], "at most 64 small letters"),
         (["dpo", "--environment", "mars"], "there is no environment 'mars'"),
     ],
 )
 def test_what_does_not_exist_is_told_with_what_does(house: House, arguments: list[str], says: str) -> None:
     refused(house.loop("train", *arguments), says)
     assert house.registered() == []
+
+
+def test_without_the_library_that_checks_data_a_note_says_so(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _rank(house)  # so that nothing is trained
+    great_expectations.cache_clear()
+    monkeypatch.setitem(sys.modules, "great_expectations", None)
+    said = house.loop("train", "dpo")
+    wrong(said, "different shapes")
+    assert "great_expectations is not installed here" in said.err
+    assert "not checked" in said.err
 
 
 def _children(pid: int) -> list[int]:

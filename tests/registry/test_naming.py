@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import subprocess
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runner.errors import TerminalError
-from runner.registry.naming import by_age, next_name, parse
+from runner.registry.naming import LONGEST, by_age, next_name, parse
 
 
 @pytest.mark.parametrize(
@@ -31,10 +34,38 @@ def test_without_one_artifact_a_person_names_the_version(names: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["chat-v01.0", "chat-v1.00", "chat-v1", "v1.0", "-v1.0", "Chat-v1.0", "chat-v1.0 "]
+    "name",
+    [
+        *[
+            "chat-v01.0",
+            "chat-v1.00",
+            "chat-v1",
+            "v1.0",
+            "-v1.0",
+            "Chat-v1.0",
+            "chat-v1.0 ",
+            "chat-v1.\u0661",
+        ],
+        *["a..b-v1.1", "a...b-v1.1", ".a-v1.1"],
+    ],
 )
 def test_a_name_of_another_form_is_no_version_name(name: str) -> None:
     assert parse(name) is None
+
+
+def test_a_name_is_as_long_as_a_file_and_a_branch_can_bear() -> None:
+    longest = "a" * (LONGEST - len("-v1.1")) + "-v1.1"
+    assert str(parse(longest)) == longest
+    assert parse(f"a{longest}") is None
+    assert parse(f"chat-v{'9' * 5000}.0") is None
+
+
+@given(st.text("ab.-_@~^:{/\\", min_size=1, max_size=12).map(lambda artifact: f"{artifact}-v1.1"))
+@settings(max_examples=60)
+def test_every_name_of_a_version_is_a_legal_name_of_a_branch(name: str) -> None:
+    if parse(name) is not None:
+        checked = subprocess.run(["git", "check-ref-format", f"refs/heads/{name}"], check=False)
+        assert checked.returncode == 0, name
 
 
 def test_versions_sort_by_age_and_other_names_come_last() -> None:

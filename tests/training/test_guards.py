@@ -59,6 +59,26 @@ def test_the_length_of_answers_is_held_to_the_limit_of_the_recipe() -> None:
         assert tripped([*history(2), {"step": 2, LENGTH_RATIO: ratio}]) == expected
 
 
+@pytest.mark.parametrize(
+    "ratio, epoch, first",
+    [
+        (1.6, 0.5, "set length_normalised"),
+        (4.6, 0.5, "lower learning_rate"),
+        (1.6, 0.1, "lower learning_rate"),
+    ],
+)
+def test_answers_that_grow_far_or_at_once_are_told_as_a_learning_rate_that_is_too_high(
+    ratio: float, epoch: float, first: str
+) -> None:
+    (reading,) = (
+        each
+        for each in look([*history(5, epoch=epoch), {"step": 5, LENGTH_RATIO: ratio}], DPO)
+        if each.guard is Guard.LENGTH
+    )
+    assert reading.tripped
+    assert reading.advice.startswith(first)
+
+
 def test_supervised_runs_are_not_held_to_rewards() -> None:
     assert tripped(history(WINDOW, **{"rewards/chosen": -9.0, "rewards/accuracies": 1.0}), SFT) == set()
 

@@ -27,7 +27,7 @@ from runner.spec.dataset import DatasetFile
 from runner.spec.model import ModelFile
 from runner.spec.training import DpoRecipe, Guards, KtoRecipe, Optimiser, Recipe, SftRecipe, Term
 from runner.training import job as jobs
-from runner.training import launch
+from runner.training import launch, room
 from runner.training.job import Inputs, Job
 from runner.training.register import Origin, manifest, model_file, register
 from runner.training.run import ADAPTER, RESULT, STATE
@@ -301,6 +301,19 @@ def test_a_disk_that_is_full_is_one_sentence_and_leaves_no_result(lab: Lab) -> N
     assert "\n" not in ran.last["summary"]
     assert "too large" in ran.last["summary"].lower() or "failed" in ran.last["summary"].lower()
     assert not (ran.folder / RESULT).exists()
+    assert room.full(ran.last["summary"]) == "the limit on the size of files is reached (`ulimit -f`)"
+
+
+@pytest.mark.parametrize("name, recipe", [("dpo", DPO), ("kto", KTO), ("sft", SFT)])
+def test_the_room_that_a_run_is_said_to_need_is_about_what_it_takes(
+    lab: Lab, name: str, recipe: Recipe
+) -> None:
+    def size(folder: Path) -> int:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+    newest = max((lab.ran[name].folder / STATE).iterdir(), key=lambda path: path.stat().st_mtime)
+    taken = 3 * size(newest) + 3 * size(lab.ran[name].folder / ADAPTER)
+    assert taken * 0.8 < room.needed(ROOT / "models/base", recipe) < taken * 1.25
 
 
 def test_a_run_is_finished_as_long_as_its_adapter_is_whole(lab: Lab, tmp_path: Path) -> None:
