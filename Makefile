@@ -7,7 +7,7 @@ PY := .venv/bin/python
 LOOP := .venv/bin/loop
 QUESTION ?= What time do you open on Sunday?
 
-.PHONY: help setup up test lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-privacy bench-curate bench-train
+.PHONY: help setup up test test-round lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-privacy bench-curate bench-train
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -22,7 +22,10 @@ up: ## start engine, gateway and reconciler, bring them to what loop.yaml says, 
 
 test: setup ## run every test: three processes for those that stand alone, then one for those with the real vLLM
 	@$(PY) -m pytest -m "not engine" --numprocesses 3 --dist loadfile --no-loadscope-reorder
-	@$(PY) -m pytest -m engine
+	@$(PY) -m pytest -m "engine and not round"
+
+test-round: setup ## the whole way by the workflows: votes, data, a trained version, its gates, a pull request, the canary
+	@$(PY) -m pytest -m round
 
 lint: setup ## style, types, architecture, workflows, and the freshness of generated files
 	@.venv/bin/ruff check .

@@ -28,7 +28,7 @@ from tests.workflows.acting import CONTENT
 from tests.workflows.acting import Shop as Checkout
 from tests.workflows.github import REPOSITORY, TOKEN, Github, served
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.round]
 
 VOTES = 300
 ENVIRONMENT = "staging"

@@ -123,8 +123,10 @@ def test_continuous_integration_runs_what_anybody_can_run(shop: Shop) -> None:
     script = shop.root / ".ci/run"
     assert "make test" in script.read_text()
     script.write_text(f"#!/bin/sh\ntouch '{shop.beside}/ran'\n")  # the real one would run this test again
+    assert "test-round:" in (acting.ROOT / "Makefile").read_text()
+    (shop.root / "Makefile").write_text(f"test-round:\n\ttouch '{shop.beside}/round'\n")
     shop.act("push", "ci.yml", {"ref": "refs/heads/main"}).holds()
-    assert (shop.beside / "ran").exists()
+    assert (shop.beside / "ran").exists() and (shop.beside / "round").exists()
 
 
 def test_without_a_deployment_what_was_merged_is_validated_and_nothing_else_is_touched(shop: Shop) -> None:
