@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runner.evaluation.bench import Bench, Opinions
     from runner.evaluation.results import Against, Report
     from runner.spec.load import Spec, VersionDigest
+    from runner.spec.model import GateVerdict
 
 CALL_SECONDS = 120.0
 PROGRESS_EVERY = 100
@@ -120,6 +121,8 @@ def command(
     value = report.to_json()
     click.echo(json.dumps(value, ensure_ascii=False, indent=2) if as_json else evaluation.to_text(value))
     click.echo(f"report: {written}", err=as_json)
+    if not (as_json or no_record or suites):
+        click.echo(f"  next: {_next(name, report.verdict)}")
     ctx.exit(_EXITS[report.verdict.value])
 
 
@@ -146,6 +149,16 @@ def _wish(root: Path, environment: str, name: str, against: str | None, suites: 
     return _Wish(
         spec, place, spec.version(name), _against(spec, environment, name, against), chosen, stopwatch()
     )
+
+
+def _next(name: str, verdict: GateVerdict) -> str:
+    """Return what is done with a version after a verdict."""
+    from runner.spec.model import GateVerdict
+
+    if verdict is GateVerdict.PASS:
+        files = f"models/{name}.yaml and models/reports/{name}"
+        return f"commit {files}, `dvc push`, then `loop promote {name} --to staging`"
+    return f"`loop diagnose {name}` says what may be wrong"
 
 
 def _hold(name: str, known: object, what: str, where: str) -> None:
