@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -226,19 +227,13 @@ def _troubles(root: Path, spec: Spec, environment: str, names: Sequence[str]) ->
     from runner.data.declared import State, compare, look
     from runner.data.hashes import HashCache
     from runner.economics.situation import Trouble
-    from runner.feedback.expectations.checked import kept
+    from runner.feedback.expectations.checked import unmet
     from runner.reconcile.state import StatePaths
 
-    def checks(dataset: DatasetFile, found: str) -> tuple[str, ...] | None:
-        checked = kept(root, dataset, found)
-        return (
-            None
-            if checked is None
-            else tuple(f"{each.column} {each.says}".strip() for each in checked.failed)
-        )
-
     own = {name: spec.datasets[name] for name in names}
-    found = compare(own, look(root, own, HashCache(StatePaths(root, environment).hashes), checks))
+    found = compare(
+        own, look(root, own, HashCache(StatePaths(root, environment).hashes), partial(unmet, root))
+    )
     open_ = (State.UNCHECKED, State.STALE)
     return tuple(
         Trouble(each.name, f"{each.state.value}: {each.evidence}", each.state not in open_, each.fix)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,17 +142,8 @@ def _data(root: Path, paths: StatePaths, spec: Spec) -> tuple[Section, ...]:
     from runner.data.declared import compare, look
     from runner.data.hashes import HashCache
     from runner.data.tracking import AsTheyStand, State, read_tracking, survey
-    from runner.feedback.expectations.checked import kept
+    from runner.feedback.expectations.checked import unmet
     from runner.git.repository import Repository
-    from runner.spec.dataset import DatasetFile
-
-    def checks(dataset: DatasetFile, found: str) -> tuple[str, ...] | None:
-        checked = kept(root, dataset, found)
-        return (
-            None
-            if checked is None
-            else tuple(f"{each.column} {each.says}".strip() for each in checked.failed)
-        )
 
     repository, cache = Repository(root), HashCache(paths.hashes)
     committed = repository.files_at(repository.head())
@@ -163,7 +155,7 @@ def _data(root: Path, paths: StatePaths, spec: Spec) -> tuple[Section, ...]:
         for path, state in sorted(states.items())
         if state is not State.PRESENT
     ]
-    declared = compare(spec.datasets, look(root, spec.datasets, cache, checks))
+    declared = compare(spec.datasets, look(root, spec.datasets, cache, partial(unmet, root)))
     lines += [f"{each.name}: {each.state.value}: {each.evidence}; {each.fix}" for each in declared]
     lines += map(str, tracking.diagnostics)
     return (("data", lines),) if lines else ()

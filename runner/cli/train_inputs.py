@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from runner.errors import terminal
 
 if TYPE_CHECKING:
     from runner.data.declared import Finding
-    from runner.feedback.expectations.checked import Checked
     from runner.spec.dataset import DatasetFile
     from runner.spec.load import Spec
     from runner.spec.model import ModelFile
@@ -146,16 +146,12 @@ def _data(root: Path, environment: str, dataset: DatasetFile, tell: Callable[[st
     """
     from runner.data.declared import compare, look
     from runner.data.hashes import HashCache
-    from runner.feedback.expectations.checked import kept
+    from runner.feedback.expectations.checked import unmet
     from runner.reconcile.state import StatePaths
-
-    def checks(each: DatasetFile, found: str) -> tuple[str, ...] | None:
-        checked = kept(root, each, found)
-        return None if checked is None else _unmet(checked)
 
     cache = HashCache(StatePaths(root, environment).hashes)
     known = {dataset.name: dataset}
-    facts = look(root, known, cache, checks)[dataset.name]
+    facts = look(root, known, cache, partial(unmet, root))[dataset.name]
     cache.save()
     open_ = _demand(dataset, compare(known, {dataset.name: facts}))
     if facts.failed is None and (failed := _check(root, dataset, tell)) is not None:
@@ -191,11 +187,7 @@ def _check(root: Path, dataset: DatasetFile, tell: Callable[[str], None]) -> tup
             raise
         tell("note: great_expectations is not installed here, so expectations of the data are not checked")
         return None
-    return _unmet(checked)
-
-
-def _unmet(checked: Checked) -> tuple[str, ...]:
-    return tuple(f"{line.column} {line.says}".strip() for line in checked.failed)
+    return checked.unmet
 
 
 def _shape(root: Path, parent: ModelFile, recipe: Recipe, name: str) -> None:

@@ -51,6 +51,11 @@ class Checked:
         return tuple(line for line in self.lines if not line.passed)
 
     @property
+    def unmet(self) -> tuple[str, ...]:
+        """The expectations that are not met, in words."""
+        return tuple(f"{line.column} {line.says}".strip() for line in self.failed)
+
+    @property
     def passed(self) -> bool:
         """Whether all are met."""
         return not self.failed
@@ -85,6 +90,12 @@ def kept(root: Path, dataset: DatasetFile, file_hash: str) -> Checked | None:
         if (found.hash, found.contract) == (file_hash, contract(dataset)):
             return found
     return None
+
+
+def unmet(root: Path, dataset: DatasetFile, file_hash: str) -> tuple[str, ...] | None:
+    """Return the expectations that exactly these bytes do not meet, in words; None where that was not checked."""
+    found = kept(root, dataset, file_hash)
+    return None if found is None else found.unmet
 
 
 def _from_json(value: dict[str, Any]) -> Checked:
