@@ -204,10 +204,7 @@ def test_what_models_and_people_wrote_stays_inside_blocks(shop: Shop) -> None:
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    reason = mock_github.reason_to_skip()
-    if reason:
-        pytest.skip(reason)
-    with mock_github.running(tmp_path_factory.mktemp("mock") / "log") as address:
+    with mock_github.described(tmp_path_factory.mktemp("mock") / "log") as address:
         yield address
 
 

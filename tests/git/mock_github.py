@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.waiting import PATIENCE_S, until
 
 CONTRACT = Path(__file__).parent / "forge_contract"
@@ -55,6 +57,16 @@ def installed() -> Path:
     except OSError:  # another run was quicker
         shutil.rmtree(building)
     return folder
+
+
+@contextmanager
+def described(log: Path) -> Iterator[str]:
+    """Run the mock and give its address; a test that asks for it where it cannot run is skipped with the reason."""
+    reason = reason_to_skip()
+    if reason:
+        pytest.skip(reason)
+    with running(log) as address:
+        yield address
 
 
 @contextmanager
