@@ -9,7 +9,7 @@ import click
 from runner.cli.generated_file import check_option, finish, write_option
 from runner.cli.repository import find_root, read_spec
 
-RUNBOOK = "docs/oncall.md#a-signal-alerts"
+RUNBOOK = "docs/guides/oncall.md#a-signal-alerts"
 EXAMPLES = """\b
 Examples:
   loop signals rules                                   print them

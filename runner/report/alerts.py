@@ -22,7 +22,7 @@ from runner.spec.metric import METRICS
 from runner.spec.quantity import Dimension
 from runner.spec.signals import SignalPolicy, Thresholds
 
-RUNBOOK = "docs/oncall.md#a-signal-alerts"
+RUNBOOK = "docs/guides/oncall.md#a-signal-alerts"
 HOLD_S = 120.0
 """How long a condition must hold before its alert fires: many passes of the monitor."""
 STALE_S = 300.0

@@ -18,7 +18,7 @@ SHELLS = ("console", "bash", "sh", "shell")
 def documents() -> list[Path]:
     """The Markdown files that people read."""
     top = [path for path in ROOT.glob("*.md") if path.is_file()]
-    return sorted([*top, *(ROOT / "docs").rglob("*.md")])
+    return sorted([*top, *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 
 
 def named(path: Path) -> str:

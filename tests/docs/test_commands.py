@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.documents import commands, documents, named
+from tests.docs.prepared import PREPARED
 from tests.docs.scratch import ROOT, Clone
 
 # Patterns of whole commands that need nothing but the clone and change nothing outside it: they are run here.
@@ -16,9 +17,10 @@ HERE = (
     r"loop (--help|validate|plan|status|explain|experiments|shadow|log|schema)\b.*",
     r"loop (signals|signals (rules|dashboard) .*|signals sample --dry-run|drift|report .*)",
     r"loop (arena standings|data progress|labels)\b.*",
-    r"loop (decide|models)",
-    r"git (switch|commit|revert|log)\b.*",
-    r"sed -i .* loop\.yaml",
+    r"loop (decide|models|models compare .*)",
+    r"loop (backtest --against main|data check)\b.*",
+    r"git (switch|commit|revert|log|push|fetch|diff)\b.*",
+    r"sed -i .* (loop|policies/\w+)\.yaml",
 )
 # What builds the environment or needs a running deployment is run elsewhere: in the file that has the text.
 ELSEWHERE = {
@@ -48,7 +50,7 @@ ELSEWHERE = {
     r"loop forget\b.*": ("tests/cli/test_forget.py", '"forget", *arguments'),
     r"dvc (repro snapshot|push)": ("runner/data/pipeline.py", '"repro", "--single-item", stage'),
     r"loop lift\b.*": ("tests/cli/test_lift.py", '"lift", "chat-v1.1", "--reason", '),
-    r"git push": ("tests/cli/test_lift.py", '"push", "--quiet", "origin", "main"'),
+    r"loop data propose": ("tests/cli/test_data_propose.py", '"data", "propose", *options'),
     r"\.venv/bin/python -m pytest tests/git": ("Makefile", "-m pytest"),
 }
 # Commands that answer with another exit code than 0 where nothing is wrong.
@@ -71,6 +73,8 @@ def test_every_command_in_a_document_works(document: Path, tmp_path: Path) -> No
     assert [c for c in written if not is_any(c, (*HERE, *ELSEWHERE))] == [], "neither run here nor elsewhere"
     here = [command for command in written if is_any(command, HERE)]
     clone = Clone(tmp_path / "clone") if here else None
+    if clone is not None and named(document) in PREPARED:
+        PREPARED[named(document)](clone)
     for command in here:
         assert clone is not None
         done = clone.run(command)

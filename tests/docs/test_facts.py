@@ -81,7 +81,7 @@ def test_the_modules_that_the_architecture_explains_are_there() -> None:
 
 
 def test_what_on_call_explains_of_the_status_are_words_of_the_code() -> None:
-    table = text("docs/oncall.md").partition("| `loop status` says")[2].partition("##")[0]
+    table = text("docs/guides/oncall.md").partition("| `loop status` says")[2].partition("##")[0]
     names = ("reconcile/actions", "reconcile/plan", "report/status", "rollout/explain")
     code = "\n".join(text(f"runner/{name}.py") for name in names)
     words = [each.partition(":")[0] for each in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)]
@@ -135,7 +135,7 @@ def test_the_page_on_cadence_tells_every_reason_question_and_phase() -> None:
 
 
 def test_on_call_explains_every_alert_about_the_monitor() -> None:
-    named_there = set(re.findall(r"^\| `(Loop\w+)` \|", text("docs/oncall.md"), re.MULTILINE))
+    named_there = set(re.findall(r"^\| `(Loop\w+)` \|", text("docs/guides/oncall.md"), re.MULTILINE))
     alone = {rule.name for rule in rules(read_spec(ROOT).policies.signals) if not rule.metric}
     assert named_there == alone
     where, _, anchor = RUNBOOK.partition("#")

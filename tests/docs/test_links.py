@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.documents import anchors, documents, fences, links, named
+from tests.docs.scratch import ROOT
 
 
 @pytest.mark.parametrize("document", documents(), ids=named)
@@ -30,7 +31,8 @@ def test_every_fenced_block_names_its_language(document: Path) -> None:
 def test_the_index_names_every_page() -> None:
     index = next(path for path in documents() if named(path) == "docs/README.md")
     named_there = {(index.parent / target).resolve() for target in links(index.read_text())}
-    pages = {path for path in documents() if path.parent == index.parent and path != index}
+    folders = {index.parent, index.parent / "guides", *ROOT.glob("examples/*")}
+    pages = {path for path in documents() if path.parent in folders and path != index}
     assert pages - named_there == set()
 
 
