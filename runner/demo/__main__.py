@@ -1,0 +1,105 @@
+"""`make demo`: plays the quarter, prints it, leaves a report, and fails where anything it tells did not happen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.demo import story
+from runner.demo.claims import Unfulfilled, claim, until
+from runner.demo.customers import asking
+from runner.demo.ending import figures, write
+from runner.demo.place import make, running
+from runner.demo.story import Quarter
+from runner.demo.telling import Teller
+from runner.simulation.people.crowd import Habits
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+KEPT = CHECKOUT / ".loop" / "demo"
+CHAPTERS = (
+    ("Customers ask, judge and vote", story.listening),
+    ("What they said becomes a better version", story.learning),
+    ("The better version reaches everybody, as far as evidence carries it", story.promoting),
+    ("A bad version gets through gates that were taken away", story.failing),
+    ("Somebody pushes, somebody else says git revert", story.reverting),
+    ("The world changes", story.drifting),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for: where the repositories are made, and what is taken away on the way."""
+
+    home: Path
+    engine_dies: bool
+    remote_goes: bool
+
+
+def main() -> int:
+    """Play the quarter; returns 1 where something did not happen, 130 on Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m runner.demo", description=__doc__)
+    parser.add_argument(
+        "--kill-engine", action="store_true", help="kill the engine in the middle of the canary"
+    )
+    parser.add_argument("--git-away", action="store_true", help="take the remote away during the rollback")
+    parser.add_argument("--home", type=Path, help="keep the repositories here, in an empty folder")
+    asked = parser.parse_args()
+    if asked.home and asked.home.exists() and any(asked.home.iterdir()):
+        parser.error(f"'{asked.home}' is not empty")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="loop-demo-", ignore_cleanup_errors=True) as scratch:
+        home = (asked.home or Path(scratch)).absolute()
+        home.mkdir(parents=True, exist_ok=True)
+        try:
+            return play(Wish(home, asked.kill_engine, asked.git_away))
+        except KeyboardInterrupt:
+            print("interrupted; everything that was started has ended", file=sys.stderr)
+            return 130
+
+
+def play(wish: Wish) -> int:
+    """Open the shop, play every chapter, write the report, print the figures; returns the exit code."""
+    tell = Teller(lambda text: print(text, flush=True))
+    tell.begin("The shop opens")
+    place = make(CHECKOUT, wish.home)
+    tell(f"a bare remote, the shop, a desk and a reviewer's clone below {wish.home}")
+    with running(place) as up:
+        place.dvc("pull", "--quiet")
+        until(lambda: up.poll() is not None or place.served(), "the shop serves")
+        claim(up.poll() is None, "the shop serves", (wish.home / "up.log").read_text(encoding="utf-8"))
+        tell(f"engine, gateway and runner serve; monitor: {place.address('monitor', 'listen')}/")
+        with asking(place.address("gateway", "listen"), Habits(rate=story.BUSY / 2)) as customers:
+            quarter = Quarter(place, customers, tell, wish.engine_dies, wish.remote_goes)
+            fulfilled = _tell_all(quarter)
+        tell.begin("The record")
+        for path in write(quarter, fulfilled, KEPT):
+            tell(f"written: {path}")
+        tell("git log:\n" + "\n".join(place.log()))
+    print(json.dumps(figures(quarter)), flush=True)
+    return 0 if fulfilled else 1
+
+
+def _tell_all(quarter: Quarter) -> bool:
+    """Play every chapter, up to the first that is not fulfilled."""
+    try:
+        story.opening(quarter)
+        for title, chapter in CHAPTERS:
+            quarter.tell.begin(title)
+            chapter(quarter)
+    except Unfulfilled as error:
+        quarter.tell(f"NOT FULFILLED: {error}")
+        return False
+    except subprocess.CalledProcessError as error:
+        quarter.tell(f"NOT FULFILLED: {error}\n{error.stderr}")
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The end of the quarter: the figures of the last line, and the files that stay when the scratch folder has gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from runner.demo.place import git
+from runner.demo.report import Commit, Played, to_html
+from runner.demo.story import Quarter
+
+FIELD = "\x1f"
+PAGES = {
+    "week.html": ("report", "--window", "1h", "--html"),
+    "checklist.html": ("checklist", "--html"),
+    "cost.html": ("cost", "--html"),
+}
+"""What stays beside the report, and the command that writes it."""
+
+
+def figures(quarter: Quarter) -> dict[str, Any]:
+    """Return what the last line says; None for what did not happen."""
+    customers = quarter.customers
+    return {
+        "seconds": round(time.time() - quarter.tell.began, 1),
+        "promoted": quarter.promoted,
+        "rolled_back": quarter.rolled_back,
+        "reverted_by_hand": quarter.reverted_by_hand,
+        "decided": quarter.decided,
+        "requests": len(customers.seen()),
+        "failed_requests": len(customers.failed()),
+        "failed_without_an_engine": len(customers.failed(*quarter.outage)) if quarter.outage else None,
+        "zero_traffic_ms": quarter.zero_traffic_ms,
+        "git_log": quarter.place.subjects(),
+    }
+
+
+def write(quarter: Quarter, fulfilled: bool, folder: Path) -> Iterator[Path]:
+    """Write the report and the pages that the product itself makes of such a quarter; yield each path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    report = folder / "report.html"
+    report.write_text(to_html(_played(quarter, fulfilled)), encoding="utf-8")
+    yield report
+    for name, arguments in PAGES.items():
+        quarter.place.printed(*arguments, str(folder / name))
+        yield folder / name
+
+
+def _played(quarter: Quarter, fulfilled: bool) -> Played:
+    return Played(
+        began=quarter.tell.began,
+        figures=figures(quarter),
+        lines=quarter.tell.lines,
+        marks=quarter.marks,
+        seen=quarter.customers.seen(),
+        evaluations=quarter.evaluations,
+        log=_log(quarter),
+        fulfilled=fulfilled,
+    )
+
+
+def _log(quarter: Quarter) -> list[Commit]:
+    form = FIELD.join(("%h", "%an", "%s"))
+    lines = git(quarter.place.remote, "log", "--reverse", f"--format={form}", "main").splitlines()
+    return [Commit(*line.split(FIELD)) for line in lines]

@@ -1,0 +1,108 @@
+"""A quarter in minutes: the shipped repository with its days shortened, its addresses free, its remote beside it.
+
+Stages, conditions, gates, signals and recipes stay the shipped ones; what differs is listed in `EDITS`, each with its
+reason, and stands in one commit of the scratch repository, so that the Git log shows it. Called by `place`. Edits
+files of a scratch repository, nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.demo.claims import Unfulfilled
+
+DAY_S = 6.0
+"""Seconds that a day lasts: a quarter of ninety days takes nine minutes."""
+ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
+REMOTE = "\ngit: {remote: origin, branch: main}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of one file; `why` is told to whoever asks what the demo does differently."""
+
+    path: str
+    old: str
+    new: str
+    why: str
+
+
+ROLLOUT, SIGNALS = "policies/rollout.yaml", "policies/signals.yaml"
+SHORTER = "a day lasts six seconds"
+EDITS = (
+    Edit(ROLLOUT, "    duration: 24h", "    duration: 6s", SHORTER),
+    Edit(ROLLOUT, "    duration: 48h", "    duration: 12s", SHORTER),
+    Edit(ROLLOUT, "    duration: 72h", "    duration: 18s", SHORTER),
+    Edit(ROLLOUT, "conclude_after: 72h", "conclude_after: 18s", SHORTER),
+    Edit(ROLLOUT, "session_gap: 30m ", "session_gap: 1s ", SHORTER),
+    Edit(ROLLOUT, "user_window: 24h ", "user_window: 6s ", SHORTER),
+    Edit(ROLLOUT, "every: 2s", "every: 1s", "looks as often as two cores allow"),
+    Edit(ROLLOUT, "margin: 10% ", "margin: 25% ", "certified by some dozens of judgements, not by thousands"),
+    Edit(
+        ROLLOUT,
+        "slow: latency_p99 > 2000ms",
+        "slow: latency_p95 > baseline * 3",
+        "how fast this machine is, is not the question",
+    ),
+    Edit(
+        SIGNALS,
+        "    window: 7d\n    detector: {kind: drift,",
+        "    window: 1m\n    detector: {kind: drift,",
+        SHORTER,
+    ),
+    Edit(
+        "policies/evaluation.yaml",
+        "{rate: 8, duration: 60s}",
+        "{rate: 20, duration: 25s}",
+        "the same five hundred requests in less time",
+    ),
+    Edit(
+        "policies/evaluation.yaml",
+        "latency_p99 < 2000ms",
+        "latency_p99 < 20s",
+        "how fast this machine is, is not the question",
+    ),
+    Edit("loop.yaml", "poll: 2s", "poll: 1s", SHORTER),
+    Edit("loop.yaml", "grace_period: 10m", "grace_period: 5s", SHORTER),
+)
+
+
+def shorten(root: Path) -> None:
+    """Make the repository at `root` one that lives through a quarter in minutes. Raises Unfulfilled, OSError."""
+    for edit in EDITS:
+        replace_once(root / edit.path, edit.old, edit.new)
+    spec = root / "loop.yaml"
+    spec.write_text(_alone(spec.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def replace_once(path: Path, old: str, new: str) -> None:
+    """Replace what a file holds exactly once. Raises Unfulfilled where it does not."""
+    text = path.read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        raise Unfulfilled(f"{path.name} holds '{old.strip()}' {text.count(old)} times, not once")
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _alone(text: str) -> str:
+    """Return loop.yaml with production alone, on free addresses, following a remote."""
+    before, rest = text.split("  staging:\n", 1)
+    production = rest.split("  production:\n", 1)[1]
+    production = re.sub(r"    promote_after:\n(      .*\n)+", "", production)
+    whole = f"{before}  production:\n{production}{REMOTE}"
+    ports = iter(_free_ports(len(ADDRESS.findall(whole))))
+    return ADDRESS.sub(lambda _: f"127.0.0.1:{next(ports)}", whole)
+
+
+def _free_ports(count: int) -> Iterator[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        yield from [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()

@@ -1,0 +1,340 @@
+"""The quarter, chapter by chapter: what is done, what is told of it, and what must have come of it.
+
+Called by `__main__`. A chapter does as an engineer, a reviewer or a scheduled job would, waits for what the product
+makes of it, and demands it. What a chapter found that later ones or the report need stands in `Quarter`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runner.demo.claims import claim, until
+from runner.demo.customers import Customers
+from runner.demo.faults import kill_engine, remote_away
+from runner.demo.place import ENVIRONMENT, HURRIED, Place
+from runner.demo.plots import Mark
+from runner.demo.quarter import ROLLOUT, replace_once
+from runner.demo.telling import Teller
+
+FIRST, BETTER, BAD = "chat-v1.0", "chat-v1.1", "chat-v1.2"
+QUESTION = "What time do you open on Sunday?"
+VOTES, LATER_VOTES = 300, 160
+QUIET, BUSY = 3.0, 16.0
+"""Questions a second while machines learn, and while a version is on trial."""
+NOVEL = 0.7
+"""Share of visits that are about the new product, once there is one."""
+STAGES = ("canary", "small", "half", "full")
+HOLDBACK = 0.05
+"""Share of users that the last stage leaves on the baseline."""
+SHOWN = ("refusal_rate", "reask_rate", "satisfaction", "thumbs_down_rate", "error_rate", "input_drift")
+TRAINING, GATES = "policies/training.yaml", "policies/evaluation.yaml"
+NO_ALARMS = "    guards: {max_chosen_drop: 100000, max_accuracy: 100%, max_length_ratio: 100000}\n"
+ONE_GATE = "gates:\n  served-as-trained:\n    suite: parity\n    require: parity < 0.1\n"
+
+
+@dataclass
+class Quarter:
+    """What stands of the quarter so far; what did not happen yet is None."""
+
+    place: Place
+    customers: Customers
+    tell: Teller
+    engine_dies: bool = False
+    remote_goes: bool = False
+    promoted: str | None = None
+    rolled_back: str | None = None
+    reverted_by_hand: str | None = None
+    decided: str | None = None
+    zero_traffic_ms: float | None = None
+    outage: tuple[float, float] | None = None
+    """From the engine's death until it answered again, where it was killed; seconds since 1970."""
+    evaluations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Version -> its report."""
+    marks: list[Mark] = field(default_factory=list)
+    """What the picture of the quarter points at."""
+
+    def mark(self, words: str) -> None:
+        """Have the picture point at this moment."""
+        self.marks.append(Mark(time.time() - self.tell.began, words))
+
+
+def opening(quarter: Quarter) -> None:
+    """Answer the first question."""
+    answer, version = quarter.place.ask_question(QUESTION)
+    quarter.tell(f"“{QUESTION}” “{answer}” ({version})")
+    claim(version == FIRST, "the first version answers", version)
+
+
+def listening(quarter: Quarter) -> None:
+    """Let people ask, judge, ask again and vote; measure what that says."""
+    place, customers, tell = quarter.place, quarter.customers, quarter.tell
+    tell(f"{VOTES} times somebody is shown two answers without knowing whose they are, and votes")
+    cast = place.loop("arena", "simulate", "--votes", str(VOTES)).value
+    claim(cast["votes"] == VOTES, f"{VOTES} votes", cast)
+    tell("votes: " + ", ".join(f"{count} {choice}" for choice, count in cast.items() if choice != "votes"))
+    until(lambda: len(customers.seen()) >= VOTES, f"{VOTES} questions of customers")
+    reactions = [each.reaction for each in customers.seen() if each.reaction]
+    judged, again = (
+        sum(bool(each.said) for each in reactions),
+        sum(each.again is not None for each in reactions),
+    )
+    corrected = sum("correction" in each.said for each in reactions)
+    tell(f"{len(reactions)} questions answered: {judged} judged, {corrected} corrected, {again} asked again")
+    snapshot = place.loop("signals", codes=(0, 2)).value
+    shown = {name: reading(snapshot, name) for name in SHOWN}
+    tell("`loop signals`:\n" + "\n".join(map(_told, shown.values())))
+    for name in ("refusal_rate", "reask_rate", "satisfaction", "error_rate"):
+        claim(shown[name]["n"] > 0, f"{name} is measured", shown[name])
+
+
+def learning(quarter: Quarter) -> None:
+    """Make data of what people said, decide to train, train, and hold the new version to the gates."""
+    place, tell = quarter.place, quarter.tell
+    quarter.customers.change(rate=QUIET)
+    _curate(quarter)
+    decision = place.loop("decide", codes=(2,)).value
+    command = decision["proposal"]["command"]
+    tell(f"`loop decide`: {decision['decision']}, by {', '.join(decision['by'])}")
+    trained = place.loop(*command.split()[1:]).value
+    claim(trained["version"] == BETTER, f"the new version is {BETTER}", trained["version"])
+    tell(
+        f"`{command}`: {BETTER} from {FIRST}, {trained['dataset']['rows']} pairs, {trained['seconds']:.0f} s"
+    )
+    _evaluate(quarter, BETTER, FIRST)
+
+
+def promoting(quarter: Quarter) -> None:
+    """Ask for the promotion, have a reviewer merge it, and let evidence carry it from 5% of the users to all."""
+    place, customers, tell = quarter.place, quarter.customers, quarter.tell
+    customers.change(rate=BUSY)
+    _promote(quarter, BETTER)
+    if quarter.engine_dies:
+        _engine_dies(quarter)
+    for stage in STAGES[1:]:
+        _advance(quarter, stage)
+    _merge(quarter, f"loop/conclude-{ENVIRONMENT}", f"{BETTER} becomes the baseline")
+    until(lambda: place.served() == BETTER and place.split() is None, f"{BETTER} is the baseline")
+    quarter.promoted = BETTER
+    quarter.mark(f"{BETTER} is the baseline")
+    pleased = ", ".join(f"{name} {customers.pleased(name) or 0.0:.1%}" for name in (FIRST, BETTER))
+    tell(f"{BETTER} serves everybody; answers that pleased: {pleased}")
+
+
+def failing(quarter: Quarter) -> None:
+    """Get a bad version through gates that were taken away, and see the canary catch it."""
+    place, customers, tell = quarter.place, quarter.customers, quarter.tell
+    customers.change(rate=QUIET)
+    hurry = "Learn a hundred times as fast, and ask fewer gates"
+    place.ask("harry/faster", hurry, _hurry)
+    tell("somebody in a hurry takes out every alarm and every gate but one, and a reviewer nods")
+    _merge(quarter, "harry/faster", hurry)
+    place.loop("train", "dpo", "--name", BAD)
+    _evaluate(quarter, BAD, BETTER)
+    customers.change(rate=BUSY)
+    tip = place.tip()
+    _promote(quarter, BAD)
+    with ExitStack() as stack:
+        if quarter.remote_goes:
+            stack.enter_context(remote_away(place))
+            tell("the Git remote is out of reach now")
+        attempted = until(lambda: _rolled_back(place, BAD), f"{BAD} is rolled back")
+        until(lambda: place.split() is None, f"nobody is led to {BAD}")
+        quarter.mark(f"{BAD} is rolled back")
+        evidence = attempted["body"]["rollback"]
+        tell(f"rolled back: {evidence['condition']}; {customers.answered(BAD)} answers were its own")
+        if quarter.remote_goes:
+            until(lambda: "pending git" in place.printed("status", codes=(0, 1, 2)), "the status says so")
+            tell("users are off it although Git is away; `loop status` says: rolled back (pending git)")
+    until(lambda: f"{BAD}--" in place.text("quarantine.yaml"), "Git says that it was rolled back")
+    claim("rollout" not in place.declared(), "the commit took the rollout out", place.declared())
+    quarter.rolled_back = BAD
+    quarter.zero_traffic_ms = _zero_traffic_ms(quarter, attempted)
+    tell(f"from the deciding event to the last request for {BAD}: {quarter.zero_traffic_ms:.0f} ms")
+    tell("the record: " + "; ".join(place.subjects(f"{tip}..main")))
+
+
+def reverting(quarter: Quarter) -> None:
+    """Have a person take back what another one pushed, by `git revert`."""
+    place, customers, tell = quarter.place, quarter.customers, quarter.tell
+    begun, message = time.time(), f"Try {FIRST} again: it was shorter"
+    commit = place.push(message, _try_first_again, who=HURRIED)
+    until(lambda: customers.answered(FIRST, begun) >= 1 and place.split(), f"{FIRST} answers somebody")
+    tell(f"“{message}” is pushed without a review, and users get it")
+    pushed = time.time()
+    reverted = place.revert(commit)
+    until(lambda: place.split() is None, "the revert is live")
+    tell(f"`git revert {commit[:8]}` ({reverted[:8]}): live {time.time() - pushed:.1f} s later")
+    failed = customers.failed(begun)
+    claim(not failed, "no request failed for it", failed)
+    quarter.reverted_by_hand = FIRST
+    quarter.mark("git revert")
+
+
+def drifting(quarter: Quarter) -> None:
+    """Let the shop sell something new, see the questions drift, and the decision to train follow."""
+    place, customers, tell = quarter.place, quarter.customers, quarter.tell
+    customers.change(rate=BUSY, novelty=NOVEL)
+    quarter.mark("electronic readers")
+    place.loop("arena", "simulate", "--votes", str(LATER_VOTES), "--seed", "2")
+    found = until(lambda: _drifted(place), "the questions drift from what training saw")
+    drift = f"{found['value']:.2f}, at least {found['low']:.2f}, over {found['n']} questions"
+    tell(f"`loop signals`: input drift {drift}: {found['level']}")
+    customers.change(rate=QUIET)
+    _curate(quarter)
+    decision = place.loop("decide", codes=(2,)).value
+    claim("signals" in decision["by"], "signals call for training", decision["by"])
+    quarter.decided = decision["decision"]
+    why = next(each["says"] for each in decision["reasons"] if each["reason"] == "signals")
+    tell(f"`loop decide`: {decision['decision']}, by {', '.join(decision['by'])}: {why}")
+
+
+def _curate(quarter: Quarter) -> None:
+    """Make data sets of the event log, have people judge what waits for them, and have the result merged."""
+    place = quarter.place
+    place.loop("data", "collect")
+    place.loop("arena", "simulate", "--review")
+    snapshot = place.loop("data", "curate", codes=(0, 2)).value["snapshot"]
+    rows = {name.removesuffix(".jsonl"): each["rows"] for name, each in snapshot["files"].items()}
+    kept = ", ".join(f"{count} {name}" for name, count in rows.items() if count)
+    quarter.tell(f"`loop data curate`: snapshot {snapshot['id'][:12]}: {kept}")
+    place.dvc("push", "--quiet")
+    place.loop("data", "propose")
+    _merge(quarter, "loop/data", "Take new data sets from feedback")
+
+
+def _evaluate(quarter: Quarter, name: str, parent: str) -> None:
+    done = quarter.place.loop("evaluate", name, "--environment", ENVIRONMENT, "--against", parent)
+    gates = {gate["gate"]: gate["verdict"] for gate in done.value["gates"]}
+    claim(done.value["verdict"] == "PASS", f"{name} passes every gate", gates)
+    quarter.evaluations[name] = done.value
+    quarter.tell(f"`loop evaluate {name}`: PASS ({', '.join(gates)}) in {done.seconds:.0f} s")
+
+
+def _promote(quarter: Quarter, name: str) -> None:
+    """Ask for a version's trial, have it merged, and wait until users are led to it."""
+    place = quarter.place
+    place.dvc("push", "--quiet")
+    asked = place.loop("promote", name, "--to", ENVIRONMENT).value
+    claim("PASS" in asked["body"], "the pull request shows that the gates passed", asked["body"])
+    _merge(quarter, asked["branch"], asked["title"])
+    _tell_split(quarter, name, STAGES[0])
+
+
+def _advance(quarter: Quarter, stage: str) -> None:
+    """Wait until evidence takes the candidate to a stage; a reviewer merges where the policy asks for one."""
+    place = quarter.place
+
+    def asked() -> str | None:
+        return next((each for each in place.branches() if each.startswith(f"loop/advance-{BETTER}")), None)
+
+    def there() -> bool:
+        rollout = place.declared().get("rollout")
+        claim(rollout, f"{BETTER} stays on trial", place.text("quarantine.yaml"))
+        return bool(rollout and rollout["stage"] == stage)
+
+    until(lambda: there() or asked(), f"evidence for stage '{stage}'")
+    if (branch := asked()) is not None:
+        _merge(quarter, branch, f"{BETTER} goes on to '{stage}'")
+    _tell_split(quarter, BETTER, stage)
+
+
+def _tell_split(quarter: Quarter, name: str, stage: str) -> None:
+    """Wait until the gateway leads users as the stage says, and tell their share."""
+    traffic = {
+        each["name"]: each["traffic"] for each in yaml.safe_load(quarter.place.text(ROLLOUT))["stages"]
+    }
+    share = float(traffic[stage].rstrip("%")) / 100
+
+    def led() -> tuple[str, float] | None:
+        found = quarter.place.split()
+        return found if found and found[0] == name and share - HOLDBACK <= found[1] <= share else None
+
+    weight = until(led, f"users are led to {name} as '{stage}' says")
+    quarter.tell(f"{name} at '{stage}': {weight[1]:.0%} of the users")
+    quarter.mark(f"{name} at '{stage}'")
+
+
+def _merge(quarter: Quarter, prefix: str, title: str) -> None:
+    """Merge the branch whose name begins so, once it is there."""
+    place = quarter.place
+
+    def there() -> str | None:
+        return next((each for each in place.branches() if each.startswith(prefix)), None)
+
+    branch = until(there, f"a branch {prefix}")
+    place.merge(branch, title)
+    quarter.tell(f"pull request merged: {title} ({branch})")
+
+
+def _engine_dies(quarter: Quarter) -> None:
+    place, customers = quarter.place, quarter.customers
+    until(lambda: customers.answered(BETTER) >= 5, f"answers of {BETTER}")
+    begun = time.time()
+    pid = kill_engine(place)
+    quarter.mark("the engine is killed")
+    quarter.tell(f"the engine (process {pid}) is killed in the middle of the canary")
+    until(lambda: customers.answered(FIRST, begun + 1.0) >= 3, "the engine answers again")
+    quarter.outage = (begun, time.time())
+    quarter.mark("the engine answers again")
+    lost = len(customers.failed(begun))
+    quarter.tell(f"it answers again after {quarter.outage[1] - begun:.0f} s; {lost} requests found no engine")
+
+
+def _rolled_back(place: Place, name: str) -> dict[str, Any] | None:
+    """Return the journal's entry of the attempt that rolled a version back, once it is done."""
+    found = {each["kind"]: each for each in place.journal("roll_back", f"{name}--")}
+    return found["attempted"] if "done" in found else None
+
+
+def _zero_traffic_ms(quarter: Quarter, attempted: dict[str, Any]) -> float:
+    """Return milliseconds from the event that decided a rollback to the last request that its version answered."""
+    decided = float(attempted["body"]["cause"]["time_us"]) / 1e6
+    last = quarter.customers.last_by(BAD) or decided
+    return round(max(0.0, last - decided) * 1000, 1)
+
+
+def _drifted(place: Place) -> dict[str, Any] | None:
+    found = reading(place.loop("signals", codes=(0, 2)).value, "input_drift")
+    return found if found["level"] == "retrain" else None
+
+
+def reading(snapshot: dict[str, Any], metric: str) -> dict[str, Any]:
+    """Return the reading of a signal that is of all users together."""
+    own = [each for each in snapshot["readings"] if each["metric"] == metric]
+    found: dict[str, Any] = min(own, key=lambda each: (bool(each["segment"]), bool(each["arm"])))
+    return found
+
+
+def _told(found: dict[str, Any]) -> str:
+    shown = "-" if found["value"] is None else f"{found['value']:.3g}"
+    return f"{found['metric']:<17} {shown:>7}  n={found['n']:<6} {found['level']}"
+
+
+def _hurry(root: Path) -> None:
+    """Take every alarm out of training and all gates but one out of evaluation; learn a hundred times as fast."""
+    path = root / TRAINING
+    head, recipe, rest = re.split(r"(?m)^(  dpo:\n)", path.read_text(encoding="utf-8"), maxsplit=1)
+    rest = re.sub(r"learning_rate: [0-9.]+", "learning_rate: 0.08", rest, count=1)
+    rest = re.sub(r"epochs: \d+", "epochs: 1", rest, count=1)
+    rest = re.sub(r"(?m)^    guards:\n(      .*\n)+", NO_ALARMS, rest, count=1)
+    path.write_text(head + recipe + rest, encoding="utf-8")
+    gates = root / GATES
+    gates.write_text(
+        re.sub(r"(?m)^gates:\n(  .*\n)+", ONE_GATE, gates.read_text(encoding="utf-8")), encoding="utf-8"
+    )
+
+
+def _try_first_again(root: Path) -> None:
+    """Put the first version on trial against the better one; a version on trial is no standby."""
+    spec = root / "loop.yaml"
+    text = re.sub(r"    standby: .*\n", "", spec.read_text(encoding="utf-8"))
+    spec.write_text(text, encoding="utf-8")
+    mark = f"    baseline: {BETTER}\n"
+    replace_once(spec, mark, f"{mark}    rollout: {{candidate: {FIRST}, stage: canary}}\n")
