@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from runner.errors import terminal
@@ -23,6 +25,22 @@ class Window:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Once:
+    """From one local moment to another."""
+
+    begins: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Weekly:
+    """Every week, so long from a time after Monday 00:00 on."""
+
+    begins: timedelta
+    lasts: timedelta
+
+
 def in_force(windows: tuple[Window, ...], now: float) -> Window | None:
     """Return the first window that holds at `now` (seconds since 1970 UTC), or None.
 
@@ -38,19 +56,61 @@ def closed(environment: Environment, now: float) -> str:
     """
     if environment.suspend:
         return "promotions are suspended"
-    windows = tuple(Window(each.zone, each.from_, each.to, each.reason) for each in environment.freeze)
-    found = in_force(windows, now)
+    found = in_force(_windows(environment), now)
     return "" if found is None else f"frozen from {found.start} to {found.end} ({found.zone}): {found.reason}"
+
+
+def spans(environment: Environment, since: float, until: float) -> Iterator[tuple[Window, float, float]]:
+    """Yield each window with from when to when it holds, as far as that touches the time from `since` to `until`.
+
+    All in seconds since 1970. Raises TerminalError as `in_force` does.
+    """
+    for window in _windows(environment):
+        for begins, ends in _held(window, since, until):
+            yield window, begins, ends
+
+
+def _windows(environment: Environment) -> tuple[Window, ...]:
+    return tuple(Window(each.zone, each.from_, each.to, each.reason) for each in environment.freeze)
+
+
+def _held(window: Window, since: float, until: float) -> Iterator[tuple[float, float]]:
+    zone, found = _zone(window.zone), _span(window)
+    match found:
+        case _Once():
+            held = [(found.begins, found.ends)]
+        case _Weekly():
+            first = datetime.fromtimestamp(since, zone).date()
+            before = datetime.combine(first - timedelta(days=first.weekday()), datetime.min.time()) - _WEEK
+            weeks = int((until - since) / _WEEK.total_seconds()) + 4
+            starts = [before + number * _WEEK + found.begins for number in range(weeks)]
+            held = [(start, start + found.lasts) for start in starts]
+    for start, end in held:
+        begins, ends = (each.replace(tzinfo=zone).timestamp() for each in (start, end))
+        if begins < min(until, ends) and ends > since:
+            yield begins, ends
 
 
 def _holds(window: Window, now: float) -> bool:
     local = datetime.fromtimestamp(now, tz=UTC).astimezone(_zone(window.zone)).replace(tzinfo=None)
+    found = _span(window)
+    match found:
+        case _Once():
+            return found.begins <= local < found.ends
+        case _Weekly():
+            monday = datetime.combine(local.date() - timedelta(days=local.weekday()), datetime.min.time())
+            return (local - monday - found.begins) % _WEEK < found.lasts
+        case _:
+            assert_never(found)
+
+
+def _span(window: Window) -> _Once | _Weekly:
+    """Return when a window holds. Raises TerminalError where it cannot be read, or mixes both kinds."""
     start, end = _point(window.start), _point(window.end)
     if isinstance(start, datetime) and isinstance(end, datetime):
-        return start <= local < end
+        return _Once(start, end)
     if isinstance(start, timedelta) and isinstance(end, timedelta):
-        monday = datetime.combine(local.date() - timedelta(days=local.weekday()), datetime.min.time())
-        return (local - monday - start) % _WEEK < (end - start) % _WEEK
+        return _Weekly(start, (end - start) % _WEEK)
     raise terminal(
         f"freeze window '{window.start}' to '{window.end}' mixes a date with a weekday",
         fix="write both as '2026-12-20T00:00' or both as 'friday 16:00'",

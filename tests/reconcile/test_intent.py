@@ -10,8 +10,10 @@ import pytest
 from runner.errors import TerminalError
 from runner.reconcile.actions import HoldReason
 from runner.reconcile.desired import Desired
-from runner.reconcile.freeze import Window, in_force
+from runner.reconcile.freeze import Window, in_force, spans
 from runner.reconcile.plan import Plan
+from runner.spec.environment import Freeze
+from tests.economics.situations import SPEC
 from tests.reconcile.simulated import Simulation, desired
 
 ALWAYS = Window("UTC", "1970-01-01T00:00", "2100-01-01T00:00", "the sale")
@@ -150,6 +152,26 @@ def test_a_weekly_window_holds_in_its_own_zone_and_over_the_end_of_the_week(now:
 def test_a_dated_window_begins_at_local_time(now: str, frozen: bool) -> None:
     window = Window("America/New_York", "2026-12-20T00:00", "2027-01-03T00:00", "holidays")
     assert (in_force((window,), at(now)) is window) is frozen
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends"),
+    [
+        ("friday 16:00", "monday 09:00"),
+        ("monday 00:00", "tuesday 00:00"),
+        ("2026-11-20T00:00", "2026-11-24T12:00"),
+    ],
+)
+def test_the_spans_of_a_window_are_when_it_holds(begins: str, ends: str) -> None:
+    window = Window("America/New_York", begins, ends, "quiet")
+    freeze = Freeze.model_validate({"zone": window.zone, "from": begins, "to": ends, "reason": "quiet"})
+    environment = SPEC.loop.environments["production"].model_copy(update={"freeze": (freeze,)})
+    since, until = at("2026-10-28T00:00"), at("2026-12-01T00:00")  # clocks are set on 1 November
+    found = list(spans(environment, since, until))
+    assert all(each == window for each, _, _ in found)
+    for hour in range(int((until - since) / 3600)):
+        now = since + 3600.0 * hour
+        assert any(start <= now < end for _, start, end in found) is (in_force((window,), now) is not None)
 
 
 @pytest.mark.parametrize(
