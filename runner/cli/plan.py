@@ -190,7 +190,7 @@ def _compared(
     repository = Repository(root)
     head, base = repository.head(), repository.resolve(against)
     common = repository.merge_base(base, head) or base
-    before = _of_commit(CommitSource(repository, ""), common.sha)
+    before = spec_of_commit(CommitSource(repository, ""), common.sha)
     work = deployment(root, environment or DEFAULT_ENVIRONMENT, working_tree=working_tree)
     revision, after = work.source.revision(), work.spec()
     if environment is not None:
@@ -217,7 +217,7 @@ def _backtest(root: Path, name: str, before: Spec, after: Spec) -> tuple[Section
     return (("backtest", sections_for_plan(old, new, read_events(root, name, *KINDS), (was, now))),)
 
 
-def _of_commit(source: CommitSource, sha: str) -> Spec:
+def spec_of_commit(source: CommitSource, sha: str) -> Spec:
     """Return the spec of the commit that is compared with. Raises TerminalError whose places name that commit."""
     try:
         return source.spec(sha)

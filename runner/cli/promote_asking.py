@@ -194,13 +194,16 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _cost(before: Spec, after: Spec) -> Iterator[str]:
-    from runner.reconcile.review import monthly
+    from runner.economics.cost.balance import balance
+    from runner.economics.cost.prices import assumed
+    from runner.reconcile.review import cost_of
 
-    old, new = monthly(before.policies.cost), monthly(after.policies.cost)
-    if old == new:
-        yield f"running cost: ${old:,.2f} a month, unchanged: the adapter is loaded beside the others"
+    changed = cost_of(before, after)
+    if changed:
+        yield from changed
     else:
-        yield f"running cost: ${old:,.2f} -> ${new:,.2f} a month ({new - old:+,.2f})"
+        found = balance(assumed(after.policies.cost, after.policies.cadence)).comparisons[0]
+        yield f"running cost: ${found.month:,.2f} a month, unchanged: the adapter is loaded beside the others"
 
 
 def _plan(sha: str, environment: str, before: Spec, after: Spec) -> str:

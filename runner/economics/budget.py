@@ -13,10 +13,9 @@ from statistics import median
 from typing import Final
 
 from runner.economics.situation import PastRound
-from runner.spec.cost import Account, CostPolicy, Per
+from runner.spec.cost import Account, CostPolicy, Per, falls_due
 
 _HOUR_S: Final = 3600.0
-_QUARTERS: Final = {Per.MONTH: 3.0, Per.QUARTER: 1.0, Per.YEAR: 0.25}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +54,13 @@ def bill(policy: CostPolicy, quarter: Sequence[PastRound], before: Sequence[Past
 def _prices(policy: CostPolicy) -> tuple[float, float, float]:
     """Return dollars a quarter, an hour and a round."""
     flat = hourly = each_round = 0.0
-    for item in policy.items.values():
-        if item.account is not Account.RETRAINING:
+    for each in policy.expenses():
+        if each.account is not Account.RETRAINING:
             continue
-        if item.per in _QUARTERS:
-            flat += item.amount * _QUARTERS[item.per]
-        elif item.per is Per.HOUR:
-            hourly += item.amount
-        elif item.per is Per.ONCE:
-            each_round += item.amount
+        if each.per is Per.HOUR:
+            hourly += each.amount
+        elif each.per is Per.ONCE:
+            each_round += each.amount
+        else:
+            flat += each.amount * (falls_due(each.per, Per.QUARTER) or 0.0)
     return flat, hourly, each_round

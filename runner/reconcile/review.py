@@ -9,13 +9,13 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from runner.economics.cost.statement import state
+from runner.report import cost
 from runner.report.plan import CHANGED
-from runner.spec.cost import Account, CostPolicy, Per
 from runner.spec.environment import Environment
 from runner.spec.load import Spec
 
 Section = tuple[str, Sequence[str]]
-_MONTHS = {Per.HOUR: 730.0, Per.MONTH: 1.0, Per.QUARTER: 1 / 3, Per.YEAR: 1 / 12}
 _ABSENT = "nothing"
 _LONGEST, _BEFORE = 60, 20
 
@@ -30,7 +30,7 @@ def review(spec: Spec, name: str, before: Spec | None = None) -> tuple[Section, 
     sections.append(("evaluation", list(_evaluation(spec, environment))))
     if before is not None:
         sections.append(("data", list(_data(before, spec))))
-        sections.append(("cost", list(_cost(before.policies.cost, spec.policies.cost))))
+        sections.append(("cost", cost_of(before, spec)))
         sections.append((CHANGED, list(_changed(before.to_json(), spec.to_json(), name))))
     return tuple((title, lines) for title, lines in sections if lines)
 
@@ -56,16 +56,6 @@ def changed_values(old: Any, new: Any, path: str = "") -> Iterator[str]:
     elif old != new:
         one, other = _apart(_line(old), _line(new))
         yield f"{path}: {one} -> {other}"
-
-
-def monthly(policy: CostPolicy) -> float:
-    """Return the running cost of a month in dollars, as `policies/cost.yaml` assumes it."""
-    requests = policy.traffic.requests_per_month / 1000
-    return sum(
-        item.amount * (requests if item.per is Per.THOUSAND_REQUESTS else _MONTHS.get(item.per, 0.0))
-        for item in policy.items.values()
-        if item.account is Account.RUNNING
-    )
 
 
 def _stages(spec: Spec, environment: Environment) -> Iterator[str]:
@@ -111,10 +101,12 @@ def _data(before: Spec, after: Spec) -> Iterator[str]:
             yield f"{name}: {old.hash} -> {new.hash}"
 
 
-def _cost(before: CostPolicy, after: CostPolicy) -> Iterator[str]:
-    old, new = monthly(before), monthly(after)
-    if old != new:
-        yield f"running cost: ${old:,.2f} -> ${new:,.2f} a month ({new - old:+,.2f}; {12 * (new - old):+,.2f} a year)"
+def cost_of(before: Spec, after: Spec) -> list[str]:
+    """Return what the change does to money, by the traffic that the policies assume: what is measured is not in Git."""
+    old, new = (each.policies for each in (before, after))
+    if (old.cost, old.cadence.phase, old.cadence.phases) == (new.cost, new.cadence.phase, new.cadence.phases):
+        return []
+    return cost.effect(state(old.cost, old.cadence), state(new.cost, new.cadence))
 
 
 def _label(value: Any, at: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.reconcile.review import changed_values, monthly, review
+from runner.reconcile.review import changed_values, review
 from runner.spec.load import Spec
 from tests.spec.repository import Repository
 
@@ -136,18 +136,49 @@ def test_data_that_comes_goes_or_changes_is_told_by_name() -> None:
     assert line.startswith("bookshop-sft: ") and line.endswith(f"-> {'0' * 32}.dir")
 
 
-def test_the_running_account_is_the_one_of_the_sources_and_its_change_is_told_by_month_and_year() -> None:
-    assert monthly(spec_of(Repository()).policies.cost) == 300.0
+def test_a_change_of_an_assumption_is_told_by_month_year_saving_break_even_and_payback() -> None:
     files = Repository()
     files.set("policies/cost.yaml", "items", "gpu-serving", "amount", to="$150")
-    assert changed(files)["cost"] == ["running cost: $300.00 -> $250.00 a month (-50.00; -600.00 a year)"]
+    month, saved, break_even, payback, everything, sure = changed(files)["cost"]
+    assert month == "running cost: $300.00 -> $250.00 a month (-50.00; -600.00 a year)"
+    assert saved == "saved against the API: $1,800.00 -> $2,400.00 a year"
+    assert break_even == "break-even: 66,667 -> 55,556 requests a month"
+    assert payback == "payback of the set-up: 16.0 months -> 12.0 months"
+    assert everything.startswith(
+        "everything counted: $436.67 -> $386.67 a month, saved against the API: $160.00 ->"
+    )
+    assert sure.startswith("90% sure: saves $") and "that it saves at all: " in sure
 
 
-@pytest.mark.parametrize(
-    ("per", "month"), [("month", 12.0), ("hour", 8760.0), ("quarter", 4.0), ("year", 1.0)]
-)
-def test_an_amount_counts_by_how_often_it_falls_due(per: str, month: float) -> None:
+def test_what_the_set_up_and_the_api_cost_is_told_as_well() -> None:
     files = Repository()
-    item = {"amount": "$12", "per": per, "account": "running"}
-    files.set("policies/cost.yaml", "items", "monitoring", to=item)
-    assert monthly(spec_of(files).policies.cost) == pytest.approx(250.0 + month)
+    files.set("policies/cost.yaml", "engineering", "first-version", "hours", to=60)
+    files.set("policies/cost.yaml", "alternative", "input_per_million", to="$6")
+    lines = changed(files)["cost"]
+    assert "the API: $450.00 -> $600.00 a month" in lines
+    assert "set-up: $2,400.00 -> $3,600.00 once" in lines
+    assert "payback of the set-up: 16.0 months -> 12.0 months" in lines
+
+
+def test_only_how_sure_it_is_changes_with_a_range() -> None:
+    files = Repository()
+    files.set("policies/cost.yaml", "items", "monitoring", "high", to="$200")
+    (line,) = changed(files)["cost"]
+    assert line.startswith("90% sure: saves $")
+
+
+def test_another_rhythm_of_training_costs_what_is_paid_for_each_round() -> None:
+    before, after = Repository(), Repository()
+    for files in (before, after):
+        item = {"amount": "$12", "per": "once", "account": "retraining"}
+        files.set("policies/cost.yaml", "items", "retraining", to=item)
+    after.set("policies/cadence.yaml", "phase", to="mature")
+    sections = dict(review(spec_of(after), "production", spec_of(before)))
+    (everything,) = [line for line in sections["cost"] if line.startswith("everything counted")]
+    assert "$472.14 -> $432.00 a month" in everything, "4.35 weeks in a month, then one round"
+
+
+def test_a_change_of_something_else_says_nothing_of_money() -> None:
+    files = Repository()
+    files.set("policies/cost.yaml", "items", "monitoring", "note", to="other words")
+    assert "cost" not in changed(files)

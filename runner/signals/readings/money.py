@@ -6,15 +6,12 @@ busy. Called by `measure`. Computation only.
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from runner.signals.readings.estimates import NO_DATA, Estimate, exact
 from runner.signals.readings.tally import Tallies
-from runner.spec.cost import Account, CostPolicy, Item, Per
+from runner.spec.cost import Account, CostPolicy, Per, falls_due
 
 JUDGED_HOURS = 24
 """Hours of traffic without which a cost says more about the time of day than about the service."""
-_HOURS = {Per.HOUR: 1.0, Per.MONTH: 730.0, Per.QUARTER: 2190.0, Per.YEAR: 8760.0}
 
 
 def per_thousand(policy: CostPolicy, part: Tallies, whole: Tallies, since: int, until: int) -> Estimate:
@@ -28,25 +25,20 @@ def per_thousand(policy: CostPolicy, part: Tallies, whole: Tallies, since: int, 
     if not requests or begun is None:
         return NO_DATA
     bears = busy / everything if everything else requests / whole.over("error", since, until).n
-    running = sum(_hourly(item) for item in policy.items.values()) * (until - begun) * bears
-    variable = sum(
-        item.amount for item in policy.items.values() if item.per is Per.THOUSAND_REQUESTS and _counts(item)
-    )
+    hourly, variable = _prices(policy)
+    running = hourly * (until - begun) * bears
     value, hours = running / requests * 1000.0 + variable, until - begun
     if hours < JUDGED_HOURS:
         return Estimate(value, None, None, requests, f"{hours} h of running costs: too few to judge")
     return exact(value, requests, f"{hours} h of running costs")
 
 
-def _hourly(item: Item) -> float:
-    match item.per:
-        case Per.HOUR | Per.MONTH | Per.QUARTER | Per.YEAR:
-            return item.amount / _HOURS[item.per] if _counts(item) else 0.0
-        case Per.THOUSAND_REQUESTS | Per.ONCE:
-            return 0.0
-        case _:
-            assert_never(item.per)
-
-
-def _counts(item: Item) -> bool:
-    return item.account is Account.RUNNING
+def _prices(policy: CostPolicy) -> tuple[float, float]:
+    """Return what an hour costs, and what a thousand requests cost beside it."""
+    hourly = variable = 0.0
+    for each in policy.expenses():
+        if each.account is not Account.RUNNING:
+            continue
+        hourly += each.amount * (falls_due(each.per, Per.HOUR) or 0.0)
+        variable += each.amount if each.per is Per.THOUSAND_REQUESTS else 0.0
+    return hourly, variable

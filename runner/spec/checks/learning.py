@@ -9,9 +9,11 @@ from runner.errors import Diagnostic
 from runner.spec.cadence import CadencePolicy, Cycle, PhaseName
 from runner.spec.checks.versions import unknown
 from runner.spec.collection import CollectionPolicy
-from runner.spec.cost import CostPolicy
+from runner.spec.cost import Account, CostPolicy, Item, Per, Reason
 from runner.spec.dataset import DatasetFile, Expect, Expectation
+from runner.spec.expression import Baseline
 from runner.spec.files import Files
+from runner.spec.metric import METRICS
 from runner.spec.parse import Parsed
 from runner.spec.source import Document, KeyPath
 from runner.spec.training import DpoRecipe, Recipe, TermKind, TrainingPolicy
@@ -220,14 +222,53 @@ def _cycle(key: str, cycle: Cycle, days: int, document: Document) -> Iterator[Di
 def _cost(parsed: Parsed, policy: CostPolicy) -> Iterator[Diagnostic]:
     document = parsed.document("policies/cost")
     for name, item in policy.items.items():
-        low = item.amount if item.low is None else item.low
-        high = item.amount if item.high is None else item.high
-        if not _ascending((low, item.amount, high)):
-            evidence = (f"low {low:g}, amount {item.amount:g}, high {high:g}",)
-            where = document.at("items", name, "amount")
-            yield Diagnostic(
-                f"the amount of '{name}' lies outside its range", where, evidence, "correct one of the three"
-            )
+        path: KeyPath = ("items", name)
+        yield from _range(name, "amount", (item.low, item.amount, item.high), document, path)
+        yield from _due(name, item, document, path)
+    for name, work in policy.engineering.items():
+        path = ("engineering", name)
+        yield from _range(name, "hours", (work.low, work.hours, work.high), document, path)
+        if name in policy.items:
+            summary = f"'{name}' is the name of an item already"
+            yield Diagnostic(summary, document.key(*path), (), "give it another name")
+    for i, reason in enumerate(policy.reasons):
+        yield from _reason(reason, document, ("reasons", i, "bound"))
+
+
+def _range(
+    name: str, what: str, range_: tuple[float | None, float, float | None], document: Document, path: KeyPath
+) -> Iterator[Diagnostic]:
+    low, value, high = range_
+    ends = (value if low is None else low, value, value if high is None else high)
+    if not _ascending(ends):
+        evidence = (f"low {ends[0]:g}, {what} {value:g}, high {ends[2]:g}",)
+        summary = f"the {what} of '{name}' lies outside its range"
+        yield Diagnostic(summary, document.at(*path, what), evidence, "correct one of the three")
+
+
+def _due(name: str, item: Item, document: Document, path: KeyPath) -> Iterator[Diagnostic]:
+    """What is paid once is set-up, or paid for each round of training; set-up is paid once."""
+    account, once = item.account, item.per is Per.ONCE
+    if (account is Account.SETUP) is not once and not (once and account is Account.RETRAINING):
+        summary = f"'{name}' is paid per {item.per.value} and counted as {account.value}"
+        fix = "say 'account: setup'" if once else "say 'per: once', or count it as 'running'"
+        yield Diagnostic(summary, document.at(*path, "per"), ("set-up is what is paid once",), fix)
+
+
+def _reason(reason: Reason, document: Document, path: KeyPath) -> Iterator[Diagnostic]:
+    """A reason is held against times that every request has, not against another arm."""
+    if reason.bound is None:
+        return
+    where, asked = document.at(*path), reason.bound.comparisons()
+    for metric in dict.fromkeys(each.metric for each in asked if each.metric not in _TIMES):
+        summary = f"a reason beyond money is not held against '{metric}'"
+        yield Diagnostic(summary, where, (f"it may name {', '.join(_TIMES)}",), "name one of these")
+    if any(isinstance(each.bound, Baseline) for each in asked):
+        fix = "name a time such as 100ms"
+        yield Diagnostic("a reason beyond money compares with no baseline", where, (reason.bound.text,), fix)
+
+
+_TIMES = tuple(name for name in METRICS if name.startswith(("latency_p", "first_token_p")))
 
 
 def _ascending(values: Sequence[float]) -> bool:
