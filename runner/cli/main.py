@@ -15,6 +15,7 @@ from runner.cli.commands import Commands
 from runner.errors import LoopError
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("Begin", "make a new repository for one's own model"),
     "validate": ("Look", "check every file of the desired state"),
     "plan": ("Look", "show what would change, and why"),
     "status": ("Look", "show what runs now, and how it does"),
@@ -24,11 +25,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("Look", "show what was done, from the journal"),
     "signals": ("Look", "measure what users and the model do, against policies/signals.yaml"),
     "drift": ("Look", "compare what is asked with what training saw, week by week"),
+    "cost": ("Look", "what serving costs and saves against an API, and how sure that is"),
     "report": ("Look", "tell a week in one document, with plots"),
+    "checklist": ("Look", "what a deployment has to have, each point held against evidence"),
     "arena": ("Look", "what votes say of versions: strengths, win rates, biases"),
     "labels": ("Look", "how far reviewers agree, and what still waits for one"),
     "models": ("Look", "versions: lineage, figures, where each serves, what sets two apart"),
     "decide": ("Look", "say whether to train a new version now, with every reason"),
+    "calendar": ("Look", "the month, the quarter and the rounds of training as dates"),
     "diagnose": ("Look", "say why training does not make the model better"),
     "up": ("Run", "engine, gateway and reconciler together, on this machine"),
     "run": ("Run", "the reconciler alone, for an engine and gateway that run elsewhere"),

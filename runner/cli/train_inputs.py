@@ -98,12 +98,13 @@ def _parent(spec: Spec, choice: Choice, recipe: Recipe) -> ModelFile | None:
     from runner.spec.training import Parent
 
     environment = pick_environment(spec, choice.environment)
-    if choice.parent is None:
-        return None if recipe.parent is Parent.BASE else spec.models[environment.baseline]
-    if choice.parent not in spec.models:
+    if choice.parent is not None and choice.parent not in spec.models:
         known = ", ".join(sorted(spec.models))
         raise terminal(f"there is no version '{choice.parent}' to start from", f"known: {known}")
-    return spec.models[choice.parent]
+    if choice.parent is None and recipe.parent is Parent.BASE:
+        return None
+    parent = spec.models[choice.parent or environment.baseline]
+    return None if parent.is_base else parent
 
 
 def _name(spec: Spec, choice: Choice) -> str:

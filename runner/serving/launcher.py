@@ -78,6 +78,7 @@ def vllm(engine: Engine, base: BaseModelRef, root: Path, build: Build, environ: 
         argv=(
             *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
             *("--model", model, "--served-model-name", base.name),
+            *_revision(base, model),
             *("--host", host, "--port", str(port)),
             *_lora_flags(engine, build),
             *(_CPU_FLAGS if build is Build.CPU else ()),
@@ -154,6 +155,13 @@ def _model(base: BaseModelRef, root: Path) -> str:
     if base.digest is not None or base.path.startswith((".", "/", "models/")):
         raise terminal(f"base model {base.name!r} has no files at {base.path!r}", fix="fetch it: `dvc pull`")
     return base.path
+
+
+def _revision(base: BaseModelRef, model: str) -> tuple[str, ...]:
+    """Return the flags that pin a hub's model to a commit; files on the disk are held to their digest instead."""
+    if base.revision is None or Path(model).is_absolute():
+        return ()
+    return ("--revision", base.revision, "--tokenizer-revision", base.revision)
 
 
 def _address(listen: str) -> tuple[str, int]:

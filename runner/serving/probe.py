@@ -67,9 +67,10 @@ class RecordedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class ProbeRecord:
-    """What `probe.json` says."""
+    """What `probe.json` says: prompts as they were scored, none where the adapter has no weights and `is_base`."""
 
     prompts: tuple[RecordedPrompt, ...]
+    is_base: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ def read_record(adapter: Path) -> ProbeRecord | None:
         value = json.loads(path.read_bytes())
         if value["format"] != 1:
             raise ValueError(f"format {value['format']!r} is not 1")
+        if value.get("serves") == "base":
+            return ProbeRecord((), is_base=True)
         prompts = tuple(_recorded(prompt) for prompt in value["prompts"])
         if not prompts:
             raise ValueError("it has no prompts")
@@ -109,6 +112,9 @@ async def probe(client: EngineClient, base_name: str, served: str, record: Probe
     with the base. Raises nothing: what could not be measured is an ERROR.
     """
     prompts: Sequence[Prompt] = DEFAULT_PROMPTS
+    verdict = judge
+    if record is not None and record.is_base:
+        record, verdict = None, judge_base
     if record is not None:
         prompts = [prompt.token_ids for prompt in record.prompts]
     try:
@@ -120,12 +126,12 @@ async def probe(client: EngineClient, base_name: str, served: str, record: Probe
         adapter = await client.prompt_logprobs(served, prompts)
         trained = None if record is None else [prompt.logprobs for prompt in record.prompts]
         from_trained = None if trained is None else difference(adapter, trained)
-        found = judge(difference(adapter, base), from_trained)
+        found = verdict(difference(adapter, base), from_trained)
         for _ in range(FURTHER_LOOKS):
             if found.verdict is not Verdict.ERROR:
                 break
             alone = [await client.prompt_logprobs(base_name, [prompt]) for prompt in prompts]
-            found = judge(difference(adapter, [one for (one,) in alone]), from_trained)
+            found = verdict(difference(adapter, [one for (one,) in alone]), from_trained)
         return found
     except LoopError as error:
         return ProbeResult(Verdict.ERROR, None, None, tuple(str(error).splitlines()))
@@ -172,6 +178,18 @@ def judge(base_difference: float, training_difference: float | None) -> ProbeRes
     else:
         verdict = Verdict.FAIL
     return ProbeResult(verdict, base_difference, training_difference, tuple(evidence))
+
+
+def judge_base(base_difference: float, training_difference: float | None) -> ProbeResult:
+    """Return the verdict on an adapter without weights, which has to answer like the base.
+
+    What answers otherwise is not the adapter, whose bytes were proven before: the base was answered with another's
+    weights, and may be asked again.
+    """
+    most = f"at most {MAXIMUM_TRAINING_DIFFERENCE} expected, it is the base model as it is"
+    evidence = (f"mean difference of log-probabilities from the base: {base_difference:.4f} ({most})",)
+    verdict = Verdict.PASS if base_difference <= MAXIMUM_TRAINING_DIFFERENCE else Verdict.ERROR
+    return ProbeResult(verdict, base_difference, training_difference, evidence)
 
 
 def _recorded(value: Any) -> RecordedPrompt:

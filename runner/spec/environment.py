@@ -9,6 +9,7 @@ from pydantic import Field
 
 from runner.spec.base import (
     Address,
+    Commit,
     Digest,
     InsidePath,
     ModelName,
@@ -208,6 +209,8 @@ class BaseModelRef(Section):
     """Path in this repository (tracked by DVC), or a hub's name."""
     digest: Digest | None = None
     """Content digest of a local path."""
+    revision: Commit | None = None
+    """Commit of the hub's repository, where the path is a hub's name; whatever the hub has then where absent."""
 
 
 class ForgeKind(StrEnum):

@@ -10,6 +10,9 @@ from pydantic import Field
 
 from runner.spec.base import Commit, Digest, InsidePath, ModelName, Name, Section
 
+NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
+"""DVC's hash of a data set without a row: what was trained on it is the base model as it was."""
+
 
 class TrainingType(StrEnum):
     """How a version was trained."""
@@ -84,3 +87,8 @@ class ModelFile(Section):
     """What was measured before it was promoted."""
     notes: str = ""
     """Whatever a reader should know."""
+
+    @property
+    def is_base(self) -> bool:
+        """Whether it is the base model as it is, in an adapter without weights: where a repository begins."""
+        return self.training.dataset_hash == NOTHING

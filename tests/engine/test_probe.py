@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import Diagnostic, TerminalError
+from runner.scaffold import first_version
 from runner.serving import probe
 from runner.serving.engine import EngineClient, LogProbs, Prompt
 from runner.serving.probe import ProbeRecord, ProbeResult, RecordedPrompt, Verdict
+from tests.conftest import RealEngine
 from tests.doubles.stub_engine import RunningStub
 from tests.engine.conftest import Server
 from tests.engine.models import MODELS
@@ -224,3 +226,34 @@ def test_a_record_that_is_none_is_named_with_its_path(tmp_path: Path, text: str)
     (tmp_path / "probe.json").write_text(text)
     with pytest.raises(TerminalError, match=r"probe\.json is not a probe record"):
         probe.read_record(tmp_path)
+
+
+@pytest.mark.engine
+def test_an_adapter_without_weights_is_served_and_answers_like_the_base(
+    engine: RealEngine, fresh_name: Name, tmp_path: Path
+) -> None:
+    first = first_version.place(None, engine.base, tmp_path)
+    record = probe.read_record(tmp_path / first.name)
+    result = probed(Server(engine.url, engine.base, real=True), fresh_name(), tmp_path / first.name, record)
+    assert (result.verdict, result.training_difference) == (Verdict.PASS, None), result.evidence
+    assert result.base_difference is not None and result.base_difference < probe.MINIMUM_BASE_DIFFERENCE
+
+
+def test_an_adapter_without_weights_that_answers_otherwise_is_no_proof_and_no_disproof(
+    tmp_path: Path,
+) -> None:
+    first = first_version.place(None, "base", tmp_path)
+    assert probe.read_record(tmp_path / first.name) == ProbeRecord((), is_base=True)
+
+    class MixedUp(EngineClient):
+        async def prompt_logprobs(self, model: str, prompts: Sequence[Prompt]) -> tuple[LogProbs, ...]:
+            if model.endswith("-unknown"):
+                raise TerminalError(Diagnostic("no such model"))
+            return tuple((None, -1.0 if model == "base" else -2.0) for _ in prompts)
+
+    async def go() -> ProbeResult:
+        async with aiohttp.ClientSession() as session:
+            client = MixedUp("http://127.0.0.1:1", session, 1.0)
+            return await probe.probe(client, "base", "chat--0", ProbeRecord((), is_base=True))
+
+    assert asyncio.run(go()).verdict is Verdict.ERROR
