@@ -12,8 +12,8 @@ from runner.economics.cost.balance import Never
 from runner.economics.cost.simulation import Range
 
 NEVER: Final = "never"
-_STEPS: Final = 500
-"""Parts of an interval below which another seed of the simulation would show other digits."""
+_STEPS: Final = 250
+"""Parts of an interval that are shown: in finer ones another seed of the simulation would show other digits."""
 
 
 def amount(value: float) -> str:
@@ -32,12 +32,21 @@ def change(value: float) -> str:
 
 
 def interval(found: Range) -> str:
-    """Return both ends in as many digits as another seed of the simulation would show, too."""
-    width = found.high - found.low
-    power = math.ceil(math.log10(width / _STEPS)) if width > 0 else -2
-    unit, digits = 10.0**power, max(0, -power)
+    """Return both ends, rounded to what another seed of the simulation would show, too."""
+    unit = step(found)
+    digits = max(0, math.ceil(-math.log10(unit)))
     low, high = (round(end / unit) * unit for end in (found.low, found.high))
     return " to ".join(f"{'-' if end < 0 else ''}${abs(end):,.{digits}f}" for end in (low, high))
+
+
+def step(found: Range) -> float:
+    """Return what the ends of an interval are rounded to: 1, 2 or 5 times a power of ten; a cent for a single value."""
+    width = found.high - found.low
+    if width <= 0:
+        return 0.01
+    least = width / _STEPS
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(part * power for part in (1, 2, 5, 10) if part * power >= least)
 
 
 def traffic(requests: float | Never) -> str:

@@ -133,3 +133,54 @@ def test_an_amount_lies_within_its_range(repository, key, value):
     repository.refuses(
         "'gpu-serving' lies outside its range", line="amount:", evidence="amount 200", fix="correct"
     )
+
+
+def test_the_hours_of_a_piece_of_work_lie_within_their_range(repository):
+    repository.set("policies/cost.yaml", "engineering", "upkeep", "low", to=3)
+    repository.refuses(
+        "the figure 'hours' of 'upkeep' lies outside", line="hours:", evidence="hours 2", fix="correct"
+    )
+
+
+def test_work_has_a_name_that_no_item_has(repository):
+    work = {"hours": 1, "rate": "$60", "per": "month"}
+    repository.set("policies/cost.yaml", "engineering", to={"licence": work})
+    repository.refuses("'licence' is the name of an item already", line="licence:", fix="another name")
+
+
+@pytest.mark.parametrize(
+    ("per", "account", "fix"),
+    [
+        ("once", "running", "account: setup"),
+        ("month", "setup", "per: once"),
+        ("once", "engineering", "setup"),
+    ],
+)
+def test_set_up_is_what_is_paid_once(repository, per, account, fix):
+    item = {"amount": "$5", "per": per, "account": account}
+    repository.set("policies/cost.yaml", "items", "licence", to=item)
+    repository.refuses(f"'licence' is paid per {per} and counted as {account}", line="per:", fix=fix)
+
+
+def test_a_round_of_training_may_be_paid_once_each(repository):
+    item = {"amount": "$5", "per": "once", "account": "retraining"}
+    repository.set("policies/cost.yaml", "items", "licence", to=item)
+    assert repository.load().diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("bound", "summary", "fix"),
+    [
+        ("satisfaction > 4", "not held against 'satisfaction'", "name one of these"),
+        ("latency_p95 < baseline", "compares with no baseline", "such as 100ms"),
+    ],
+)
+def test_a_reason_beyond_money_is_held_against_times(repository, bound, summary, fix):
+    reason = {"kind": "latency", "says": "it is quick", "bound": bound}
+    repository.set("policies/cost.yaml", "reasons", to=[reason])
+    repository.refuses(summary, line="bound:", fix=fix)
+
+
+def test_a_key_of_an_item_that_nobody_knows_is_an_error(repository):
+    repository.set("policies/cost.yaml", "engineering", "upkeep", "wage", to="$60")
+    assert "'wage'" in str(repository.only())

@@ -242,7 +242,7 @@ def _range(
     ends = (value if low is None else low, value, value if high is None else high)
     if not _ascending(ends):
         evidence = (f"low {ends[0]:g}, {what} {value:g}, high {ends[2]:g}",)
-        summary = f"the {what} of '{name}' lies outside its range"
+        summary = f"the figure '{what}' of '{name}' lies outside its range"
         yield Diagnostic(summary, document.at(*path, what), evidence, "correct one of the three")
 
 
