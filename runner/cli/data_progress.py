@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from runner.cli.repository import environment_option, find_root, json_option, pi
 
 if TYPE_CHECKING:
     from runner.feedback.progress import Progress
+    from runner.feedback.records import Ballot
     from runner.spec.load import Spec
 
 BACK_S = 92 * 86_400.0
@@ -57,14 +58,20 @@ def command(ctx: click.Context, environment: str, html: Path | None, as_json: bo
 def measure(root: Path, spec: Spec, environment: str, now: float) -> Progress:
     """Return how collecting goes in an environment at `now`, seconds since 1970. Raises LoopError, OSError."""
     from runner.cli.arena_standings import read_votes
-    from runner.feedback.progress import Policies, progress
 
     votes = read_votes(root, spec, environment, now - BACK_S)
     if votes.broken:
         click.echo(f"warning: left out: {votes.broken} events that are no vote", err=True)
+    return progress_of(root, spec, votes.ballots, now)
+
+
+def progress_of(root: Path, spec: Spec, ballots: Sequence[Ballot], now: float) -> Progress:
+    """Return the same of votes that were read already. Raises OSError."""
+    from runner.feedback.progress import Policies, progress
+
     policies = spec.policies
     wanted = Policies(policies.collection, policies.cadence, policies.training, spec.datasets)
-    return progress(votes.ballots, wanted, now, _trained(spec), _rows(root, spec))
+    return progress(ballots, wanted, now, _trained(spec), _rows(root, spec))
 
 
 def _trained(spec: Spec) -> float | None:

@@ -36,10 +36,10 @@ Examples:
 def command(
     ctx: click.Context, environment: str, window: str, html: Path | None, tails: Path | None, as_json: bool
 ) -> None:
-    """Tell what users and the model did: quality, goals, drift, latency, cost, and what follows from it."""
-    from runner.cli.data_progress import measure
+    """Tell a week: what to do next, preferences, win rates, goals, signals, drift, rollouts, decisions and cost."""
+    from runner.cli.report_told import told
     from runner.cli.watching import measured_window, watch
-    from runner.report import progress, signals, weekly
+    from runner.report import weekly
 
     root = find_root(ctx)
     spec = read_spec(root)
@@ -53,10 +53,9 @@ def command(
             raise click.UsageError(
                 f"there is no folder '{path.absolute().parent}' to write {path.name} into", ctx
             )
-    collected = progress.section(measure(root, spec, environment, now))
-    material = replace(measuring.material(now, over), collection=collected)
+    material = replace(measuring.material(now, over), told=told(root, spec, environment, now, over))
     if as_json:
-        click.echo(json.dumps(signals.to_json(material.snapshot), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(weekly.to_json(material), indent=2, ensure_ascii=False))
     else:
         click.echo(weekly.to_markdown(material), nl=False)
     if html is not None:

@@ -188,6 +188,14 @@ def progress(
     return _reminded(found, policies.collection)
 
 
+def by_week(ballots: Sequence[Ballot], now: float, weeks: int) -> tuple[tuple[float, int], ...]:
+    """Return when each of the last weeks began, seconds since 1970, and its preference pairs; the oldest first."""
+    last = week_of(now)
+    counts = Counter(week_of(each.at_us / 1e6) for each in _pairs(ballots) if each.at_us / 1e6 <= now)
+    begins = [last - number * WEEK_S for number in reversed(range(weeks))]
+    return tuple((week, counts[week]) for week in begins)
+
+
 def headline(progress: Progress) -> str:
     """Return how collecting goes in one line."""
     aim = progress.aimed

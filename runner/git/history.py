@@ -34,7 +34,7 @@ class Introduced:
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
+class Version:
     """The file as one commit has it; `value` is None where it is missing or cannot be read."""
 
     sha: str
@@ -51,13 +51,13 @@ def introduced(
     Only commits that changed the rollout itself count, not those beside it. A rollout is one as long as
     its candidate is the same.
     """
-    versions = _versions(repository, revision, path, limit)
-    newest = next(versions, None)
+    walked = versions(repository, revision, path, limit)
+    newest = next(walked, None)
     rollout = _rollout(newest, environment)
     if newest is None or rollout is None:
         return None
     found: list[str] = []
-    for older in versions:
+    for older in walked:
         earlier = _rollout(older, environment)
         if earlier != rollout:
             found.append(newest.sha)
@@ -83,14 +83,14 @@ def since(
     least since then.
     """
     found: datetime | None = None
-    for version in _versions(repository, revision, path, limit):
+    for version in versions(repository, revision, path, limit):
         if version.value is None or not holds(version.value):
             break
         found = version.committed
     return found
 
 
-def _versions(repository: Repository, revision: Revision, path: str, limit: int) -> Iterator[_Version]:
+def versions(repository: Repository, revision: Revision, path: str, limit: int) -> Iterator[Version]:
     """Yield the file as each commit that changed it left it, newest first."""
     said = repository.git.read(
         *("log", "--first-parent", "-z", f"--max-count={limit}", "--format=%H %ct", revision.sha, "--"),
@@ -122,22 +122,22 @@ def _contents(repository: Repository, shas: list[str], path: str) -> list[bytes 
     return contents
 
 
-def _version(sha: str, committed: datetime, path: str, content: bytes | None) -> _Version:
+def _version(sha: str, committed: datetime, path: str, content: bytes | None) -> Version:
     if content is None:
-        return _Version(sha, committed, None, None)
+        return Version(sha, committed, None, None)
     document, problems = read(path, content)
     value = document.value if document is not None and not problems else None
-    return _Version(sha, committed, content.decode(errors="replace"), value)
+    return Version(sha, committed, content.decode(errors="replace"), value)
 
 
-def _rollout(version: _Version | None, environment: str) -> Mapping[str, Any] | None:
+def _rollout(version: Version | None, environment: str) -> Mapping[str, Any] | None:
     value: Any = version.value if version else None
     for key in ("environments", environment, "rollout"):
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else None
 
 
-def _beginning(repository: Repository, version: _Version, path: str) -> bool:
+def _beginning(repository: Repository, version: Version, path: str) -> bool:
     """Whether the file came into being with this commit, rather than the walk having ended at its limit."""
     parent = repository.git.run("rev-parse", "--verify", "--quiet", f"{version.sha}^")
     if parent.status:

@@ -8,10 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from runner.report import plots
 
 Rows = Sequence[Sequence[str]]
+
+
+class Link(str):
+    """The text of a cell that leads to an address of the web; elsewhere it is its text alone."""
+
+    __slots__ = ("address",)
+
+    def __new__(cls, text: str, address: str) -> Self:
+        """Return the text; the address is one that this program made, never what somebody wrote."""
+        made = super().__new__(cls, text)
+        made.address = address
+        return made
+
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,11 @@ def _safe(text: str) -> str:
 
 def _markdown(rows: Rows) -> list[str]:
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(_safe(cell).replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(map(_cell, cells)) + " |"
 
     return [line(rows[0]), "|" + " --- |" * len(rows[0]), *(line(row) for row in rows[1:])]
+
+
+def _cell(text: str) -> str:
+    plain = _safe(text).replace("|", "\\|")
+    return f"[{plain}]({text.address})" if isinstance(text, Link) else plain

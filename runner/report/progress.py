@@ -47,20 +47,19 @@ def bar(progress: Progress, width: int = BAR) -> str:
     return f"[{'#' * full}{'.' * (width - full)}] {progress.pairs} / {wanted}"
 
 
-def section(progress: Progress) -> Section:
-    """Return how collecting goes as one section of another report."""
-    levels = [(goal.level.value, goal.wanted) for goal in progress.goals]
-    drawn = (
-        ("this week's preference pairs", filled(progress.pairs, levels, "Preference pairs of this week")),
+def pictures(progress: Progress) -> tuple[tuple[str, str], ...]:
+    """Return the week against its levels, and by category, as plots with captions."""
+    marks = [(goal.level.value, goal.wanted) for goal in progress.goals]
+    return (
+        ("this week's preference pairs", filled(progress.pairs, marks, "Preference pairs of this week")),
         ("by category, of what the aim wants", amounts(_amounts(progress), "Preference pairs by category")),
     )
-    return Section("Collection", (f"{headline(progress)}.",), progress.reminders, (), drawn)
 
 
 def sections(progress: Progress) -> tuple[Section, ...]:
     """Return everything, part by part."""
     return (
-        section(progress),
+        Section("Collection", (f"{headline(progress)}.",), progress.reminders, (), pictures(progress)),
         _goals(progress),
         _categories(progress),
         _training(progress),
@@ -73,11 +72,29 @@ def _goals(progress: Progress) -> Section:
         f"The week began on {day(progress.week)} (UTC); {votes} made {pairs}. {rate.value:.1f} pairs a day "
         f"({rate.low:.1f} to {rate.high:.1f}) over the last {_count(round(rate.days), 'day')}.",
     )
+    return Section("This week", lines, (), levels(progress))
+
+
+def levels(progress: Progress) -> list[Sequence[str]]:
+    """Return each level of the week's plan as a row: how much is missing, and when it is reached."""
     rows: list[Sequence[str]] = [
         ("level", "wanted", "missing", "reached", "5% to 95%", "chance by the week's end")
     ]
-    rows += [_goal(goal, progress.week_ends) for goal in progress.goals]
-    return Section("This week", lines, (), rows)
+    return [*rows, *(_goal(goal, progress.week_ends) for goal in progress.goals)]
+
+
+def next_round(progress: Progress) -> str:
+    """Return in one line whether the next round of training has its pairs, and when it will have them."""
+    own = progress.training
+    since = "in the last three months" if own.since is None else f"since the last round on {day(own.since)}"
+    ready = (
+        "that is enough"
+        if own.pairs >= own.wanted
+        else f"enough on {_day(own.forecast.median)} ({_range(own.forecast)})"
+    )
+    if own.forecast.median is None:
+        ready = NEVER
+    return f"{_count(own.pairs, 'pair')} {since}; the next round needs {own.wanted:,}: {ready}."
 
 
 def _goal(goal: Goal, ends: float) -> tuple[str, ...]:
@@ -100,21 +117,11 @@ def _categories(progress: Progress) -> Section:
 
 
 def _training(progress: Progress) -> Section:
-    own = progress.training
-    since = "in the last three months" if own.since is None else f"since the last round on {day(own.since)}"
-    ready = (
-        "that is enough"
-        if own.pairs >= own.wanted
-        else f"enough on {_day(own.forecast.median)} ({_range(own.forecast)})"
-    )
-    if own.forecast.median is None:
-        ready = NEVER
-    line = f"{_count(own.pairs, 'pair')} {since}; the next round needs {own.wanted:,}: {ready}."
     items = tuple(
         f"recipe '{each.recipe}': data set '{each.dataset}' has {each.rows:,} of {each.wanted:,} rows"
         for each in progress.small
     )
-    return Section("The next round of training", (line,), items)
+    return Section("The next round of training", (next_round(progress),), items)
 
 
 def _amounts(progress: Progress) -> list[Amount]:

@@ -48,7 +48,7 @@ def _lines(found: Provenance) -> Iterator[str]:
         yield f"  {figures.share(found.more_detailed)} of the chosen answers have more sentences"
     yield ""
     yield "checks of the pairs"
-    yield from (f"  {line}".rstrip() for line in figures.table([_check(each) for each in found.checks]))
+    yield from (f"  {line}".rstrip() for line in figures.table([check_row(each) for each in found.checks]))
     if found.rejected:
         yield ""
         yield "not used (datasets/snapshot/rejected.jsonl names each)"
@@ -69,7 +69,8 @@ def _files(found: Provenance) -> list[tuple[str, ...]]:
     return rows
 
 
-def _check(each: Finding) -> tuple[str, ...]:
+def check_row(each: Finding) -> tuple[str, ...]:
+    """Return a check as cells: its verdict, what it measures, the value, the limit, what it rests on, names."""
     write = _times if each.check is Check.LENGTH_GAIN else figures.share
     if each.value is None:
         measured = figures.NOTHING

@@ -21,7 +21,7 @@ import pyarrow as pa
 from runner.errors import TransientError, terminal
 from runner.events.lake import Lake
 from runner.report import standing
-from runner.report.weekly import Material, Raters, Tails
+from runner.report.weekly import Material, Raters, Tails, Week
 from runner.signals.cube.due import Settings
 from runner.signals.cube.passes import LakePaths, Measurer
 from runner.signals.cube.rows import RIGHT
@@ -41,6 +41,10 @@ from runner.watch.drifting import Drifting, Measurement
 
 KEEP_HOURS = 24 * 100
 """How far back counts are kept: a quarter, and a window before it for the trend."""
+
+WEEK_S = 7 * 86_400.0
+WEEKS = 8
+"""So many weeks of each goal are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,25 @@ class Watch:
             self._signs(now, window),
             Raters(users, most),
             self._tails(since),
+            self._weeks(now),
         )
+
+    def _weeks(self, now: float) -> dict[str, tuple[Week, ...]]:
+        """Return the last weeks of each metric that a goal follows, the oldest first; no data where no sum gives it."""
+        tallies = self._tallies(now, WEEKS * WEEK_S / 2.0)
+        measured = Measured(tallies, self._spec.policies.cost, self._environment.baseline)
+        begins = [now - number * WEEK_S for number in range(WEEKS, 0, -1)]
+        return {
+            metric: tuple(
+                Week(
+                    begin,
+                    measured.estimate(metric, Place(), *measure.window_hours(begin + WEEK_S, WEEK_S))
+                    or NO_DATA,
+                )
+                for begin in begins
+            )
+            for metric in {kpi.metric for kpi in self.policy.kpis.values()}
+        }
 
     def tails(self, since: float) -> list[dict[str, Any]]:
         """Return the answers with the fewest and the most tokens since a time, with what was asked and answered."""

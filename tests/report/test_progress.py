@@ -6,10 +6,7 @@ import pytest
 
 from runner.feedback.progress import DAY_S, Progress
 from runner.report import progress as report
-from runner.report import weekly
-from runner.report.weekly import Material
-from tests.feedback.test_progress import MONDAY, NOON, at, shipped, told
-from tests.report.snapshots import quiet
+from tests.feedback.test_progress import MONDAY, NOON, at, told
 
 
 def spread(pairs: int, days: float = 3.5) -> Progress:
@@ -45,16 +42,3 @@ def test_json_has_the_headline_and_every_level() -> None:
     assert value["headline"].startswith("120 of 300")
     assert [goal["level"] for goal in value["goals"]] == ["minimum", "target", "optimal"]
     assert value["week"] == MONDAY
-
-
-def test_the_weekly_report_tells_it_before_what_follows() -> None:
-    own = Material(
-        "bookshop",
-        quiet(),
-        7 * DAY_S,
-        shipped().policies.signals,
-        collection=report.section(spread(120)),
-    )
-    titles = [section.title for section in weekly.sections(own)]
-    assert titles[-2:] == ["Collection", "What follows"]
-    assert "120 of 300 preference pairs this week" in weekly.to_markdown(own)

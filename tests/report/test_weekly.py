@@ -58,7 +58,7 @@ def test_both_forms_tell_the_same(material: Material) -> None:
 
 
 def test_what_passed_a_threshold_stands_first_with_the_threshold(material: Material) -> None:
-    first = weekly.to_markdown(material).partition("## Quality")[0]
+    first = weekly.to_markdown(material).partition("## Next actions")[0]
     assert re.search(
         r"^- refusal_rate: warn \(refusal_rate > 15%.*\) for candidate chat-v1\.1 19\.8%$", first, re.M
     )
@@ -93,7 +93,7 @@ def test_a_cause_that_all_arms_and_groups_show_is_one_line_and_counted_once(
         ),
     )
     found = replace(material, snapshot=replace(quiet(), readings=readings))
-    short, *_, follows = weekly.sections(found)
+    short, follows, *_ = weekly.sections(found)
     assert "2 signals passed a threshold, 1 cannot be decided yet." in short.lines[0]
     assert "9 requests were to be answered" in short.lines[0]
     assert [item.partition(":")[0] for item in short.items] == ["over_refusal_rate", "latency_p99"]
@@ -102,8 +102,12 @@ def test_a_cause_that_all_arms_and_groups_show_is_one_line_and_counted_once(
         f"latency_p99: warn ({written}) for all 3000 ms, baseline v1 3000 ms, candidate v2 3000 ms, "
         "groups beta 3000 ms, staff 3000 ms"
     )
-    assert [item.partition(" ")[0] for item in follows.items] == ["retrain:", "warn:", "warn:"]
-    assert follows.items[2] == "warn: latency_p99 wants a look (all, baseline v1, candidate v2, 2 groups)."
+    assert [row[0].split()[1] for row in follows.table[1:]] == ["retrain:", "warn:", "warn:"]
+    assert tuple(follows.table[3]) == (
+        "3. warn: latency_p99 wants a look (all, baseline v1, candidate v2, 2 groups)",
+        "loop signals",
+        "now",
+    )
 
 
 def test_lists_are_lists_and_a_verdict_is_a_word_with_a_colour(material: Material) -> None:

@@ -50,7 +50,7 @@ def duels(bouts: Bouts, rules: Rules) -> tuple[Duel, ...]:
     """Return every version that met the baseline, by name."""
     found = []
     for version in bouts.versions:
-        scores, raters = _against_baseline(bouts, version, rules.baseline)
+        scores, raters = meetings(bouts, version, rules.baseline)
         if len(scores):
             wins = judged(scores, raters, bouts.users, rules)
             found.append(Duel(version, wins, wins.verdict))
@@ -85,11 +85,11 @@ def liked(bouts: Bouts, rules: Rules) -> tuple[Liked, ...]:
     return tuple(found)
 
 
-def _against_baseline(bouts: Bouts, version: str, baseline: str) -> tuple[Floats, Places]:
-    """Return 1, a half or 0 for each vote on a version and the baseline, and who gave it; none for the baseline."""
-    if baseline not in bouts.versions or version == baseline:
+def meetings(bouts: Bouts, version: str, other: str) -> tuple[Floats, Places]:
+    """Return 1, a half or 0 for each vote on a version and another, and who gave it; none for it and itself."""
+    if other not in bouts.versions or version == other:
         return np.zeros(0), np.zeros(0, dtype=np.int64)
-    one, base = bouts.versions.index(version), bouts.versions.index(baseline)
+    one, base = bouts.versions.index(version), bouts.versions.index(other)
     left = (bouts.left == one) & (bouts.right == base)
     right = (bouts.right == one) & (bouts.left == base)
     scores = np.concatenate([bouts.score[left], 1.0 - bouts.score[right]])
