@@ -16,7 +16,7 @@ from tests.docs.scratch import ROOT, Clone
 HERE = (
     r"loop (--help|validate|plan|status|explain|experiments|shadow|log|schema)\b.*",
     r"loop (signals|signals (rules|dashboard) .*|signals sample --dry-run|drift|report .*)",
-    r"loop (arena standings|data progress|labels)\b.*",
+    r"loop (arena standings|data progress|labels|cost)\b.*",
     r"loop (decide|models|models compare .*)",
     r"loop (backtest --against main|data check)\b.*",
     r"git (switch|commit|revert|log|push|fetch|diff)\b.*",

@@ -50,7 +50,7 @@ class Assumption:
     high: float
     source: Source
     expense: Expense | None = None
-    """What it is the amount of; None for traffic and prices of the API, which are a factor of both."""
+    """What it is the amount of; None for traffic, for hours, and for the prices of the API: a factor of both."""
 
 
 @dataclass(frozen=True, slots=True)
