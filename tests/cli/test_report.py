@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 
+from runner.reconcile.journal import Journal
+from runner.reconcile.memory import Kind
 from tests.cli import measured
-from tests.cli.workbench import Bench, refused
+from tests.cli.workbench import PRODUCTION, Bench, refused
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +73,67 @@ def test_both_ends_of_the_tokens_come_with_question_and_answer(bench, tmp_path):
 def test_programs_get_the_figures_of_the_window(bench):
     value = json.loads(bench.loop("report", "--window", "2d", "--json").out)
     assert {reading["window"] for reading in value["readings"]} == {2 * 86_400.0}
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A repository on a known host, in which a rollout began and nothing was logged."""
+    made = measured.bench(tmp_path / "repo")
+    forge = {"kind": "github", "repository": "acme/bookshop", "api": "https://git.example.com/api/v3"}
+    made.files.set("loop.yaml", "git", to={"remote": "origin", "branch": "main", "forge": forge})
+    made.commit("Follow the remote")
+    made.roll_out()
+    made.commit("Put chat-v1.1 on trial")
+    return made
+
+
+def rollouts(said):
+    assert said.code == 0, said
+    return said.out.partition("## Rollouts")[2].partition("\n## ")[0]
+
+
+def test_a_rollout_is_told_from_git_with_a_link_to_its_commit(fresh):
+    sha = fresh.git("rev-parse", "HEAD").strip()
+    told = rollouts(fresh.loop("report"))
+    assert "production: baseline chat-v1.0, chat-v1.1 on trial in 'canary'" in told
+    assert f"[{sha[:12]}](https://git.example.com/acme/bookshop/commit/{sha})" in told
+    assert "| put on trial | Put chat-v1.1 on trial |" in told
+
+
+def roll_back(fresh):
+    """Have the guard roll chat-v1.1 back, as its journal tells."""
+    facts = ("rollout_id", "baseline", "stage", "condition")
+    rollback = {name: name for name in facts} | {
+        "served": fresh.served("chat-v1.1"),
+        "weight": 0.05,
+        "evidence": ["errors 9%"],
+        "at": time.time(),
+        "by": "guard",
+    }
+    with Journal(fresh.state("journal.jsonl"), time.time) as journal:
+        journal.append(Kind.ATTEMPTED, {"action": "roll_back", "rollback": rollback})
+
+
+def test_a_rollback_that_git_does_not_show_yet_is_told_from_the_journal_and_once_it_does_once(fresh):
+    roll_back(fresh)
+    pending = fresh.loop("report")
+    assert "| taken off users, not in Git yet | condition; errors 9% | guard |" in rollouts(pending)
+    assert "1. chat-v1.1 was rolled back in production" in pending.out
+    fresh.files.remove(*PRODUCTION, "rollout")
+    fresh.commit("Take it back")
+    told = rollouts(fresh.loop("report"))
+    assert told.count("taken") == 1 and "| taken back | Take it back |" in told
+
+
+def test_a_part_that_cannot_be_found_out_is_named_and_keeps_no_other_away(fresh):
+    fresh.state("journal.jsonl").write_text("{}\n{}\n")
+    said = fresh.loop("report")
+    assert rollouts(said).strip() == "Not known: the journal was changed: this line is not what was written."
+    assert "## Cost\n\nThe running account comes to $300.00 a month" in said.out
+
+
+def test_every_part_stands_in_a_report_of_a_repository_without_events(fresh):
+    text = fresh.loop("report").out
+    titles = re.findall(r"^## (.*)$", text, re.M)
+    assert titles[:5] == ["In short", "Next actions", "Preferences", "Win rates", "Data quality"]
+    assert "Not known" not in text

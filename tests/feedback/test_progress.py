@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.feedback.progress import DAY_S, WEEK_S, Policies, Progress, headline, progress, week_of
+from runner.feedback.progress import DAY_S, WEEK_S, Policies, Progress, by_week, headline, progress, week_of
 from runner.feedback.records import Ballot, Choice
 from runner.spec.collection import Level
 from runner.spec.files import DirectoryFiles
@@ -187,3 +187,12 @@ def test_the_range_of_a_forecast_covers_the_day_about_as_often_as_it_says(burst:
     assert (early + late) / runs <= 0.2
     assert early / runs <= 0.12 and late / runs <= 0.12
     assert early + late > 0
+
+
+@given(st.lists(st.floats(MONDAY - 9 * WEEK_S, MONDAY + WEEK_S), max_size=40), st.integers(1, 10))
+def test_pairs_by_week_are_those_of_each_week_until_now(moments: list[float], weeks: int) -> None:
+    found = by_week(at(*moments), NOON, weeks)
+    assert [begin for begin, _ in found] == [MONDAY - number * WEEK_S for number in reversed(range(weeks))]
+    for begin, pairs in found:
+        voted = [round(moment * 1e6) / 1e6 for moment in moments]
+        assert pairs == sum(begin <= moment < begin + WEEK_S and moment <= NOON for moment in voted)

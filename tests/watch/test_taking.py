@@ -205,3 +205,16 @@ def _forget(house: House) -> None:
     import shutil
 
     shutil.rmtree(house.state)
+
+
+def test_a_goal_has_its_last_weeks_with_intervals_and_no_data_before_the_log(logged):
+    watch = logged.watch()
+    found = watch.material(NOW, 7 * 86_400.0).weeks
+    assert set(found) == {kpi.metric for kpi in watch.policy.kpis.values()}
+    *before, last = found["satisfaction"]
+    assert {week.found.value for week in before} == {None}
+    assert last.found.value == pytest.approx(reading(logged.take(), "satisfaction").value)
+    assert last.found.low is not None and last.found.n == 8
+    assert [round(later.at - week.at) for week, later in zip(before, [*before[1:], last], strict=True)] == [
+        7 * 86_400
+    ] * len(before)
