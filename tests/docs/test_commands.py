@@ -1,4 +1,7 @@
-"""Every shell command in the documents works: it is run here, or in the place that this file names."""
+"""Every shell command in the documents works: it is run here, or in the place that this file names.
+
+Those of `examples/` are run by `tests/examples`.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,11 @@ ELSEWHERE = {
 # Commands that answer with another exit code than 0 where nothing is wrong.
 STATUSES = {r"loop (plan|status|decide)\b.*": {0, 2}}
 
-DOCUMENTS = [path for path in documents() if commands(path.read_text())]
+TOLD_BY_TESTS = ROOT / "examples"
+"""Pages that are run as a whole, each by a test of its own in `tests/examples`."""
+DOCUMENTS = [
+    path for path in documents() if commands(path.read_text()) and not path.is_relative_to(TOLD_BY_TESTS)
+]
 
 
 def is_any(command: str, patterns: Iterable[str]) -> bool:
@@ -87,3 +94,11 @@ def test_what_is_run_elsewhere_is_named_by_a_document_and_shown_to_be_run_there(
     assert text in (ROOT / file).read_text()
     written = [command for path in documents() for command in commands(path.read_text())]
     assert any(is_any(command, [pattern]) for command in written)
+
+
+def test_every_example_is_run_by_a_test_of_its_own() -> None:
+    names = {path.parent.name for path in documents() if path.is_relative_to(TOLD_BY_TESTS)}
+    tests = {path.stem: path.read_text() for path in (ROOT / "tests/examples").glob("test_*.py")}
+    assert names
+    for name in names:
+        assert f'follow("{name}"' in tests[f"test_{name.replace('-', '_')}"]
