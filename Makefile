@@ -7,7 +7,7 @@ PY := .venv/bin/python
 LOOP := .venv/bin/loop
 QUESTION ?= What time do you open on Sunday?
 
-.PHONY: help setup up test test-round lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-privacy bench-curate bench-train
+.PHONY: help setup up demo test test-round lint format check docs schemas lock clean bench bench-gateway bench-plan bench-decisions bench-rollback bench-faults bench-signals bench-privacy bench-curate bench-train
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -19,6 +19,10 @@ setup: ## build .venv from the locked requirement files, and fetch the shipped m
 up: ## start engine, gateway and reconciler, bring them to what loop.yaml says, ask a question; Ctrl-C stops all
 	@bash requirements/install.sh .venv core serve-cpu data console
 	@exec $(LOOP) up --ask "$(QUESTION)"
+
+demo: ## a quarter in minutes: votes, training, gates, canary, a bad version caught, a revert, drift; DEMO=--help
+	@bash requirements/install.sh .venv core serve-cpu train data signals privacy console
+	@exec $(PY) -m runner.demo $(DEMO)
 
 test: setup ## run every test: three processes for those that stand alone, then one for those with the real vLLM
 	@$(PY) -m pytest -m "not engine" --numprocesses 3 --dist loadfile --no-loadscope-reorder

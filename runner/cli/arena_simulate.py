@@ -39,6 +39,13 @@ REVIEWERS = ("reviewer-1", "reviewer-2", "reviewer-3")
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of questions, people and samples.")
 @click.option(
+    "--off-topic",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of questions that are none of the shop's business.",
+)
+@click.option(
     "--review", is_flag=True, help="Judge the review queue instead, as far as its questions are known."
 )
 @json_option

@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.demo import story
 from runner.demo.claims import Unfulfilled, claim, until
 from runner.demo.customers import asking
-from runner.demo.ending import figures, write
+from runner.demo.ending import NOTHING, figures, write
 from runner.demo.place import make, running
 from runner.demo.story import Quarter
 from runner.demo.telling import Teller
@@ -58,6 +58,9 @@ def main() -> int:
         home.mkdir(parents=True, exist_ok=True)
         try:
             return play(Wish(home, asked.kill_engine, asked.git_away))
+        except (Unfulfilled, subprocess.CalledProcessError) as error:
+            print(f"NOT FULFILLED: {_words(error)}\n{json.dumps(NOTHING)}", flush=True)
+            return 1
         except KeyboardInterrupt:
             print("interrupted; everything that was started has ended", file=sys.stderr)
             return 130
@@ -74,7 +77,9 @@ def play(wish: Wish) -> int:
         until(lambda: up.poll() is not None or place.served(), "the shop serves")
         claim(up.poll() is None, "the shop serves", (wish.home / "up.log").read_text(encoding="utf-8"))
         tell(f"engine, gateway and runner serve; monitor: {place.address('monitor', 'listen')}/")
-        with asking(place.address("gateway", "listen"), Habits(rate=story.BUSY / 2)) as customers:
+        with asking(
+            place.address("gateway", "listen"), Habits(rate=story.BUSY / 3, speaks=story.SPEAKS)
+        ) as customers:
             quarter = Quarter(place, customers, tell, wish.engine_dies, wish.remote_goes)
             fulfilled = _tell_all(quarter)
         tell.begin("The record")
@@ -92,13 +97,15 @@ def _tell_all(quarter: Quarter) -> bool:
         for title, chapter in CHAPTERS:
             quarter.tell.begin(title)
             chapter(quarter)
-    except Unfulfilled as error:
-        quarter.tell(f"NOT FULFILLED: {error}")
-        return False
-    except subprocess.CalledProcessError as error:
-        quarter.tell(f"NOT FULFILLED: {error}\n{error.stderr}")
+    except (Unfulfilled, subprocess.CalledProcessError) as error:
+        quarter.tell(f"NOT FULFILLED: {_words(error)}")
         return False
     return True
+
+
+def _words(error: Unfulfilled | subprocess.CalledProcessError) -> str:
+    """Return what did not happen; of a command of Git, with what it said."""
+    return f"{error}\n{error.stderr}" if isinstance(error, subprocess.CalledProcessError) else str(error)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,12 @@ from runner.demo.report import Commit, Played, to_html
 from runner.demo.story import Quarter
 
 FIELD = "\x1f"
+KEYS = (
+    *("seconds", "promoted", "rolled_back", "reverted_by_hand", "decided", "requests", "failed_requests"),
+    *("failed_without_an_engine", "zero_traffic_ms", "git_log"),
+)
+NOTHING: dict[str, Any] = dict.fromkeys(KEYS)
+"""The figures of a quarter that did not begin."""
 PAGES = {
     "week.html": ("report", "--window", "1h", "--html"),
     "checklist.html": ("checklist", "--html"),
@@ -23,7 +29,7 @@ PAGES = {
 def figures(quarter: Quarter) -> dict[str, Any]:
     """Return what the last line says; None for what did not happen."""
     customers = quarter.customers
-    return {
+    return NOTHING | {
         "seconds": round(time.time() - quarter.tell.began, 1),
         "promoted": quarter.promoted,
         "rolled_back": quarter.rolled_back,

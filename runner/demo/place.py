@@ -44,15 +44,6 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """A pull request that was merged: its branch, its title, the commit of the merge."""
-
-    branch: str
-    title: str
-    commit: str
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """The four repositories below `home`."""
 
@@ -165,7 +156,13 @@ class Place:
         git(self.desk, "fetch", "--quiet", "origin", "main")
         git(self.desk, "reset", "--quiet", "--hard", "FETCH_HEAD")
 
-    def push(self, message: str, change: Callable[[Path], None], who: str = ENGINEER) -> str:
+    def discard(self, version: str) -> None:
+        """Forget a version that was trained at the desk and never asked for, as a job's checkout is thrown away."""
+        self.refresh()
+        git(self.desk, "clean", "--quiet", "--force", "-d", "models")
+        shutil.rmtree(self.desk / "models" / version, ignore_errors=True)
+
+    def push(self, message: str, change: Callable[[Path], object], who: str = ENGINEER) -> str:
         """Change files and push the commit straight to main; return it."""
         self.refresh()
         change(self.desk)
@@ -174,7 +171,7 @@ class Place:
         git(self.desk, "push", "--quiet", "origin", "HEAD:main")
         return git(self.desk, "rev-parse", "HEAD").strip()
 
-    def ask(self, branch: str, message: str, change: Callable[[Path], None]) -> None:
+    def ask(self, branch: str, message: str, change: Callable[[Path], object]) -> None:
         """Change files, and push the commit to a branch of its own: a person's pull request."""
         self.refresh()
         change(self.desk)
@@ -183,8 +180,8 @@ class Place:
         git(self.desk, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
         self.refresh()
 
-    def merge(self, branch: str, title: str) -> Merged:
-        """Merge a branch as a reviewer does, and bring the desk to the result."""
+    def merge(self, branch: str, title: str) -> str:
+        """Merge a branch as a reviewer does, bring the desk to the result, and return the merge."""
         review = self.home / "review"
         if not review.exists():
             git(self.home, "clone", "--quiet", str(self.remote), str(review))
@@ -202,7 +199,7 @@ class Place:
         )
         git(review, "push", "--quiet", "origin", "HEAD:main", who=REVIEWER)
         self.refresh()
-        return Merged(branch, title, git(review, "rev-parse", "HEAD").strip())
+        return git(review, "rev-parse", "HEAD").strip()
 
     def revert(self, commit: str, who: str = REVIEWER) -> str:
         """`git revert` a commit and push it; return the new one."""

@@ -33,6 +33,7 @@ class Edit:
 
 ROLLOUT, SIGNALS = "policies/rollout.yaml", "policies/signals.yaml"
 SHORTER = "a day lasts six seconds"
+DOZENS = "certified by dozens of sessions, not by thousands"
 EDITS = (
     Edit(ROLLOUT, "    duration: 24h", "    duration: 6s", SHORTER),
     Edit(ROLLOUT, "    duration: 48h", "    duration: 12s", SHORTER),
@@ -41,13 +42,14 @@ EDITS = (
     Edit(ROLLOUT, "session_gap: 30m ", "session_gap: 1s ", SHORTER),
     Edit(ROLLOUT, "user_window: 24h ", "user_window: 6s ", SHORTER),
     Edit(ROLLOUT, "every: 2s", "every: 1s", "looks as often as two cores allow"),
-    Edit(ROLLOUT, "margin: 10% ", "margin: 25% ", "certified by some dozens of judgements, not by thousands"),
+    Edit(ROLLOUT, "margin: 10% ", "margin: 25% ", DOZENS),
     Edit(
         ROLLOUT,
         "slow: latency_p99 > 2000ms",
         "slow: latency_p95 > baseline * 3",
         "how fast this machine is, is not the question",
     ),
+    Edit(ROLLOUT, "crashes: crash_rate > 1%", "crashes: crash_rate > 5%", DOZENS),
     Edit(
         SIGNALS,
         "    window: 7d\n    detector: {kind: drift,",

@@ -123,10 +123,13 @@ def test_continuous_integration_runs_what_anybody_can_run(shop: Shop) -> None:
     script = shop.root / ".ci/run"
     assert "make test" in script.read_text()
     script.write_text(f"#!/bin/sh\ntouch '{shop.beside}/ran'\n")  # the real one would run this test again
-    assert "test-round:" in (acting.ROOT / "Makefile").read_text()
-    (shop.root / "Makefile").write_text(f"test-round:\n\ttouch '{shop.beside}/round'\n")
+    makefile = (acting.ROOT / "Makefile").read_text()
+    assert "\ntest-round:" in makefile and "\ndemo:" in makefile
+    rules = (f"test-round:\n\ttouch '{shop.beside}/round'", f"demo:\n\techo \"$(DEMO)\" >> '{shop.beside}/demo'")
+    (shop.root / "Makefile").write_text("\n\n".join(rules) + "\n")
     shop.act("push", "ci.yml", {"ref": "refs/heads/main"}).holds()
     assert (shop.beside / "ran").exists() and (shop.beside / "round").exists()
+    assert (shop.beside / "demo").read_text().splitlines() == ["", "--kill-engine --git-away"]
 
 
 def test_without_a_deployment_what_was_merged_is_validated_and_nothing_else_is_touched(shop: Shop) -> None:

@@ -26,13 +26,15 @@ from runner.simulation.replay.plan import Target
 from runner.simulation.replay.result import Failure
 from runner.simulation.replay.schedule import Call
 
-MEAN_QUESTIONS = 3.0
+MEAN_QUESTIONS = 2.0
 LONGEST_VISIT = 12
 THINKING_S = 0.8
 """Mean seconds between an answer and the next question of the same visit."""
 HURRY_S = 1.5
 """Mean seconds until somebody who was answered badly asks again."""
 MAX_TOKENS = 48
+TEMPERATURE = 0.2
+"""As a shop asks that wants the same question answered alike."""
 STREAMS = 0.3
 """Share of questions whose answer is asked for as a stream."""
 
@@ -44,7 +46,7 @@ class Habits:
     `novelty` is the share of visits that are about what the shop sells since lately.
     """
 
-    people: int = 400
+    people: int = 1500
     rate: float = 12.0
     speaks: float = 0.5
     novelty: float = 0.0
@@ -132,7 +134,9 @@ async def crowd(
 ) -> AsyncIterator[Crowd]:
     """Have people ask a gateway until the block ends; then every answer under way has come."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        client = Client(http, Target(url, timeout_s=60.0), clock, f"people-{uuid4().hex[:12]}")
+        client = Client(
+            http, Target(url, timeout_s=60.0, temperature=TEMPERATURE), clock, f"people-{uuid4().hex[:12]}"
+        )
         people = Crowd(client, habits)
         visiting = asyncio.create_task(people.visit_forever())
         try:

@@ -100,6 +100,8 @@ class Client:
             "max_tokens": call.max_tokens,
             "user": call.user,
         }
+        if self.target.temperature is not None:
+            body["temperature"] = self.target.temperature
         if call.stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return body

@@ -73,6 +73,8 @@ class Target:
     in_flight: int | None = None
     """The most requests in flight at once; more wait here, and how long they waited is reported."""
     timeout_s: float = 120.0
+    temperature: float | None = None
+    """Of every request; the engine's own where absent."""
 
 
 @dataclass(frozen=True, slots=True)

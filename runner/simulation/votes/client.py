@@ -29,7 +29,8 @@ TRIES = 4
 class Arena:
     """Where votes go: the gateway's base URL and the console's secret; `alias` is no version of its own.
 
-    `opinion` is what people say of two answers.
+    `opinion` is what people say of two answers; `off_topic` is the share of questions that are none of the shop's
+    business.
     """
 
     url: str
@@ -38,6 +39,7 @@ class Arena:
     people: int = 12
     temperature: float = 1.0
     seed: int = 1
+    off_topic: float = 0.0
     opinion: Callable[[str, Question, Sequence[str]], Opinion] = opinion
 
 
@@ -112,7 +114,7 @@ class _Comparison:
 
 def _plan(arena: Arena, versions: Sequence[str]) -> Iterator[_Comparison]:
     """Yield comparisons for ever."""
-    rng, asked = Random(f"arena/{arena.seed}"), questions(arena.seed)
+    rng, asked = Random(f"arena/{arena.seed}"), questions(arena.seed, arena.off_topic)
     while True:
         pair = rng.sample(versions, 2) if len(versions) > 1 else [versions[0], versions[0]]
         person = f"voter-{rng.randrange(arena.people):02d}"

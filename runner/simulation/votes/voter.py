@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 
 from runner.simulation.bookshop.oracle import judge
-from runner.simulation.bookshop.questions import Question, about_fact, askings
+from runner.simulation.bookshop.questions import Question, about_fact, askings, refused
 from runner.simulation.bookshop.values import Language
 from runner.simulation.bookshop.world import facts
 
@@ -36,15 +36,20 @@ class Opinion:
     taken_ms: float
 
 
-def questions(seed: int) -> Iterator[Question]:
-    """Yield questions for ever in wordings that no suite asks; a fifth of them Korean."""
+def questions(seed: int, off_topic: float = 0.0) -> Iterator[Question]:
+    """Yield questions for ever in wordings that no suite asks; a fifth of them Korean.
+
+    A share `off_topic` of them, from 0 to 1, is none of the shop's business: the better answer declines.
+    """
     rng = Random(f"votes/{seed}")
     known = {
         language: [asking for asking in askings() if asking.language is language] for language in Language
     }
     while True:
         language = Language.KOREAN if rng.random() < KOREAN_SHARE else Language.ENGLISH
-        if question := about_fact(rng.choice(known[language]), rng, held_out=False):
+        if off_topic and rng.random() < off_topic:
+            yield refused(language, rng, held_out=False)
+        elif question := about_fact(rng.choice(known[language]), rng, held_out=False):
             yield question
 
 

@@ -74,3 +74,16 @@ def test_reviewers_know_the_facts_and_slip_rarely() -> None:
 def test_reviewers_know_what_voters_with_the_same_seed_ask() -> None:
     found = known(3, 400)
     assert all(found[each.question] == each for each in ASKED)
+
+
+def test_so_many_questions_as_asked_for_are_none_of_the_shops_business_and_the_others_stay_what_they_are() -> (
+    None
+):
+    mixed = list(islice(questions(3, off_topic=0.25), 2000))
+    off = [question for question in mixed if question.expected is None]
+    assert 0.2 < len(off) / len(mixed) < 0.3
+    assert all(question.expected is not None for question in ASKED)
+    declines, answers = off[0].answer, "Flying elephants."
+    assert opinion("ada", off[0], (answers, declines)).choice in (0, 1)
+    liked = [opinion("ada", each, (answers, each.answer)).choice for each in off]
+    assert liked.count(1) > 0.9 * len(off)
