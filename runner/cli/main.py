@@ -16,6 +16,7 @@ from runner.errors import LoopError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("Begin", "make a new repository for one's own model"),
+    "doctor": ("Begin", "say what the machine and the repository lack, and what to do"),
     "validate": ("Look", "check every file of the desired state"),
     "plan": ("Look", "show what would change, and why"),
     "status": ("Look", "show what runs now, and how it does"),

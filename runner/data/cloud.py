@@ -24,15 +24,17 @@ _WARNING = "Missing cache files"
 
 
 def lacking(
-    root: Path, path: str, seconds: float = SECONDS, environ: Mapping[str, str] = os.environ
+    root: Path, path: str | None, seconds: float = SECONDS, environ: Mapping[str, str] = os.environ
 ) -> tuple[str, ...] | Unknown:
     """Return the files below `path` (tracked, relative to `root`) that the default remote lacks, and where they are.
 
+    Without a path everything that is tracked is asked about.
     Unknown where there is no remote, or it cannot be asked within `seconds`.
     """
     if not _named(root) and _says_nothing(dvc(root, ["config", "core.remote"], _unheard, seconds, environ)):
         return Unknown("DVC has no default remote")  # `dvc status` would call everything in sync
-    ended = dvc(root, ["status", "--cloud", "--json", "--", path], _unheard, seconds, environ)
+    asked = ["status", "--cloud", "--json", *([] if path is None else ["--", path])]
+    ended = dvc(root, asked, _unheard, seconds, environ)
     if ended.expired:
         return Unknown(f"`dvc status --cloud` did not end within {seconds:g} s")
     found = next((line for line in ended.said if line.startswith("{")), None)
@@ -40,7 +42,7 @@ def lacking(
         words = [line for line in ended.said if line.startswith(("ERROR", "WARNING"))] or list(ended.said)
         return Unknown("; ".join(words[:3]) or f"`dvc status --cloud` ended with status {ended.status}")
     if any(_WARNING in line for line in ended.said):
-        return (f"{path}: {_NOWHERE}",)
+        return (f"{path or 'something that is tracked'}: {_NOWHERE}",)
     states: Mapping[str, str] = json.loads(found)
     return tuple(f"{name}: {_LACKING[state]}" for name, state in sorted(states.items()) if state in _LACKING)
 
