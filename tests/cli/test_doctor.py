@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from runner.doctor import data as of_data
 from runner.doctor import engine as of_engine
+from runner.errors import Unknown
 from runner.serving import procfs
 from tests.cli.workbench import Said, call, refused
 from tests.conftest import RealEngine
@@ -27,7 +29,10 @@ Found = dict[tuple[str, str], dict[str, Any]]
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+def surroundings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No hub, no token, patience; and DVC, whose start takes most of a second, only where it is what is tested."""
+    if "asks_dvc" not in request.fixturenames:
+        monkeypatch.setattr(of_data, "lacking", lambda *_: Unknown("DVC was not asked"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
     monkeypatch.setattr(of_engine, "CALL_SECONDS", 20.0)
@@ -66,6 +71,12 @@ def everything(*folders: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in files if ".dvc/tmp" not in path.as_posix()}
 
 
+@pytest.fixture
+def asks_dvc() -> None:
+    """Let DVC be asked in earnest."""
+
+
+@pytest.mark.usefixtures("asks_dvc")
 def test_a_new_repository_lacks_a_store_and_nothing_else(shop: Path) -> None:
     before = everything(shop)
     code, found = examined(shop)
@@ -269,6 +280,7 @@ def test_what_loop_started_is_its_own_and_asked_whether_it_is_ready(shop: Path) 
         ) == (verdict, True)
 
 
+@pytest.mark.usefixtures("asks_dvc")
 def test_bytes_that_are_not_here_and_a_store_that_lacks_them_are_told(tmp_path: Path) -> None:
     base = tmp_path / "small chat"
     base.mkdir()

@@ -159,31 +159,23 @@ def test_branches() -> None:
         well_told(each)
 
 
-@pytest.mark.parametrize("digest", [None, "0" * 64])
-@pytest.mark.parametrize("root", ["acme/base", "/models/base"])
-@pytest.mark.parametrize("name", ["base", "another"])
-@pytest.mark.parametrize("runtime", [True, False, None])
-@pytest.mark.parametrize("room", [None, 1, 4])
-@pytest.mark.parametrize("version", ["0.32.0", "0.9.1", "unknown"])
-def test_every_combination_of_what_a_replica_says(
-    digest: str | None, root: str, name: str, runtime: bool | None, room: int | None, version: str
-) -> None:
-    replica = engine.Replica(
-        version, (ServedModel(name, root, None), ServedModel("base", "/x", "another")), runtime, room
-    )
-    declared = Engine(replicas=("http://x:1",), max_loras=4)
-    found = list(
-        engine.judge("x", replica, declared, BaseModelRef(name="base", path="acme/base", digest=digest))
-    )
-    for each in found:
-        well_told(each)
-    served = FAILED if name != "base" else WARNING if digest is None and root != "acme/base" else OK
-    assert [each.verdict for each in found] == [
-        OK if version == "0.32.0" else WARNING,
-        served,
-        {True: OK, False: FAILED, None: UNCHECKED}[runtime],
-        {None: UNCHECKED, 1: FAILED, 4: OK}[room],
-    ]
+def test_every_combination_of_what_a_replica_says() -> None:
+    digests, roots, names = (None, "0" * 64), ("acme/base", "/models/base"), ("base", "another")
+    said = product(digests, roots, names, (True, False, None), (None, 1, 4), ("0.32.0", "0.9.1", "unknown"))
+    for digest, root, name, runtime, room, version in said:
+        models = (ServedModel(name, root, None), ServedModel("base", "/x", "another"))
+        replica = engine.Replica(version, models, runtime, room)
+        base = BaseModelRef(name="base", path="acme/base", digest=digest)
+        found = list(engine.judge("x", replica, Engine(replicas=("http://x:1",), max_loras=4), base))
+        for each in found:
+            well_told(each)
+        served = FAILED if name != "base" else WARNING if digest is None and root != "acme/base" else OK
+        assert [each.verdict for each in found] == [
+            OK if version == "0.32.0" else WARNING,
+            served,
+            {True: OK, False: FAILED, None: UNCHECKED}[runtime],
+            {None: UNCHECKED, 1: FAILED, 4: OK}[room],
+        ]
 
 
 @pytest.mark.parametrize(
