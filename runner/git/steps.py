@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from runner.errors import terminal
 from runner.git import messages
 from runner.git.changes import LOOP_FILE
 from runner.git.history import LIMIT, versions
@@ -57,9 +58,10 @@ class Step:
 def steps(
     repository: Repository, revision: Revision, since: datetime, path: str = LOOP_FILE
 ) -> tuple[Step, ...]:
-    """Return what commits since a moment, up to `revision`, did to rollouts, oldest first. Raises LoopError.
+    """Return what commits since a moment, up to `revision`, did to rollouts, oldest first.
 
-    The first version of the file is where things begin, and no step. One that cannot be read is passed over.
+    The first version of the file is where things begin, and no step. One that cannot be read is passed over. Raises
+    TerminalError where a shallow clone ends before that moment: what it does not have may hold steps.
     """
     found: list[Step] = []
     newer = None
@@ -73,6 +75,8 @@ def steps(
         if version.committed < since:
             break
         newer = version
+    else:
+        _demand_whole(repository)
     return tuple(reversed(found))
 
 
@@ -115,6 +119,14 @@ def _changed(name: str, old: _State, new: _State) -> Iterator[Change]:
 def _environments(value: Mapping[str, Any] | None) -> dict[str, object]:
     found = value.get("environments") if value is not None else None
     return found if isinstance(found, dict) else {}
+
+
+def _demand_whole(repository: Repository) -> None:
+    if repository.git.read("rev-parse", "--is-shallow-repository").strip() == b"true":
+        raise terminal(
+            "this clone is shallow: commits of this time are not here",
+            fix="fetch them: `git fetch --unshallow`",
+        )
 
 
 def _written(repository: Repository, revision: Revision) -> Commit:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from runner.errors import TerminalError
 from runner.git import messages
 from runner.git.repository import Repository, Revision
 from runner.git.steps import Happened, changes, steps
@@ -92,6 +94,19 @@ def test_a_merge_is_told_by_what_was_merged_with_its_trailers_and_when_it_landed
     assert step.commit.subject == "Roll back chat-v1.1 in production"
     assert step.trailers[messages.EVIDENCE] == "too slow"
     assert step.landed == datetime(2026, 11, 21, 7, tzinfo=UTC)
+
+
+def test_a_shallow_clone_that_ends_within_the_time_is_refused_and_an_older_one_is_not(
+    told: Told, tmp_path: Path
+) -> None:
+    told.commit("begin", BEFORE)
+    told.commit("try", ENTERED)  # at 05:02
+    shallow = tmp_path / "shallow"
+    told.scratch.git("clone", "--quiet", "--depth=1", f"file://{told.scratch.root}", str(shallow))
+    clone = Repository(shallow, told.scratch.environ)
+    with pytest.raises(TerminalError, match="shallow"):
+        steps(clone, clone.head(), BEGIN)
+    assert steps(clone, clone.head(), BEGIN.replace(minute=3)) == ()
 
 
 @pytest.mark.parametrize("odd", [None, {}, {"environments": 7}, {"environments": {"production": None}}])

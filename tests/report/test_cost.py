@@ -125,7 +125,7 @@ CHANGES = st.floats(min_value=-1e9, max_value=1e9)
 def test_every_bar_lies_within_the_picture_whatever_it_is_called(
     changes: list[tuple[float, float]], marks: list[float]
 ) -> None:
-    rows = [Row(f"<{at}>", "a & b", low, high) for at, (low, high) in enumerate(changes)]
+    rows = [Row(f"<{at}>" * 20, "a & b", low, high) for at, (low, high) in enumerate(changes)]
     drawn = ElementTree.fromstring(tornado(rows, "a title", dollars.change, [(at, "named") for at in marks]))
     width = float(drawn.attrib["viewBox"].split()[2])
     assert all(x >= 0 and x + size <= width for x, size in _bars(drawn))

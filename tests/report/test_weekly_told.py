@@ -154,7 +154,7 @@ def test_win_rates_have_an_interval_a_verdict_and_the_lengths(everything):
     head, row = section(everything, "Win rates").table
     told_ = dict(zip(head, row, strict=True))
     assert (told_["version"], told_["against"]) == ("chat-v1.1", "chat-v1.0")
-    assert (told_["wins"], told_["preferred by"], told_["characters"]) == ("58.0%", "+16", "100 and 100")
+    assert (told_["wins"], told_["lead"], told_["characters"]) == ("58.0%", "+16", "100 and 100")
     assert re.fullmatch(r"\d.*% to \d.*%", told_["interval"])
     assert told_["verdict"] == "not told apart"
 

@@ -16,7 +16,6 @@ from runner.report.document import Section
 from runner.report.weekly.material import Material, Told
 from runner.report.weekly.passed import counted, passed, whom
 from runner.report.weekly.preferences import failed, named
-from runner.signals.reading import Holds
 
 NOW: Final = "now"
 _FOLLOWS: Final = {
@@ -71,11 +70,12 @@ def _rolled_back(told: Told) -> Iterator[Action]:
 
 
 def _signals(material: Material) -> Iterator[Action]:
-    """Yield one action for each metric and consequence, the gravest first."""
+    """Yield one action for each metric that passed a threshold, by its gravest consequence."""
+    crossed = passed(material.snapshot.readings)
     for name, (follows, command) in _FOLLOWS.items():
-        for metric, found in passed(material.snapshot.readings).items():
-            own = [one for _, one in found if dict(one.conditions).get(name) is Holds.YES]
-            if own:
+        for metric, found in crossed.items():
+            if found[0][0] == name:
+                own = [one for consequence, one in found if consequence == name]
                 yield Action(f"{name}: {metric} {follows} ({whom(own)})", command, NOW)
 
 
@@ -118,10 +118,11 @@ def _collecting(told: Told) -> Iterator[Action]:
     if lacking > 0:
         pairs = counted(lacking, "preference pair", "preference pairs")
         yield Action(f"Collect {pairs} more for the next round of training", "loop data progress", until)
-    for part in own.categories:
-        if part.is_thin:
-            what = f"Ask more of '{part.name}': {part.pairs} of {part.wanted} pairs"
-            yield Action(what, "loop data progress", until)
+    thin = ", ".join(
+        f"{part.name} ({part.pairs} of {part.wanted})" for part in own.categories if part.is_thin
+    )
+    if thin:
+        yield Action(f"Ask more of {thin}", "loop data progress", until)
     for each in own.small:
         what = f"Recipe '{each.recipe}' cannot train yet: '{each.dataset}' has {each.rows:,} of {each.wanted:,} rows"
         yield Action(what, "loop data curate", "before training")

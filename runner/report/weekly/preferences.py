@@ -60,11 +60,11 @@ def win_rates(told: Told) -> Section:
     if not told.pairings:
         return Section("Win rates", (_no_duel(told),))
     rows: list[Sequence[str]] = [
-        ("version", "against", "wins", "interval", "preferred by", "verdict", "votes", "raters", "characters")
+        ("version", "against", "wins", "interval", "lead", "verdict", "votes", "raters", "characters")
     ]
     rows += [_pairing(each) for each in told.pairings]
     line = (
-        "Blind votes in the arena, ties half. Preferred by is wins less losses, in points of a hundred. Intervals hold "
+        "Blind votes in the arena, ties half. The lead is wins less losses, in points of a hundred. Intervals hold "
         "however often one looks; no verdict hangs on one person."
     )
     return Section("Win rates", (line,), (), rows, (("win rates", _forest(told.pairings)),))
