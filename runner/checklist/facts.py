@@ -13,6 +13,9 @@ from runner.evaluation.results import Report
 from runner.signals.reading import Drift, Reading
 from runner.spec.load import Spec
 
+DATA = "Loop-Data"
+"""Trailer of a commit of new data sets; it says nothing of an environment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

@@ -178,7 +178,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     own.mkdir(parents=True)
     (own / "a.yml").write_text(WORKFLOW)
     (own / "hand.yml").write_text("on: workflow_dispatch\njobs:\n  - run: loop evaluate chat-v1.1\n")
-    (bench.root / "crontab").write_text("# times\n5 4 * * 1 cd /srv/shop && loop evaluate chat-v1.1\n")
+    (bench.root / "crontab").write_text(
+        "# loop evaluate\n5 4  * * 1  cd /srv/shop && loop evaluate chat-v1.1\n@daily /srv/shop/ops/night.sh\n"
+    )
+    (bench.root / "ops").mkdir()
+    (bench.root / "ops/night.sh").write_text("set -e\nloop data curate\n")
     policy = load_or_raise(DirectoryFiles(bench.root)).policies.signals
     (bench.root / "rules.yaml").write_text(alerts.render(policy, "https://wiki.example/alerts"))
     (bench.root / "old.yaml").write_text(alerts.render(policy).replace("severity: warning", "severity: info"))
@@ -214,6 +218,7 @@ def test_what_runs_by_itself_is_told_with_its_line_and_what_starts_it(shop):
     assert told(shop).workflows == (
         Workflow(".github/workflows/a.yml", 7, "loop data curate", ("schedule 1 2 * * *",)),
         Workflow(".github/workflows/hand.yml", 3, "loop evaluate", ()),
+        Workflow("crontab", 3, "loop data curate", ("cron @daily",)),
         Workflow("crontab", 2, "loop evaluate", ("cron 5 4 * * 1",)),
     )
 

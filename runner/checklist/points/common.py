@@ -22,6 +22,7 @@ from runner.checklist.points.finding import (
 from runner.errors import Unknown
 from runner.evaluation.results import Report
 from runner.git import messages
+from runner.promotion.request import PROMOTION
 from runner.report import figures
 from runner.report import signals as words
 from runner.report.alerts import STALE_S
@@ -30,8 +31,6 @@ from runner.signals.reading import Reading
 LEAST = 30
 """Answers, or votes, that a figure must rest on."""
 _SHA = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
-PROMOTION = "Loop-Promotion"
-DATA = "Loop-Data"
 SNAPSHOT = "datasets/snapshot"
 START = "`loop up`"
 MEASURE = "`loop up` starts the monitor that loop.yaml declares; alone: `loop monitor`"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.checklist.facts import Account, Facts
+from runner.checklist.facts import DATA, Account, Facts
 from runner.checklist.points import common
 from runner.checklist.points.finding import Finding, Point, file, graduates, missing, refuted, shown, unseen
 from runner.errors import Unknown
@@ -62,7 +62,7 @@ def _by_itself(facts: Facts) -> Finding:
     if isinstance(history, Finding):
         return history
     files = [each for each in history.workflows if each.runs == "loop data curate" and each.when]
-    asked = common.steps(facts, common.DATA)
+    asked = common.steps(facts, DATA)
     told = ", ".join(f"{each.path}:{each.line} ({', '.join(each.when)})" for each in files)
     links = (*(file(f"{each.path}:{each.line}") for each in files), *common.step_links(asked[-1:]))
     if not files:

@@ -20,6 +20,7 @@ from runner.checklist.points.finding import (
 )
 from runner.errors import Unknown
 from runner.evaluation.results import Report, SuiteResult
+from runner.promotion.request import PROMOTION
 from runner.report import figures
 from runner.spec.evaluation import SuiteKind
 
@@ -84,7 +85,7 @@ def _runs(facts: Facts) -> Finding:
     if not files:
         fix = "have pull requests evaluated: .github/workflows/evaluate.yml, or cron (a file named crontab)"
         return missing(wants, "no file here has `loop evaluate` run by itself", fix)
-    came = common.steps(facts, common.PROMOTION)
+    came = common.steps(facts, PROMOTION)
     told = ", ".join(f"{each.path}:{each.line} ({', '.join(each.when)})" for each in files)
     if not came:
         fix = "let a version come through it: `loop promote VERSION --to ENVIRONMENT`"
