@@ -133,8 +133,9 @@ def _before(root: Path, against: str, log: Served | None) -> Statement:
 
 def _show_change(before: Statement, after: Statement, markdown: bool, as_json: bool) -> None:
     from runner.report import cost as report
+    from runner.report.cost_change import effect
 
-    lines = report.effect(before, after)
+    lines = effect(before, after)
     if as_json:
         value = {"before": report.to_json(before), "after": report.to_json(after), "effect": lines}
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from runner.economics.cost.statement import state
-from runner.report import cost
+from runner.report import cost_change
 from runner.report.plan import CHANGED
 from runner.spec.environment import Environment
 from runner.spec.load import Spec
@@ -106,7 +106,7 @@ def cost_of(before: Spec, after: Spec) -> list[str]:
     old, new = (each.policies for each in (before, after))
     if (old.cost, old.cadence.phase, old.cadence.phases) == (new.cost, new.cadence.phase, new.cadence.phases):
         return []
-    return cost.effect(state(old.cost, old.cadence), state(new.cost, new.cadence))
+    return cost_change.effect(state(old.cost, old.cadence), state(new.cost, new.cadence))
 
 
 def _label(value: Any, at: int) -> str:

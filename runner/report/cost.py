@@ -1,6 +1,6 @@
-"""What serving costs and saves: as sections of a document, as text, JSON and a picture, and what a change does to it.
+"""What serving costs and saves: as sections of a document, as text, JSON and a picture.
 
-`loop cost` shows all of it, the weekly report one section, the plan of a pull request the change. Text, Markdown and
+`loop cost` shows all of it, the weekly report one section; `cost_change` says what a change does. Text, Markdown and
 HTML are made from the same sections. Values in, text out; it decides nothing.
 """
 
@@ -130,28 +130,21 @@ def to_json(found: Statement) -> dict[str, Any]:
             for each, outlook in zip(balance.comparisons, found.outlooks, strict=True)
         ],
         "sensitivity": [
-            {"assumption": bar.assumption.name, "at_low": bar.at_low, "at_high": bar.at_high}
+            {
+                "assumption": bar.assumption.name,
+                **{name: getattr(bar.assumption, name) for name in ("value", "low", "high")},
+                "saving_at_low": bar.at_low,
+                "saving_at_high": bar.at_high,
+            }
             for bar in found.bars
         ],
         "workload": {
-            name: asdict(figure)
-            for name, figure in (
-                ("requests_per_month", load.requests),
-                ("input_tokens", load.input_tokens),
-                ("output_tokens", load.output_tokens),
-                ("training_hours", load.training_hours),
-            )
+            "requests_per_month": asdict(load.requests),
+            "input_tokens": asdict(load.input_tokens),
+            "output_tokens": asdict(load.output_tokens),
+            "training_hours": asdict(load.training_hours),
         },
-        "reasons": [
-            {
-                "kind": each.reason.kind.value,
-                "says": each.reason.says,
-                "bound": None if each.reason.bound is None else str(each.reason.bound),
-                "holds": None if each.holds is None else each.holds.value,
-                "measured": {metric: asdict(estimate) for metric, estimate in each.measured},
-            }
-            for each in found.reasons
-        ],
+        "reasons": [_reason(each) for each in found.reasons],
     }
 
 
@@ -173,51 +166,6 @@ def tornado(found: Statement, style: str = "") -> str:
         [(-each.saving_year, f"nothing saved, {each.scope.value}") for each in ends],
         style,
     )
-
-
-def effect(before: Statement, after: Statement) -> list[str]:
-    """Return what a change does: a line for each figure of the running account that differs, one for everything.
-
-    Month, year, saving, break-even, payback, the API, and how sure the saving is.
-    """
-    old, new = before.balance, after.balance
-    lines = list(_effect(old.comparisons[0], new.comparisons[0]))
-    if old.api_month != new.api_month:
-        lines.append(f"the API: {dollars.amount(old.api_month)} -> {dollars.amount(new.api_month)} a month")
-    if old.setup != new.setup:
-        lines.append(f"set-up: {dollars.amount(old.setup)} -> {dollars.amount(new.setup)} once")
-    widest = new.comparisons[-1], old.comparisons[-1]
-    if (widest[0].month, widest[0].saving) != (widest[1].month, widest[1].saving):
-        lines.append(_everything(*reversed(widest)))
-    one, other = before.outlooks[0], after.outlooks[0]
-    if one != other:
-        lines.append(
-            f"{COVERS:.0%} sure: saves {dollars.interval(one.saving_year)} -> {dollars.interval(other.saving_year)} "
-            f"a year; that it saves at all: {one.chance:.0%} -> {other.chance:.0%}"
-        )
-    return lines
-
-
-def _effect(old: Comparison, new: Comparison) -> Iterator[str]:
-    if old.month != new.month:
-        month = new.month - old.month
-        change = f"{month:+,.2f}; {12 * month:+,.2f} a year"
-        yield f"running cost: {dollars.amount(old.month)} -> {dollars.amount(new.month)} a month ({change})"
-    if old.saving != new.saving:
-        saved = f"{dollars.amount(old.saving_year)} -> {dollars.amount(new.saving_year)} a year"
-        yield f"saved against the API: {saved}"
-    if old.break_even != new.break_even:
-        yield (
-            f"break-even: {dollars.traffic(old.break_even)} -> {dollars.traffic(new.break_even)} requests a month"
-        )
-    if old.payback != new.payback:
-        yield f"payback of the set-up: {dollars.months(old.payback)} -> {dollars.months(new.payback)}"
-
-
-def _everything(old: Comparison, new: Comparison) -> str:
-    month = f"{dollars.amount(old.month)} -> {dollars.amount(new.month)} a month"
-    saved = f"{dollars.amount(old.saving_year)} -> {dollars.amount(new.saving_year)} a year"
-    return f"everything counted: {month}, saved against the API: {saved}"
 
 
 def _document(found: Statement, title: str) -> Document:
@@ -364,6 +312,17 @@ def _estimate(metric: str, found: Estimate) -> str:
         return "not measured"
     low, high = ("?" if end is None else figures.value(metric, end) for end in (found.low, found.high))
     return figures.spread(figures.value(metric, found.value), low, high, found.n)
+
+
+def _reason(each: Standing) -> dict[str, Any]:
+    bound = each.reason.bound
+    return {
+        "kind": each.reason.kind.value,
+        "says": each.reason.says,
+        "bound": None if bound is None else str(bound),
+        "holds": None if each.holds is None else each.holds.value,
+        "measured": {metric: asdict(estimate) for metric, estimate in each.measured},
+    }
 
 
 def _compared(each: Comparison) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def test_data_that_comes_goes_or_changes_is_told_by_name() -> None:
 def test_a_change_of_an_assumption_is_told_by_month_year_saving_break_even_and_payback() -> None:
     files = Repository()
     files.set("policies/cost.yaml", "items", "gpu-serving", "amount", to="$150")
-    month, saved, break_even, payback, everything, sure = changed(files)["cost"]
+    month, saved, break_even, payback, everything, *sure = changed(files)["cost"]
     assert month == "running cost: $300.00 -> $250.00 a month (-50.00; -600.00 a year)"
     assert saved == "saved against the API: $1,800.00 -> $2,400.00 a year"
     assert break_even == "break-even: 66,667 -> 55,556 requests a month"
@@ -147,7 +147,8 @@ def test_a_change_of_an_assumption_is_told_by_month_year_saving_break_even_and_p
     assert everything.startswith(
         "everything counted: $436.67 -> $386.67 a month, saved against the API: $160.00 ->"
     )
-    assert sure.startswith("90% sure: saves $") and "that it saves at all: " in sure
+    assert [each.partition(":")[0] for each in sure] == ["90% sure", "90% sure, everything counted"]
+    assert all("that it saves at all: " in each for each in sure)
 
 
 def test_what_the_set_up_and_the_api_cost_is_told_as_well() -> None:
@@ -160,11 +161,23 @@ def test_what_the_set_up_and_the_api_cost_is_told_as_well() -> None:
     assert "payback of the set-up: 16.0 months -> 12.0 months" in lines
 
 
-def test_only_how_sure_it_is_changes_with_a_range() -> None:
+@pytest.mark.parametrize(
+    ("section", "name", "sure"), [("items", "monitoring", 2), ("engineering", "upkeep", 1)]
+)
+def test_with_a_range_only_how_sure_it_is_changes(section: str, name: str, sure: int) -> None:
     files = Repository()
-    files.set("policies/cost.yaml", "items", "monitoring", "high", to="$200")
-    (line,) = changed(files)["cost"]
-    assert line.startswith("90% sure: saves $")
+    files.set("policies/cost.yaml", section, name, "high", to="$200" if section == "items" else 9)
+    lines = changed(files)["cost"]
+    assert len(lines) == sure and all(line.startswith("90% sure") for line in lines)
+
+
+def test_what_never_pays_before_and_after_is_no_change() -> None:
+    before, after = Repository(), Repository()
+    for files, amount in ((before, "$2000"), (after, "$3000")):
+        item = {"amount": amount, "per": "month"}
+        files.set("policies/cost.yaml", "items", "gpu-serving", to=item)
+    sections = dict(review(spec_of(after), "production", spec_of(before)))
+    assert not [line for line in sections["cost"] if "never" in line]
 
 
 def test_another_rhythm_of_training_costs_what_is_paid_for_each_round() -> None:

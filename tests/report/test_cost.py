@@ -15,6 +15,7 @@ from runner.economics.cost.simulation import Range
 from runner.economics.cost.statement import Statement, state
 from runner.events.traffic import Times
 from runner.report import cost, dollars
+from runner.report.cost_change import effect
 from runner.report.plots_tornado import Row, tornado
 from tests.economics.costs import CADENCE, SHIPPED, items, policy, served
 
@@ -96,12 +97,12 @@ def test_the_section_of_the_weekly_report_has_totals_reasons_and_the_picture(shi
 
 
 def test_nothing_changes_between_a_policy_and_itself(shipped: Statement) -> None:
-    assert cost.effect(shipped, shipped) == []
+    assert effect(shipped, shipped) == []
 
 
 def test_the_first_engineering_time_in_a_policy_shows_in_everything_counted(shipped: Statement) -> None:
     before = state(policy(engineering={}), CADENCE)
-    lines = cost.effect(before, shipped)
+    lines = effect(before, shipped)
     assert "set-up: $0.00 -> $2,400.00 once" in lines
     assert (
         "everything counted: $316.67 -> $436.67 a month, saved against the API: $1,600.00 -> $160.00 a year"
