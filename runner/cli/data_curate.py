@@ -59,6 +59,7 @@ def command(ctx: click.Context, environment: str, window: str | None, as_json: b
     tell, made = stopwatch(), _made(spec)
     with alone(root / ".loop" / "data" / "curate.lock", "curating this repository"):
         collected = collect(root, spec, environment, back, tell)
+        _demand_collected(root)
         with _told("datasets/collected was made anew; datasets/snapshot is as it was"):
             pipeline.commit(root, COLLECTED, tell)
             pipeline.repro(root, SNAPSHOT, lambda line: tell(line) if _is_progress(line) else None)
@@ -80,6 +81,16 @@ def command(ctx: click.Context, environment: str, window: str | None, as_json: b
         click.echo(f"{snapshot.to_text(found)}\n\n{expectations.to_text(checked, absent)}\n")
         click.echo(_next(changed))
     return 0 if passed else 2
+
+
+def _demand_collected(root: Path) -> None:
+    """Raise TerminalError where nothing was collected, now or ever: there is nothing to make data sets of."""
+    from runner.errors import terminal
+    from runner.feedback import collected
+
+    if not (root / collected.FOLDER).is_dir():
+        fix = "let people ask, vote and correct first: `loop up` starts gateway and console"
+        raise terminal("there is nothing to curate: the event log holds nothing to learn from", fix=fix)
 
 
 @contextmanager

@@ -161,6 +161,12 @@ def test_the_installer_fetches_that_commit_and_links_its_environment(made: Path,
     assert ended.returncode == 1 and "cannot be fetched from" in ended.stderr and "fix: " in ended.stderr
 
 
+def test_before_anybody_asked_anything_there_is_nothing_to_curate(made: Path) -> None:
+    before = everything(made / "datasets")
+    refused(call("--root", str(made), "data", "curate"), "there is nothing to curate", "nothing was changed")
+    assert everything(made / "datasets") == before
+
+
 def test_without_an_adapter_the_base_model_itself_serves_first(tmp_path: Path) -> None:
     said = of_hub(tmp_path / "shop", "--json")
     value = json.loads(said.out)
