@@ -13,9 +13,11 @@ from html import escape
 from runner.report import svg
 
 Words = Callable[[float], str]
-_WIDTH, _LEFT, _RIGHT = 480.0, 206.0, 424.0
+_WIDTH, _LEFT, _RIGHT = 520.0, 250.0, 462.0
 """Bars lie between `_LEFT` and `_RIGHT`, with room for their figures on both sides."""
 _TOP, _ROW, _BAR, _LINE = 20.0, 34.0, 16.0, 14.0
+_LONGEST = 28
+"""Characters of a name that have room; the description has all."""
 STYLE = (
     f"svg{{color:{svg.MARK}}}text{{font:12px system-ui,-apple-system,'Segoe UI',sans-serif;fill:currentColor}}"
     ".end{font-size:11px}"
@@ -66,7 +68,8 @@ def _scale(rows: Sequence[Row], marks: Sequence[float]) -> Callable[[float], flo
 
 
 def _row(row: Row, y: float, across: Callable[[float], float], words: Words) -> str:
-    body = f'<text x="0" y="{svg.n(y + 11)}">{escape(row.name)}</text>'
+    name = row.name if len(row.name) <= _LONGEST else f"{row.name[: _LONGEST - 1]}…"
+    body = f'<text x="0" y="{svg.n(y + 11)}">{escape(name)}</text>'
     body += f'<text class="end" x="0" y="{svg.n(y + 25)}">{escape(row.ranges)}</text>'
     same = row.at_low * row.at_high > 0
     outer = max(row.at_low, row.at_high, key=abs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -28,8 +28,9 @@ class Per(StrEnum):
     ONCE = "once"
 
 
-_HOURS = {Per.HOUR: 1.0, Per.MONTH: 730.0, Per.QUARTER: 2190.0, Per.YEAR: 8760.0}
+MONTH_HOURS: Final = 730.0
 """A year has 365 days, a month is a twelfth of it."""
+_HOURS = {Per.HOUR: 1.0, Per.MONTH: MONTH_HOURS, Per.QUARTER: 3 * MONTH_HOURS, Per.YEAR: 12 * MONTH_HOURS}
 
 
 def falls_due(per: Per, period: Per) -> float | None:

@@ -15,12 +15,11 @@ from typing import Final
 from runner.events.traffic import Served, Tokens
 from runner.signals.readings.estimates import ALPHA, FEWEST
 from runner.spec.cadence import CadencePolicy, Frequency
-from runner.spec.cost import CostPolicy
+from runner.spec.cost import MONTH_HOURS, CostPolicy
 from runner.stats.intervals import unbounded_mean_interval
 
 LEAST_S: Final = 7 * 86_400.0
 """Time without which traffic is not scaled to a month: days of the week differ."""
-MONTH_S: Final = 730 * 3600.0
 _CHANCE: Final = 2.6
 """Standard deviations of a count (the root of it) that hold it 99 times of 100."""
 _ROUNDS = {
@@ -88,7 +87,7 @@ def _requests(policy: CostPolicy, served: Served | None) -> Figure:
             traffic.requests_per_month, traffic.uncertainty, f"{told} are too few days, {wanted:g} are wanted"
         )
     off = max(traffic.uncertainty, min(_CHANCE / math.sqrt(served.requests), 1.0))
-    month = served.requests * MONTH_S / served.seconds
+    month = served.requests * MONTH_HOURS * 3600 / served.seconds
     return Figure(month, month * (1 - off), month * (1 + off), Source.MEASURED, told)
 
 
