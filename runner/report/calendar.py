@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from textwrap import wrap
 from typing import Any, Final
 
 from runner.economics.agenda import Agenda, Turn, is_whole_days, last_day
@@ -15,6 +16,8 @@ from runner.report import figures
 from runner.spec.cadence import Frequency
 
 FORMAT: Final = 1
+WIDTH: Final = 100
+"""Characters of a line of words."""
 CYCLES: Final = {Frequency.MONTHLY: "month", Frequency.QUARTERLY: "quarter"}
 """What one round of each cycle is called."""
 
@@ -90,7 +93,8 @@ def since(piece: Piece) -> str:
 
 
 def _head(agenda: Agenda, name: str) -> list[str]:
-    return [f"{name}: {_moment(agenda.at)} ({agenda.at.tzinfo})", f"  {due(agenda)}"]
+    told = (f"  {line}" for line in wrap(due(agenda), WIDTH))
+    return [f"{name}: {_moment(agenda.at)} ({agenda.at.tzinfo})", *told]
 
 
 def _listed(lines: Sequence[str], otherwise: str) -> list[str]:
