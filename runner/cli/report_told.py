@@ -6,10 +6,13 @@ It is found out part by part: a part that cannot be found out is named with the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
+
+import click
 
 from runner.errors import LoopError
 
@@ -28,45 +31,64 @@ _GITHUB: Final = "https://api.github.com"
 Found = TypeVar("Found")
 
 
-def told(root: Path, spec: Spec, environment: str, now: float, window: float) -> Told:
-    """Return everything beside the signals at `now`, over `window` (both in seconds). Raises OSError."""
-    from runner.cli import cost
-    from runner.cli.arena_standings import read_votes
-    from runner.cli.calendar import agenda_of
-    from runner.cli.data_progress import BACK_S
-    from runner.cli.learning import situation
-    from runner.economics.decide import decide
-    from runner.feedback.standings.figures import Rules
-    from runner.feedback.standings.pairings import pairings
-    from runner.report.cost import section
-    from runner.report.weekly import Told
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Finds parts out, and keeps why one could not be."""
 
-    missing: dict[str, str] = {}
+    missing: dict[str, str] = field(default_factory=dict)
 
-    def part(name: str, find: Callable[[], Found]) -> Found | None:
+    def find(self, name: str, find: Callable[[], Found]) -> Found | None:
+        """Return a part; None, and why in `missing`, where it raises LoopError."""
         try:
             return find()
         except LoopError as error:
-            missing[name] = error.diagnostics[0].summary
+            self.missing[name] = error.diagnostics[0].summary
             return None
 
-    rules = Rules(spec.loop.environments[environment].baseline)
-    votes = part("votes", lambda: read_votes(root, spec, environment, now - BACK_S))
-    if votes is None:
-        missing |= dict.fromkeys(("collected", "pairings", "quality"), missing["votes"])
-    ballots = votes.ballots if votes is not None else ()
-    recent = [each for each in ballots if now - window <= each.at_us / 1e6 <= now]
-    return Told(
-        collected=part("collected", lambda: _collected(root, spec, ballots, now)) if votes else None,
-        pairings=part("pairings", lambda: pairings(recent, rules)) if votes else None,
-        quality=part("quality", lambda: _quality(root, recent, rules)) if votes else None,
-        rollouts=part("rollouts", lambda: _rollouts(root, spec, environment, now - window, now)),
-        decision=part("decision", lambda: decide(situation(root, spec, environment, now))),
-        agenda=part("agenda", lambda: agenda_of(spec, now)),
-        cost=part(
+
+def told(root: Path, spec: Spec, environment: str, now: float, window: float) -> Told:
+    """Return everything beside the signals at `now`, over `window` (both in seconds). Raises OSError."""
+    from runner.cli import cost
+    from runner.cli.calendar import agenda_of
+    from runner.cli.learning import situation
+    from runner.economics.decide import decide
+    from runner.report.cost import section
+
+    parts = _Parts()
+    by_votes = _of_votes(parts, root, spec, environment, (now, window))
+    return replace(
+        by_votes,
+        rollouts=parts.find("rollouts", lambda: _rollouts(root, spec, environment, now - window, now)),
+        decision=parts.find("decision", lambda: decide(situation(root, spec, environment, now))),
+        agenda=parts.find("agenda", lambda: agenda_of(spec, now)),
+        cost=parts.find(
             "cost", lambda: section(cost.statement(root, spec, cost.served(root, environment, now, COST_S)))
         ),
-        missing=missing,
+        missing=parts.missing,
+    )
+
+
+def _of_votes(parts: _Parts, root: Path, spec: Spec, environment: str, time: tuple[float, float]) -> Told:
+    """Return what votes tell; `time` is now and the window."""
+    from runner.cli.arena_standings import read_votes
+    from runner.cli.data_progress import BACK_S
+    from runner.feedback.standings.figures import Rules
+    from runner.feedback.standings.pairings import pairings
+    from runner.report.weekly import Told
+
+    now, window = time
+    votes = parts.find("votes", lambda: read_votes(root, spec, environment, now - max(BACK_S, window)))
+    if votes is None:
+        parts.missing.update(dict.fromkeys(("collected", "pairings", "quality"), parts.missing["votes"]))
+        return Told()
+    if votes.broken:
+        click.echo(f"warning: left out: {votes.broken} events that are no vote", err=True)
+    rules = Rules(spec.loop.environments[environment].baseline)
+    recent = [each for each in votes.ballots if now - window <= each.at_us / 1e6 <= now]
+    return Told(
+        collected=parts.find("collected", lambda: _collected(root, spec, votes.ballots, now)),
+        pairings=parts.find("pairings", lambda: pairings(recent, rules)),
+        quality=parts.find("quality", lambda: _quality(root, recent, rules)),
     )
 
 
@@ -123,12 +145,10 @@ def _rollouts(root: Path, spec: Spec, environment: str, since: float, until: flo
 
 
 def _happening(spec: Spec, step: Step) -> Happening:
-    from runner.git import messages
     from runner.git.steps import Happened
     from runner.report.weekly import Happening
 
-    change, said = step.change, step.trailers
-    reasons = [said[key] for key in (messages.CONDITION, messages.EVIDENCE) if key in said]
+    change = step.change
     ends = f" ('{change.before}' -> '{change.after}')" if change.happened is Happened.STAGE else ""
     sha = step.commit.revision.sha
     return Happening(
@@ -136,12 +156,23 @@ def _happening(spec: Spec, step: Step) -> Happening:
         environment=change.environment,
         version=change.version,
         what=f"{change.happened.value}{ends}",
-        because="; ".join(reasons) or step.commit.subject,
+        because=_because(step),
         by=step.commit.author,
         commit=step.commit.revision.short,
         address=_address(spec, sha),
         is_rollback=change.happened is Happened.BACK,
     )
+
+
+def _because(step: Step) -> str:
+    """Return why a step was made: what the runner proved, what the gates said, else what its author calls it."""
+    from runner.git import messages
+    from runner.promotion.request import PROMOTION
+
+    said = step.trailers
+    proved = "; ".join(said[key] for key in (messages.CONDITION, messages.EVIDENCE) if key in said)
+    gates = step.commit.body.partition("\n")[0] if PROMOTION in said else ""
+    return proved or (gates if gates and not gates.startswith(PROMOTION) else step.commit.subject)
 
 
 def _address(spec: Spec, sha: str) -> str:

@@ -25,7 +25,7 @@ class Happened(StrEnum):
     TRIAL = "put on trial"
     STAGE = "moved to another stage"
     BACK = "taken back"
-    """Off trial, without having become the baseline."""
+    """Off trial without having become the baseline, or the baseline before it is the baseline again."""
     BASELINE = "made the baseline"
 
 
@@ -92,6 +92,7 @@ class _State:
     """What an environment says of versions; "" where it says nothing."""
 
     baseline: str
+    standby: str
     candidate: str
     stage: str
 
@@ -100,13 +101,14 @@ class _State:
         value: Any = environment if isinstance(environment, dict) else {}
         rollout = value.get("rollout")
         trial: Any = rollout if isinstance(rollout, dict) else {}
-        return cls(
-            *(str(each or "") for each in (value.get("baseline"), trial.get("candidate"), trial.get("stage")))
-        )
+        said = (value.get("baseline"), value.get("standby"), trial.get("candidate"), trial.get("stage"))
+        return cls(*(str(each or "") for each in said))
 
 
 def _changed(name: str, old: _State, new: _State) -> Iterator[Change]:
     if new.baseline != old.baseline:
+        if old.baseline and new.baseline == old.standby:
+            yield Change(name, Happened.BACK, old.baseline, "baseline", "")
         yield Change(name, Happened.BASELINE, new.baseline, old.baseline, new.baseline)
     if old.candidate and old.candidate not in (new.candidate, new.baseline):
         yield Change(name, Happened.BACK, old.candidate, old.stage, "")

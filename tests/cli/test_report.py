@@ -100,6 +100,20 @@ def test_a_rollout_is_told_from_git_with_a_link_to_its_commit(fresh):
     assert "| put on trial | Put chat-v1.1 on trial |" in told
 
 
+def test_what_the_gates_said_and_what_the_runner_proved_stand_as_the_reason(fresh):
+    fresh.roll_out("small")
+    proof = (
+        "Advance chat-v1.1\n\nevidence\n\nLoop-Advance: chat-v1.1 canary -> small\nLoop-Evidence: all kept"
+    )
+    fresh.commit(proof)
+    fresh.files.set(*PRODUCTION, "rollout", "candidate", to="chat-v1.0")
+    fresh.files.set(*PRODUCTION, "baseline", to="chat-v1.1")
+    fresh.commit("Put it on trial\n\nAgainst chat-v1.1: facts PASS\n\nLoop-Promotion: chat-v1.0--a")
+    told = rollouts(fresh.loop("report"))
+    assert "| moved to another stage ('canary' -> 'small') | all kept |" in told
+    assert "| put on trial | Against chat-v1.1: facts PASS |" in told
+
+
 def roll_back(fresh):
     """Have the guard roll chat-v1.1 back, as its journal tells."""
     facts = ("rollout_id", "baseline", "stage", "condition")

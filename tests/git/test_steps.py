@@ -60,6 +60,15 @@ def test_one_that_is_taken_back_and_one_that_takes_its_place(told: Told) -> None
     ]
 
 
+def test_a_baseline_that_gives_its_place_back_to_the_one_before_was_taken_back(told: Told) -> None:
+    told.commit("begin", BASELINE.replace("chat-v1.1", "chat-v1.1\n    standby: chat-v1.0"))
+    tip = told.commit("revert", BEFORE)
+    assert found(told, tip) == [
+        (Happened.BACK, "chat-v1.1", "baseline", ""),
+        (Happened.BASELINE, "chat-v1.0", "chat-v1.1", "chat-v1.0"),
+    ]
+
+
 def test_only_what_came_since_counts_and_the_first_version_is_no_step(told: Told) -> None:
     told.commit("begin", ENTERED)
     told.commit("roll back", BEFORE)  # at 05:02

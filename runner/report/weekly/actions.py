@@ -86,9 +86,11 @@ def _training(told: Told) -> Iterator[Action]:
     if found.choice is Choice.RETRAIN:
         yield Action(f"Train a new version, from {found.proposal.parent}", found.proposal.command, NOW)
         return
-    for each in map(found.of, found.by):
-        what = f"No training now, for {each.reason.value}: {'; '.join(filter(None, (each.says, each.fix)))}"
-        yield Action(what.replace("`", ""), "loop decide", f"again {calendar.day(found.next_round)}")
+    why = [found.of(reason) for reason in found.by]
+    names = ", ".join(each.reason.value for each in why)
+    fixes = "; ".join(dict.fromkeys(each.fix for each in why if each.fix)).replace("`", "")
+    what = f"No training now, for {names}{f': {fixes}' if fixes else ''}"
+    yield Action(what, "loop decide", f"again {calendar.day(found.next_round)}")
 
 
 def _trials(told: Told) -> Iterator[Action]:
@@ -123,9 +125,11 @@ def _collecting(told: Told) -> Iterator[Action]:
     )
     if thin:
         yield Action(f"Ask more of {thin}", "loop data progress", until)
-    for each in own.small:
-        what = f"Recipe '{each.recipe}' cannot train yet: '{each.dataset}' has {each.rows:,} of {each.wanted:,} rows"
-        yield Action(what, "loop data curate", "before training")
+    small = ", ".join(f"{each.recipe} ({each.rows:,} of {each.wanted:,} rows)" for each in own.small)
+    if small:
+        yield Action(
+            f"Get data for recipes that cannot train yet: {small}", "loop data curate", "before training"
+        )
 
 
 def _planned(told: Told) -> Iterator[Action]:
