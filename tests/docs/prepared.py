@@ -16,7 +16,7 @@ from tests.rollout.logs import Habits, rollout, write
 
 NEW, DIGEST = "chat-v1.1", "4fbfd06b8306" + "0" * 52
 PROMOTION = f"loop/promote-staging-{NEW}--{DIGEST[:12]}"
-SESSIONS = 40
+SESSIONS = 16
 """Of the logged rollout: few, since a backtest takes its time for each."""
 
 

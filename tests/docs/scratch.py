@@ -19,9 +19,9 @@ LOOP = "import sys; from runner.cli.main import main; sys.exit(main())"
 
 
 class Clone:
-    """A repository of one commit on `main`; `run` runs a shell command in it."""
+    """A repository of one commit on `main`, or a copy of such a `Clone`; `run` runs a shell command in it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, like: Clone | None = None) -> None:
         self.root = root
         self.environ = {
             **{key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR") if key in os.environ},
@@ -35,7 +35,10 @@ class Clone:
         }
         self.environ["PATH"] = f"{root}/.venv/bin:{self.environ['PATH']}"
         (root.parent / "gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
-        self._fill()
+        if like is None:
+            self._fill()
+        else:
+            shutil.copytree(like.root, root)
         self._provide_loop()
 
     def run(self, command: str, seconds: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
@@ -70,6 +73,8 @@ class Clone:
             if source.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
+        for compiled in ROOT.glob("runner/**/__pycache__"):  # spares each clone a compilation of its own
+            shutil.copytree(compiled, self.root / compiled.relative_to(ROOT))
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "as it is now")

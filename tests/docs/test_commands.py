@@ -17,7 +17,7 @@ from tests.docs.scratch import ROOT, Clone
 
 # Patterns of whole commands that need nothing but the clone and change nothing outside it: they are run here.
 HERE = (
-    r"loop (--help|validate|plan|status|explain|experiments|shadow|log|schema)\b.*",
+    r"loop (--help|validate|plan|status|explain|experiments|shadow|log|schema|checklist|calendar)\b.*",
     r"loop (signals|signals (rules|dashboard) .*|signals sample --dry-run|drift|report .*)",
     r"loop (arena standings|data progress|labels|cost)\b.*",
     r"loop (decide|models|models compare .*)",
@@ -52,12 +52,17 @@ ELSEWHERE = {
     r"echo .* \| loop mask": ("tests/feedback/test_privacy_mask.py", 'bench.loop("mask")'),
     r"loop forget\b.*": ("tests/cli/test_forget.py", '"forget", *arguments'),
     r"dvc (repro snapshot|push)": ("runner/data/pipeline.py", '"repro", "--single-item", stage'),
+    r"loop init shop .*": ("tests/cli/test_init.py", 'call("init", str(target), "--name", name'),
+    r"loop doctor": ("tests/cli/test_doctor.py", '"doctor")'),
+    r"loop up --ask .*": ("tests/system/test_up.py", '"up", "--ask"'),
+    r"loop train sft": ("tests/cli/test_init.py", "train_inputs import Choice"),
+    r"cd shop": ("tests/cli/test_doctor.py", '"--root", str(shop)'),
     r"loop lift\b.*": ("tests/cli/test_lift.py", '"lift", "chat-v1.1", "--reason", '),
     r"loop data propose": ("tests/cli/test_data_propose.py", '"data", "propose", *options'),
     r"\.venv/bin/python -m pytest tests/git": ("Makefile", "-m pytest"),
 }
 # Commands that answer with another exit code than 0 where nothing is wrong.
-STATUSES = {r"loop (plan|status|decide)\b.*": {0, 2}}
+STATUSES = {r"loop (plan|status|decide|checklist)\b.*": {0, 2}}
 
 TOLD_BY_TESTS = ROOT / "examples"
 """Pages that are run as a whole, each by a test of its own in `tests/examples`."""
@@ -74,12 +79,18 @@ def allowed(command: str) -> set[int]:
     return next((found for pattern, found in STATUSES.items() if re.fullmatch(pattern, command)), {0})
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """The clone that every document gets a copy of."""
+    return Clone(tmp_path_factory.mktemp("fresh") / "clone")
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
-def test_every_command_in_a_document_works(document: Path, tmp_path: Path) -> None:
+def test_every_command_in_a_document_works(document: Path, fresh: Clone, tmp_path: Path) -> None:
     written = commands(document.read_text())
     assert [c for c in written if not is_any(c, (*HERE, *ELSEWHERE))] == [], "neither run here nor elsewhere"
     here = [command for command in written if is_any(command, HERE)]
-    clone = Clone(tmp_path / "clone") if here else None
+    clone = Clone(tmp_path / "clone", like=fresh) if here else None
     if clone is not None and named(document) in PREPARED:
         PREPARED[named(document)](clone)
     for command in here:

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.engine
 NOT_HERE = (
     r"hf download .*",  # there is no hub; the fixture puts a model's configuration there
     r"bash requirements/install\.sh .*",  # downloads a whole environment
+    r"loop doctor",  # it would miss the GPU and a token of GitHub: tests/doctor
     r"CUDA_VISIBLE_DEVICES=. loop (up|train|evaluate).*",  # there is no GPU
     r"loop data curate",  # nobody has voted: tests/system/test_up.py
     r"git commit --quiet --all --message 'Pairs .*'",
