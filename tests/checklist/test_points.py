@@ -349,7 +349,11 @@ TAKEN: dict[str, tuple[str, Any, GateVerdict]] = {
     ),
     "no stage was entered": ("freeze", lambda: journal(entered=()), OPEN),
     "a candidate's request failed": ("unharmed", lambda: traffic(_failed("candidate")), FAIL),
-    "requests of both failed": ("unharmed", lambda: traffic(_failed("candidate", "baseline")), OPEN),
+    "more requests of the candidate failed": (
+        "unharmed",
+        lambda: traffic(lambda each: replace(each, failed=3 if each.arm == "candidate" else 1)),
+        OPEN,
+    ),
     "no request was a candidate's": ("unharmed", lambda: log(arms=()), OPEN),
     "nothing was put on trial": ("gates", lambda: history(trials=()), OPEN),
     "a gate failed": ("gates", lambda: gate("facts-right", FAIL), FAIL),
@@ -561,6 +565,18 @@ def test_signals_of_a_candidate_are_no_gap_while_nobody_is_on_trial():
         alone, spec=of.spec(rollout={"candidate": OLD, "stage": "canary"}, baseline=NEW, standby=None)
     )
     assert point(trial, "thresholds").verdict is OPEN
+
+
+def test_what_fails_no_more_often_than_beside_it_does_not_fail_because_of_the_rollout():
+    found = point(traffic(_failed("candidate", "baseline")), "unharmed")
+    assert found.verdict is PASS
+    assert found.findings[0].says.startswith("8 of 400 failed; of the baseline's at that time 8 of 400")
+
+
+def test_a_gateway_may_obey_what_the_runner_fetched_and_this_checkout_did_not():
+    newer = replace(gateway(revision="7" * 40), last_pass=replace(whole().last_pass, revision="7" * 40))  # type: ignore[type-var]
+    assert point(newer, "loaded").verdict is PASS
+    assert point(gateway(revision="7" * 40), "loaded").verdict is ERROR
 
 
 def test_events_that_were_deleted_on_purpose_are_no_failure():

@@ -112,17 +112,24 @@ def the_gateways(facts: Facts, wants: str) -> tuple[Gateway, ...] | Finding:
     strange = [each for each in found if _is_strange(facts, each)]
     if strange:
         told = "; ".join(
-            f"{each.url} obeys {each.revision[:12]}, no commit of this history" for each in strange
+            f"{each.url} obeys {each.revision[:12]}, no commit that is known here" for each in strange
         )
         return unseen(wants, told, "see whose gateway answers there; each deployment needs its own address")
     return found
 
 
 def _is_strange(facts: Facts, gateway: Gateway) -> bool:
-    """Return whether a gateway obeys a commit that is none of ours: then another deployment answers there."""
-    history = facts.history
-    known = history.known if isinstance(history, History) else frozenset((gateway.revision,))
-    return _SHA.fullmatch(gateway.revision) is not None and gateway.revision not in known
+    """Return whether a gateway obeys a commit that is none of ours: then another deployment answers there.
+
+    What the runner acts by is ours also where it was not fetched here yet.
+    """
+    if _SHA.fullmatch(gateway.revision) is None or not isinstance(facts.history, History):
+        return False
+    book, last = facts.journal, facts.last_pass
+    ours = {last.revision} if isinstance(last, Pass) else set()
+    if isinstance(book, Journal) and book.in_sync is not None:
+        ours.add(book.in_sync[1])
+    return gateway.revision not in facts.history.known | ours
 
 
 def place(facts: Facts, name: str) -> Link:

@@ -110,5 +110,8 @@ def unharmed(facts: Facts) -> Iterator[Finding]:
     else:
         beside, theirs = sum(each.failed for each in others), sum(each.n for each in others)
         text = f"{failed:,} of {asked:,} failed; of the baseline's at that time {beside:,} of {theirs:,}"
-        judge = refuted if not beside else missing
+        if beside and failed * theirs <= beside * asked:
+            yield shown(wants, f"{text}: no more often, so not because of the rollout", link)
+            return
+        judge = missing if beside else refuted
         yield judge(wants, text, "see which and why: `loop status --window all`, `loop explain`", link)

@@ -56,8 +56,11 @@ def _in_force(facts: Facts) -> Finding:
         return missing(wants, "live and Git have not agreed yet", common.START)
     number, revision, spec = journal.in_sync
     if revision != facts.revision and spec != facts.spec.digest:
-        text = f"in force is {revision[:12]}, and the newest is {facts.revision[:12]}"
-        return missing(wants, text, "wait for the runner's next pass: `loop status`", entry(number))
+        text = f"in force is {revision[:12]}, and what is read here {facts.revision[:12]}"
+        fix = (
+            "wait for the runner's next pass (`loop status`), or bring this checkout up to date (`git fetch`)"
+        )
+        return missing(wants, text, fix, entry(number))
     return shown(wants, f"live agreed with {revision[:12]}", entry(number), commit(revision))
 
 
@@ -113,7 +116,8 @@ def _landed(facts: Facts, journal: Journal) -> Finding:
         )
         return missing(wants, text, "merge it", entry(last.entry))
     last = commits[-1]
-    said = f"{len(commits)} of {len(journal.written)} steps, the last at {figures.moment(last.at)}"
+    own = f"{len(commits)} of {len(journal.written)} steps as commits of its own"
+    said = f"{own}, the last at {figures.moment(last.at)}"
     return shown(wants, said, commit(last.written), entry(last.entry))
 
 
