@@ -167,3 +167,17 @@ def test_an_empty_cell_and_a_long_one_are_known_to_the_style(material: Material)
     page = weekly.to_html(material)
     assert '<td role="cell" class="blank" data-label="because">' in page
     assert '<td role="cell" class="long" data-label="because">' in page
+
+
+def test_arms_are_told_apart_only_where_there_are_two_and_they_have_data(material: Material) -> None:
+    def shown(**places: str) -> list[str]:
+        arms = [reading("refusal_rate", 0.1, 0.05, 0.2, 90, arm=arm, version="v") for arm in places]
+        empty_one = replace(reading("reask_rate", 0.1, 0.0, 0.2, 9, arm="baseline"), value=None)
+        readings = (reading("refusal_rate", 0.1, 0.05, 0.2, 90), *arms, empty_one)
+        found = replace(material, snapshot=replace(quiet(), readings=readings))
+        return [
+            row[1] for each in weekly.sections(found) if each.title == "Quality" for row in each.table[1:]
+        ]
+
+    assert shown(baseline="v") == ["all"]
+    assert shown(baseline="v", candidate="v") == ["all", "baseline v", "candidate v"]

@@ -139,6 +139,18 @@ def test_a_round_that_is_left_out_is_told_with_its_reason_and_the_next_one(every
     assert row[1:] == ("loop decide", "again Sun 2026-11-22")
 
 
+def test_pairs_for_the_next_round_are_asked_for_only_where_it_is_not_to_be_trained_now(everything):
+    few = Collected(told([]), by_week([], NOON, 8), None)
+    for decision, asked in (
+        (decide(situation()), False),
+        (decide(situation(signals=CALM)), True),
+        (None, True),
+    ):
+        found = replace(everything, told=replace(everything.told, collected=few, decision=decision))
+        text = cells(section(found, "Next actions"))
+        assert ("100 preference pairs more for the next round" in text) is asked
+
+
 def test_preferences_are_told_by_week_with_their_pace_and_when_the_target_is_reached(everything):
     found = section(everything, "Preferences")
     assert "pairs a day" in found.lines[1] and "the next round needs 100" in found.lines[2]

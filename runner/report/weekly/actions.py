@@ -117,7 +117,7 @@ def _collecting(told: Told) -> Iterator[Action]:
         pairs = counted(missing, "preference pair", "preference pairs")
         yield Action(f"Collect {pairs} more for the week's {own.aim.value}", "loop data progress", until)
     lacking = own.training.wanted - own.training.pairs
-    if lacking > 0:
+    if lacking > 0 and (told.decision is None or told.decision.choice is not Choice.RETRAIN):
         pairs = counted(lacking, "preference pair", "preference pairs")
         yield Action(f"Collect {pairs} more for the next round of training", "loop data progress", until)
     thin = ", ".join(

@@ -109,9 +109,9 @@ def _cell(reading: Reading | None) -> str:
 
 
 def _table(readings: Sequence[Reading], policy: SignalPolicy) -> Rows:
-    """Return readings as rows; without a candidate there is nobody to tell the baseline from."""
+    """Return readings as rows; arms only where they have data, and a candidate to be told from."""
     compared = any(one.arm == "candidate" for one in readings)
-    shown = [one for one in readings if compared or one.arm != "baseline"]
+    shown = [one for one in readings if not one.arm or (compared and one.value is not None)]
     if not shown:
         return ()
     head = ("signal", "for", "value", "interval", "verdict", "n", "trend", "because")
