@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from runner.checklist.points import Area, Checked, Finding, Link, Point
+from runner.checklist.points import Area, Checked, Finding, Link, Point, Where
 from runner.report import document, figures
 from runner.report.document import Document, Section
 from runner.spec.model import GateVerdict
@@ -47,8 +47,10 @@ def to_html(checked: Checked) -> str:
 
 
 def sections(checked: Checked) -> tuple[Section, ...]:
-    """Return a section for each area, for a document of one's own."""
-    return tuple(_section(checked, area) for area in Area)
+    """Return a section with all points, then one for each, for a document of one's own."""
+    rows = [("part", "point", "verdict")]
+    rows += [(point.area.value, point.wants, point.verdict.value) for point in checked.points]
+    return (Section("All points", (headline(checked),), table=rows), *map(_section, checked.points))
 
 
 def headline(checked: Checked) -> str:
@@ -109,17 +111,19 @@ def _see(links: Iterable[Link]) -> str:
 
 def _document(checked: Checked) -> Document:
     title = f"Checklist of {checked.environment}, {figures.moment(checked.at)}"
-    first, *others = sections(checked)
-    told = Section(first.title, (headline(checked), *first.lines), first.items, first.table)
-    return Document(title, checked.verdict.value, (told, *others), _WORDS)
+    return Document(title, checked.verdict.value, sections(checked), _WORDS)
 
 
-def _section(checked: Checked, area: Area) -> Section:
-    rows = [("point", "verdict", "wants", "what is shown", "where", "next")]
-    for point in (each for each in checked.points if each.area is area):
-        rows.append((point.wants, point.verdict.value, "", "", "", ""))
-        rows += [
-            ("", each.verdict.value, each.wants, each.says, _see(each.links) or figures.NOTHING, each.next)
-            for each in point.findings
-        ]
-    return Section(area.value.capitalize(), table=rows)
+def _section(point: Point) -> Section:
+    rows: list[tuple[str, ...]] = [("wants", "verdict", "what is shown", "where, or what to do")]
+    rows += [
+        (each.wants, each.verdict.value, each.says, each.next or _where(each.links))
+        for each in point.findings
+    ]
+    return Section(point.wants[:1].upper() + point.wants[1:], table=rows)
+
+
+def _where(links: Sequence[Link]) -> str:
+    """Return where evidence stands; what is a page of the web leads there."""
+    address = next((link.where for link in links if link.kind is Where.PAGE), "")
+    return document.Link(_see(links), address) if address else _see(links)

@@ -44,7 +44,8 @@ class Section:
 class Document:
     """A document. `level` is the word under its title; `words` are those that have a colour in tables.
 
-    Colours exist for ok, warn, hold, retrain, inconclusive, slight, drift, passed, failed, better, worse.
+    Colours exist for ok, warn, hold, retrain, inconclusive, slight, drift, passed, failed, better, worse, PASS, FAIL,
+    ERROR.
     """
 
     title: str
