@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,14 +30,16 @@ CHAPTERS = (
     ("A bad version gets through gates that were taken away", story.failing),
     ("Somebody pushes, somebody else says git revert", story.reverting),
     ("The world changes", story.drifting),
+    ("The record", story.recording),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for: where the repositories are made, and what is taken away on the way."""
+    """What was asked for: where the repositories are made, whether a person plays, what is taken away on the way."""
 
     home: Path
+    by_hand: bool
     engine_dies: bool
     remote_goes: bool
 
@@ -57,7 +60,7 @@ def main() -> int:
         home = (asked.home or Path(scratch)).absolute()
         home.mkdir(parents=True, exist_ok=True)
         try:
-            return play(Wish(home, asked.kill_engine, asked.git_away))
+            return play(Wish(home, asked.by_hand, asked.kill_engine, asked.git_away))
         except (Unfulfilled, subprocess.CalledProcessError) as error:
             print(f"NOT FULFILLED: {_words(error)}\n{json.dumps(NOTHING)}", flush=True)
             return 1
@@ -69,6 +72,8 @@ def main() -> int:
 def play(wish: Wish) -> int:
     """Open the shop, play every chapter, write the report, print the figures; returns the exit code."""
     tell = Teller(lambda text: print(text, flush=True))
+    shutil.rmtree(KEPT, ignore_errors=True)  # pages of an earlier quarter would pass for this one's
+    KEPT.mkdir(parents=True)
     tell.begin("The shop opens")
     place = make(CHECKOUT, wish.home)
     tell(f"a bare remote, the shop, a desk and a reviewer's clone below {wish.home}")
@@ -80,14 +85,23 @@ def play(wish: Wish) -> int:
         with asking(
             place.address("gateway", "listen"), Habits(rate=story.BUSY / 3, speaks=story.SPEAKS)
         ) as customers:
-            quarter = Quarter(place, customers, tell, wish.engine_dies, wish.remote_goes)
+            quarter = Quarter(place, customers, tell, KEPT, wish.engine_dies, wish.remote_goes)
+            if wish.by_hand:
+                return _by_hand(quarter)
             fulfilled = _tell_all(quarter)
-        tell.begin("The record")
-        for path in write(quarter, fulfilled, KEPT):
-            tell(f"written: {path}")
-        tell("git log:\n" + "\n".join(place.log()))
+        tell(f"written: {write(quarter, fulfilled)}")
     print(json.dumps(figures(quarter)), flush=True)
     return 0 if fulfilled else 1
+
+
+def _by_hand(quarter: Quarter) -> int:
+    """Have customers ask while a person plays the quarter, until Ctrl-C."""
+    story.opening(quarter)
+    desk, tell = quarter.place.desk, quarter.tell
+    tell(f"yours now: cd {desk} && export PATH={desk}/.venv/bin:$PATH, and go on as docs/tutorial.md says")
+    tell("customers ask and judge meanwhile; Ctrl-C ends it all")
+    while True:
+        signal.pause()
 
 
 def _tell_all(quarter: Quarter) -> bool:

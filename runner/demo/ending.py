@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,6 @@ KEYS = (
 )
 NOTHING: dict[str, Any] = dict.fromkeys(KEYS)
 """The figures of a quarter that did not begin."""
-PAGES = {
-    "week.html": ("report", "--window", "1h", "--html"),
-    "checklist.html": ("checklist", "--html"),
-    "cost.html": ("cost", "--html"),
-}
-"""What stays beside the report, and the command that writes it."""
 
 
 def figures(quarter: Quarter) -> dict[str, Any]:
@@ -43,15 +36,11 @@ def figures(quarter: Quarter) -> dict[str, Any]:
     }
 
 
-def write(quarter: Quarter, fulfilled: bool, folder: Path) -> Iterator[Path]:
-    """Write the report and the pages that the product itself makes of such a quarter; yield each path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    report = folder / "report.html"
+def write(quarter: Quarter, fulfilled: bool) -> Path:
+    """Write the report of the quarter beside the pages that the product made of it; return its path."""
+    report = quarter.kept / "report.html"
     report.write_text(to_html(_played(quarter, fulfilled)), encoding="utf-8")
-    yield report
-    for name, arguments in PAGES.items():
-        quarter.place.printed(*arguments, str(folder / name))
-        yield folder / name
+    return report
 
 
 def _played(quarter: Quarter, fulfilled: bool) -> Played:

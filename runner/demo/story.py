@@ -40,9 +40,37 @@ STAGES = ("canary", "small", "half", "full")
 HOLDBACK = 0.05
 """Share of users that the last stage leaves on the baseline."""
 SHOWN = ("refusal_rate", "reask_rate", "satisfaction", "thumbs_down_rate", "error_rate", "input_drift")
+SHOWN_BY_A_QUARTER = (
+    "dashboard",
+    "rollback",
+    "cycle",
+    "canary",
+    "conditions",
+    "quarantine",
+    "unharmed",
+    "digests",
+)
+"""Points of the checklist that such a quarter shows, whatever CI there is."""
+PAGES = {
+    "week.html": ("report", "--window", "1h", "--html"),
+    "checklist.html": ("checklist", "--html"),
+    "cost.html": ("cost", "--html"),
+}
+"""What people read of a quarter, and the command that writes it."""
 TRAINING, GATES = "policies/training.yaml", "policies/evaluation.yaml"
 NO_ALARMS = "    guards: {max_chosen_drop: 100000, max_accuracy: 100%, max_length_ratio: 100000}\n"
-ONE_GATE = "gates:\n  served-as-trained:\n    suite: parity\n    require: parity < 0.1\n"
+FEW_SUITES = """\
+suites:
+  forgetting:
+    kind: forgetting
+    dataset: bookshop-regression
+    questions: 20
+  load:
+    kind: load
+    dataset: bookshop-reference
+    load: {rate: 20, duration: 25s}
+"""
+ONE_GATE = "gates:\n  keeps-up:\n    suite: load\n    require: error_rate < 1%\n"
 
 
 @dataclass
@@ -52,6 +80,8 @@ class Quarter:
     place: Place
     customers: Customers
     tell: Teller
+    kept: Path
+    """Where what people read stays when the scratch repositories have gone."""
     engine_dies: bool = False
     remote_goes: bool = False
     promoted: str | None = None
@@ -134,7 +164,7 @@ def failing(quarter: Quarter) -> None:
     customers.change(rate=QUIET)
     message = "Learn a hundred times as fast, and ask fewer gates"
     place.ask("harry/faster", message, hurry)
-    tell("somebody in a hurry takes out every alarm and every gate but one, and a reviewer nods")
+    tell("somebody in a hurry takes out every alarm, most suites and every gate but one, and a reviewer nods")
     _merge(quarter, "harry/faster", message)
     place.loop("train", "dpo", "--name", BAD)
     open_gates = _evaluate(quarter, BAD, BETTER)
@@ -195,6 +225,20 @@ def drifting(quarter: Quarter) -> None:
     quarter.decided = decision["decision"]
     why = next(each["says"] for each in decision["reasons"] if each["reason"] == "signals")
     tell(f"`loop decide`: {decision['decision']}, by {', '.join(decision['by'])}: {why}")
+
+
+def recording(quarter: Quarter) -> None:
+    """Have the product itself look back: the checklist against what this quarter left, and the pages for people."""
+    place, tell = quarter.place, quarter.tell
+    points = place.loop("checklist", codes=(0, 2)).value["points"]
+    verdicts = {point["id"]: point["verdict"] for point in points}
+    tell("`loop checklist`:\n" + "\n".join(f"{point['verdict']:<12}  {point['wants']}" for point in points))
+    missing = {point: verdicts.get(point) for point in SHOWN_BY_A_QUARTER if verdicts.get(point) != "PASS"}
+    claim(not missing, "the checklist finds what the quarter showed", missing)
+    for name, arguments in PAGES.items():
+        place.printed(*arguments, str(quarter.kept / name))
+        tell(f"written: {quarter.kept / name}")
+    tell("`git log`:\n" + "\n".join(place.log()))
 
 
 def _vote(quarter: Quarter, votes: int, seed: int) -> None:
@@ -350,7 +394,7 @@ def _told(found: dict[str, Any]) -> str:
 
 
 def hurry(root: Path) -> None:
-    """Take every alarm out of training and all gates but one out of evaluation; learn a hundred times as fast."""
+    """Take out every alarm of training, most suites, and all gates but one; learn a hundred times as fast."""
     path = root / TRAINING
     head, recipe, rest = re.split(r"(?m)^(  dpo:\n)", path.read_text(encoding="utf-8"), maxsplit=1)
     rest = re.sub(r"learning_rate: [0-9.]+", "learning_rate: 0.08", rest, count=1)
@@ -358,9 +402,10 @@ def hurry(root: Path) -> None:
     rest = re.sub(r"(?m)^    guards:\n(      .*\n)+", NO_ALARMS, rest, count=1)
     path.write_text(head + recipe + rest, encoding="utf-8")
     gates = root / GATES
-    gates.write_text(
-        re.sub(r"(?m)^gates:\n(  .*\n)+", ONE_GATE, gates.read_text(encoding="utf-8")), encoding="utf-8"
-    )
+    text = gates.read_text(encoding="utf-8")
+    for section, left in (("suites", FEW_SUITES), ("gates", ONE_GATE)):
+        text = re.sub(rf"(?m)^{section}:\n(  .*\n)+", left, text)
+    gates.write_text(text, encoding="utf-8")
 
 
 def try_first_again(root: Path) -> None:

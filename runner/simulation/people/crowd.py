@@ -43,13 +43,15 @@ STREAMS = 0.3
 class Habits:
     """A crowd: how many people, how many questions a second they ask together, the share of answers they judge.
 
-    `novelty` is the share of visits that are about what the shop sells since lately.
+    `novelty` is the share of visits that are about what the shop sells since lately. No more than `at_once` people are
+    in the shop; others wait at the door, so that a slow machine is not drowned.
     """
 
     people: int = 1500
     rate: float = 12.0
     speaks: float = 0.5
     novelty: float = 0.0
+    at_once: int = 32
     seed: int = 1
 
 
@@ -83,13 +85,15 @@ class Crowd:
 
     async def visit_forever(self) -> None:
         """Begin visits until the crowd is closed, then wait for the answers under way."""
-        rng = Random(f"crowd/{self.habits.seed}")
+        rng, door = Random(f"crowd/{self.habits.seed}"), asyncio.Semaphore(self.habits.at_once)
         async with asyncio.TaskGroup() as visits:
             for number in itertools.count():
                 pause = rng.expovariate(self.habits.rate / MEAN_QUESTIONS)
                 if await self._closed_within(pause):
                     break
-                visits.create_task(self._visit(number, rng.randrange(self.habits.people)))
+                await door.acquire()
+                visit = visits.create_task(self._visit(number, rng.randrange(self.habits.people)))
+                visit.add_done_callback(lambda _: door.release())
 
     def close(self) -> None:
         """Have nobody ask anything more."""
