@@ -107,7 +107,7 @@ def _collected(root: Path, spec: Spec, ballots: tuple[Ballot, ...], now: float) 
 def _quality(root: Path, recent: list[Ballot], rules: Rules) -> Quality:
     from runner.cli.learning import snapshot_of
     from runner.feedback import snapshot
-    from runner.feedback.preferences.score import score
+    from runner.feedback.quality_score import score
     from runner.feedback.snapshot.files import REJECTED, rows
     from runner.feedback.standings.figures import rate
     from runner.report.weekly import Quality

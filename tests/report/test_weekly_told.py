@@ -12,8 +12,8 @@ import pytest
 from runner.economics.agenda import Trained, agenda
 from runner.economics.decide import decide
 from runner.feedback.preferences.findings import Check, Finding, Verdict
-from runner.feedback.preferences.score import Score
 from runner.feedback.progress import by_week
+from runner.feedback.quality_score import Score
 from runner.feedback.snapshot import Provenance
 from runner.feedback.snapshot.provenance import Origins
 from runner.feedback.standings.figures import Rules, rate

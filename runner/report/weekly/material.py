@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from runner.economics.agenda import Agenda
 from runner.economics.decide import Decision
-from runner.feedback.preferences.score import Score
 from runner.feedback.progress import Progress
+from runner.feedback.quality_score import Score
 from runner.feedback.snapshot import Provenance
 from runner.feedback.standings.figures import Rate
 from runner.feedback.standings.pairings import Pairing

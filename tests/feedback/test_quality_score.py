@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.feedback.preferences.pairs import Use, Why
-from runner.feedback.preferences.score import POOR, score
+from runner.feedback.quality_score import POOR, score
 
 
 def rejected(*reasons: Why, use: Use = Use.PREFERENCE) -> dict[str, object]:
