@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli.init_asked import Asked, answered, demand_given
 from runner.cli.repository import json_option
 from runner.errors import Diagnostic, TerminalError, terminal
 
@@ -38,23 +38,6 @@ Examples:
 In a terminal it asks for what is missing. The first version is the base model itself, or the adapter of --adapter.
 Nothing that is there is overwritten; whatever fails or is interrupted, nothing is left half made.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options, as they were given or answered; None and empty where nothing was said."""
-
-    directory: Path
-    name: str | None
-    base_model: str | None
-    served_as: str | None
-    engine: tuple[str, ...]
-    gateway: str | None
-    git_host: str
-    repository: str | None
-    remote: str | None
-    dvc_remote: str | None
-    adapter: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +108,7 @@ def command(
         dvc_remote, adapter,
     )  # fmt: skip
     if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
-        asked = _answered(asked, engine_open=not (managed or engine), host_open=git_host is None)
+        asked = answered(asked, engine_open=not (managed or engine), host_open=git_host is None)
     order = _order(asked)
     _demand_free(order)
     if dry_run:
@@ -139,38 +122,11 @@ def command(
         click.echo("\n".join(_lines(order, value)))
 
 
-def _answered(asked: Asked, *, engine_open: bool, host_open: bool) -> Asked:
-    """Return the options with what a person at the terminal said for those that are missing."""
-    from dataclasses import replace
-
-    def ask(given: str | None, question: str, default: str | None = None) -> str | None:
-        return given if given is not None else click.prompt(question, default=default)
-
-    name = ask(asked.name, "Name of the repository", _suggested(asked.directory))
-    base = ask(asked.base_model, "Base model (OWNER/NAME of the hub, or a folder)")
-    engine = asked.engine
-    if engine_open:
-        said = click.prompt("vLLM servers of production, by blanks (empty: start one here)", default="")
-        engine = tuple(said.split())
-    repository, host = asked.repository, asked.git_host
-    if host_open:
-        repository = click.prompt("Repository on GitHub as OWNER/NAME (empty: none)", default="") or None
-        host = "github" if repository else "none"
-    elif host == "github":
-        repository = ask(repository, "Repository on GitHub as OWNER/NAME")
-    return replace(asked, name=name, base_model=base, engine=engine, git_host=host, repository=repository)
-
-
-def _suggested(directory: Path) -> str | None:
-    """Return the folder's name, as far as it can be a repository's."""
-    return re.sub(r"[^a-z0-9._-]+", "-", directory.resolve().name.lower()).strip("-._") or None
-
-
 def _order(asked: Asked) -> Order:
     """Return what is to be made. Raises TerminalError with what is missing or wrong; nothing is changed by then."""
     from runner.scaffold import base_model, choices, first_version, place, source
 
-    _demand_given(asked)
+    demand_given(asked)
     choices.check(
         {
             "name": asked.name,
@@ -191,18 +147,6 @@ def _order(asked: Asked) -> Order:
     order = Order(target, where, loop, asked, _pinned(found), brought)
     order.notes.extend(_notes(order))
     return order
-
-
-def _demand_given(asked: Asked) -> None:
-    """Raise TerminalError naming all options that are needed and missing."""
-    needed = {"--name": asked.name, "--base-model": asked.base_model}
-    if asked.git_host == "github":
-        needed["--repository"] = asked.repository
-    if missing := [option for option, value in needed.items() if not value]:
-        raise terminal(
-            f"{', '.join(missing)} must be given: there is no terminal to ask on",
-            fix="for example: `loop init shop --name shop --base-model Qwen/Qwen2.5-0.5B-Instruct`",
-        )
 
 
 def _demand_same_base(found: Local | OfHub, brought: Brought | None) -> None:

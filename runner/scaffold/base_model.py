@@ -89,7 +89,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f"it answered {error.code}"
     if isinstance(error, urllib.error.URLError):
-        return str(error.reason)
+        return (getattr(error.reason, "strerror", None) or str(error.reason)).lower()
     return str(error) or type(error).__name__
 
 

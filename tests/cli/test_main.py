@@ -76,7 +76,7 @@ def test_every_command_has_help_with_examples(name: str) -> None:
     ("arguments", "message"),
     [
         (["plann"], "there is no command 'plann'; did you mean 'plan'?"),
-        (["zzz"], "known: validate"),
+        (["zzz"], "known: init, doctor, validate"),
         (["validate", "--jsom"], "did you mean"),
         (["plan", "-e"], "requires an argument"),
     ],

@@ -55,7 +55,7 @@ ELSEWHERE = {
     r"loop init shop .*": ("tests/cli/test_init.py", 'call("init", str(target), "--name", name'),
     r"loop doctor": ("tests/cli/test_doctor.py", '"doctor")'),
     r"loop up --ask .*": ("tests/system/test_up.py", '"up", "--ask"'),
-    r"loop train sft": ("tests/cli/test_init.py", "train_inputs import Choice"),
+    r"loop train sft": ("tests/training/test_runs.py", 'lab.order("sft"'),
     r"cd shop": ("tests/cli/test_doctor.py", '"--root", str(shop)'),
     r"loop lift\b.*": ("tests/cli/test_lift.py", '"lift", "chat-v1.1", "--reason", '),
     r"loop data propose": ("tests/cli/test_data_propose.py", '"data", "propose", *options'),

@@ -211,3 +211,12 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
 def test_an_address_of_ssh_has_a_user_who_is_no_secret() -> None:
     check({"remote": "ssh://git@git.example/a/b.git", "dvc_remote": "ssh://data@store.example/x"})
     check({"remote": "git@github.com:acme/models.git"})
+
+
+def test_an_installed_loop_has_the_templates_with_it() -> None:
+    from flit_core.common import Module
+
+    packed = {Path(path).relative_to(CHECKOUT).as_posix() for path in Module("runner", CHECKOUT).iter_files()}
+    folder = CHECKOUT / "runner" / "scaffold" / "templates"
+    templates = {path.relative_to(CHECKOUT).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert len(templates) == 15 and templates <= packed
