@@ -48,6 +48,9 @@ def main() -> int:
     """Play the quarter; returns 1 where something did not happen, 130 on Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m runner.demo", description=__doc__)
     parser.add_argument(
+        "--by-hand", action="store_true", help="open the shop and let you go on; docs/tutorial.md says how"
+    )
+    parser.add_argument(
         "--kill-engine", action="store_true", help="kill the engine in the middle of the canary"
     )
     parser.add_argument("--git-away", action="store_true", help="take the remote away during the rollback")
