@@ -206,8 +206,12 @@ def _paths(order: Order) -> list[str]:
     rank = 1 if order.brought is None else order.brought.rank
     base = order.base if isinstance(order.base, Base) else base_model.local(order.base, NOT_YET)
     choices = _choices(order, base, First(name, NOT_YET, rank, order.brought is not None))
-    copied = [f"models/{name}", *([MODEL_FOLDER] if base.is_local else [])]
-    return sorted([*render(choices, order.source, _today()), *copied])
+    adapter = f"models/{name}"
+    tracked = [
+        path for path, is_in_dvc in ((MODEL_FOLDER, base.is_local), (adapter, order.brought)) if is_in_dvc
+    ]
+    dvc = [*(f"{path}.dvc" for path in tracked), "models/.gitignore"] if tracked else []
+    return sorted({*render(choices, order.source, _today()), adapter, *tracked, *dvc})
 
 
 def _today() -> Any:
@@ -239,7 +243,7 @@ def _make(order: Order) -> tuple[Choices, str | None]:
         begin(folder, _origin(order))  # DVC asks Git what it may track
         choices = _fill(order, folder, tell)
         commit = first_commit(folder, MESSAGE.format(name=choices.name))
-        _link_environment(folder)
+        _link_environment(folder, order.target)
         place.move_in(folder, order.target, order.place)
     return choices, None if order.place is place.Place.REPOSITORY else commit
 
@@ -311,9 +315,10 @@ def _demand_valid(folder: Path) -> None:
     load_or_raise(DirectoryFiles(folder))
 
 
-def _link_environment(folder: Path) -> None:
-    """Let `.venv` lead to the environment that runs this, where it is one; `requirements/install.sh` makes another."""
-    if sys.prefix != sys.base_prefix:
+def _link_environment(folder: Path, target: Path) -> None:
+    """Let `.venv` lead to the environment that runs this, where there is none; `requirements/install.sh` makes one."""
+    there = target / ".venv"
+    if sys.prefix != sys.base_prefix and not (there.exists() or there.is_symlink()):
         (folder / ".venv").symlink_to(sys.prefix)
 
 

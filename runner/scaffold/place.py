@@ -83,7 +83,7 @@ def beside(target: Path, place: Place) -> Iterator[Path]:
 
 
 def move_in(made: Path, target: Path, place: Place) -> None:
-    """Put what was made where it belongs. Raises OSError, and then nothing of it is there.
+    """Put what was made where it belongs. Raises OSError, LoopError, and then nothing of it is there.
 
     A folder that was there stays the same folder: somebody's shell may stand in it. A repository keeps its own `.git`.
     """
@@ -96,6 +96,8 @@ def move_in(made: Path, target: Path, place: Place) -> None:
     moved: list[tuple[Path, Path]] = []
     try:
         for source, there in _moves(made, target):
+            if _is_there(there):  # a rename would replace it
+                raise terminal(f"'{there}' is in the way", fix="move it away, or begin in an empty folder")
             moved.append((source, there))
             source.rename(there)
     except BaseException:

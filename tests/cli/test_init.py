@@ -164,7 +164,11 @@ def test_the_installer_fetches_that_commit_and_links_its_environment(made: Path,
 def test_before_anybody_asked_anything_there_is_nothing_to_curate(made: Path) -> None:
     before = everything(made / "datasets")
     said = call("--root", str(made), "data", "curate")
-    assert said.code == 1 and "error: there is nothing to curate" in said.err and "nothing was changed" in said.err
+    assert (
+        said.code == 1
+        and "error: there is nothing to curate" in said.err
+        and "nothing was changed" in said.err
+    )
     assert everything(made / "datasets") == before
 
 
@@ -262,6 +266,26 @@ def test_a_folder_with_other_things_keeps_them_and_stays_the_same_folder(tmp_pat
     assert (tmp_path / "policies" / "house.md").read_text() == "mine"
     assert tmp_path.stat().st_ino == inode
     assert git(tmp_path, "status", "--porcelain") == "?? policies/house.md"
+
+
+def test_an_environment_and_ignore_files_that_are_there_are_kept(tmp_path: Path, workshop: Path) -> None:
+    for kind in ("folder", "link"):
+        target = tmp_path / kind
+        target.mkdir()
+        (target / "mine").mkdir()
+        own = target / ".venv"
+        own.mkdir() if kind == "folder" else own.symlink_to("mine")
+        assert of_hub(target).code == 0
+        assert own.is_symlink() is (kind == "link") and (kind == "folder" or str(own.readlink()) == "mine")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / ".gitignore").write_text("mine")
+    before = everything(tmp_path)
+    refused(
+        init(tmp_path, "--base-model", str(workshop / "base models" / "Small Chat!")),
+        "has 1 of these files already",
+        "models/.gitignore",
+    )
+    assert everything(tmp_path) == before
 
 
 def test_a_repository_that_is_there_gets_files_and_no_commit(tmp_path: Path) -> None:
