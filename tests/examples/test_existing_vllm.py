@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import yaml
 from tests.conftest import RealEngine
 from tests.examples.place import EXAMPLES, Place
 from tests.reconcile.real_parts import free_addresses
-from tests.system.scratch import get, post
+from tests.system.scratch import get, post, processes_of
 
 MODEL = "qwen2.5-7b"
 DIFFERS = {
@@ -42,9 +44,13 @@ def place(engine: RealEngine, tmp_path_factory: pytest.TempPathFactory) -> Itera
     place = Place(tmp_path_factory.mktemp("existing-vllm"), **other)
     place.environ["VLLM_API_KEY"] = "a key that the servers of the test do not ask for"
     yield place
+    left = processes_of(place.root)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
     for card in get(f"{engine.url}/v1/models")["data"]:
         if card["id"].startswith("chat-v0.0--"):
             post(f"{engine.url}/v1/unload_lora_adapter", {"lora_name": card["id"]})
+    assert not left, "`loop up` left processes behind"
 
 
 @pytest.mark.engine
