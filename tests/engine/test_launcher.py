@@ -42,6 +42,16 @@ def test_the_engines_limits_become_flags(root: Path) -> None:
     assert flag(made, "--served-model-name") == "bookshop-base"
 
 
+def test_a_model_of_the_hub_is_served_at_its_commit_and_a_local_one_needs_none(root: Path) -> None:
+    revision, engine = "4" * 40, Engine(managed=True)
+    hub = BaseModelRef(name="chat", path="acme/chat", revision=revision)
+    made = launcher.vllm(engine, hub, root, Build.GPU, {})
+    assert flag(made, "--model") == "acme/chat"
+    assert {flag(made, "--revision"), flag(made, "--tokenizer-revision")} == {revision}
+    local = launcher.vllm(engine, BASE.model_copy(update={"revision": revision}), root, Build.GPU, {})
+    assert "--revision" not in local.argv
+
+
 def test_as_many_adapters_stay_in_memory_as_fit_a_batch_unless_said_otherwise(root: Path) -> None:
     made = program(root, Build.GPU, max_loras=3)
     assert flag(made, "--max-cpu-loras") == "3"
