@@ -125,7 +125,10 @@ def test_continuous_integration_runs_what_anybody_can_run(shop: Shop) -> None:
     script.write_text(f"#!/bin/sh\ntouch '{shop.beside}/ran'\n")  # the real one would run this test again
     makefile = (acting.ROOT / "Makefile").read_text()
     assert "\ntest-round:" in makefile and "\ndemo:" in makefile
-    rules = (f"test-round:\n\ttouch '{shop.beside}/round'", f"demo:\n\techo \"$(DEMO)\" >> '{shop.beside}/demo'")
+    rules = (
+        f"test-round:\n\ttouch '{shop.beside}/round'",
+        f"demo:\n\techo \"$(DEMO)\" >> '{shop.beside}/demo'",
+    )
     (shop.root / "Makefile").write_text("\n\n".join(rules) + "\n")
     shop.act("push", "ci.yml", {"ref": "refs/heads/main"}).holds()
     assert (shop.beside / "ran").exists() and (shop.beside / "round").exists()
