@@ -86,7 +86,7 @@ def play(wish: Wish) -> int:
         claim(up.poll() is None, "the shop serves", (wish.home / "up.log").read_text(encoding="utf-8"))
         tell(f"engine, gateway and runner serve; monitor: {place.address('monitor', 'listen')}/")
         with asking(
-            place.address("gateway", "listen"), Habits(rate=story.BUSY / 3, speaks=story.SPEAKS)
+            place.address("gateway", "listen"), Habits(rate=story.BUSY / 4, speaks=story.SPEAKS)
         ) as customers:
             quarter = Quarter(place, customers, tell, KEPT, wish.engine_dies, wish.remote_goes)
             if wish.by_hand:

@@ -49,6 +49,7 @@ EDITS = (
         "slow: latency_p95 > baseline * 3",
         "how fast this machine is, is not the question",
     ),
+    Edit(ROLLOUT, "advance_evidence: 20 ", "advance_evidence: 10 ", DOZENS),
     Edit(ROLLOUT, "crashes: crash_rate > 1%", "crashes: crash_rate > 5%", DOZENS),
     Edit(
         SIGNALS,
@@ -59,7 +60,7 @@ EDITS = (
     Edit(
         "policies/evaluation.yaml",
         "{rate: 8, duration: 60s}",
-        "{rate: 20, duration: 25s}",
+        "{rate: 32, duration: 15s}",
         "the same five hundred requests in less time",
     ),
     Edit(

@@ -30,7 +30,7 @@ OFF_TOPIC = 0.15
 """Share of the votes that are on questions which the shop should decline."""
 ROUNDS = 3
 """How often a round is trained at most until the gates can tell."""
-QUIET, BUSY = 3.0, 30.0
+QUIET, BUSY = 3.0, 40.0
 """Questions a second while machines learn, and while a version is on trial."""
 NOVEL = 0.7
 """Share of visits that are about the new product, once there is one."""
@@ -68,7 +68,7 @@ suites:
   load:
     kind: load
     dataset: bookshop-reference
-    load: {rate: 20, duration: 25s}
+    load: {rate: 32, duration: 15s}
 """
 ONE_GATE = "gates:\n  keeps-up:\n    suite: load\n    require: error_rate < 1%\n"
 

@@ -26,7 +26,7 @@ from runner.simulation.replay.plan import Target
 from runner.simulation.replay.result import Failure
 from runner.simulation.replay.schedule import Call
 
-MEAN_QUESTIONS = 2.0
+MEAN_QUESTIONS = 1.5
 LONGEST_VISIT = 12
 THINKING_S = 0.8
 """Mean seconds between an answer and the next question of the same visit."""
