@@ -53,6 +53,12 @@ EDITS = (
     Edit(ROLLOUT, "crashes: crash_rate > 1%", "crashes: crash_rate > 5%", DOZENS),
     Edit(
         SIGNALS,
+        "retrain: input_drift > 0.5",
+        "retrain: input_drift > 0.1",
+        "figures are kept by the hour, so a minute of new questions stands beside all that was asked before",
+    ),
+    Edit(
+        SIGNALS,
         "    window: 7d\n    detector: {kind: drift,",
         "    window: 1m\n    detector: {kind: drift,",
         SHORTER,

@@ -32,7 +32,7 @@ ROUNDS = 3
 """How often a round is trained at most until the gates can tell."""
 QUIET, BUSY = 3.0, 40.0
 """Questions a second while machines learn, and while a version is on trial."""
-NOVEL = 0.7
+NOVEL = 0.9
 """Share of visits that are about the new product, once there is one."""
 SPEAKS = 0.7
 """Share of answers that customers judge: they speak up more than in most shops, so that minutes suffice."""
@@ -212,9 +212,11 @@ def reverting(quarter: Quarter) -> None:
 def drifting(quarter: Quarter) -> None:
     """Let the shop sell something new, see the questions drift, and the decision to train follow."""
     place, customers, tell = quarter.place, quarter.customers, quarter.tell
+    customers.change(rate=QUIET)
+    _vote(quarter, LATER_VOTES, seed=2)
+    tell("the shop begins to sell electronic readers, and customers ask about them")
     customers.change(rate=BUSY, novelty=NOVEL)
     quarter.mark("electronic readers")
-    _vote(quarter, LATER_VOTES, seed=2)
     found = until(lambda: _drifted(place), "the questions drift from what training saw")
     drift = f"{found['value']:.2f}, at least {found['low']:.2f}, over {found['n']} questions"
     tell(f"`loop signals`: input drift {drift}: {found['level']}")

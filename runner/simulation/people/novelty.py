@@ -14,26 +14,26 @@ from runner.simulation.bookshop.values import Language
 from runner.simulation.people.person import NOVELTY
 
 READERS = ("Pageling", "Pageling Mini", "Quill Two", "Quill Two Max", "Lantern", "Lantern Colour")
-FRAMES = (
-    "How long does the battery of the {r} e-reader last?",
-    "Does the {r} e-reader open library loans?",
-    "Can I charge the {r} e-reader with my phone's cable?",
-    "My {r} e-reader does not switch on, what should I do?",
-    "How many books fit on the {r} e-reader?",
-    "Is the {r} e-reader waterproof?",
-    "How do I send a file from my computer to the {r} e-reader?",
-    "Does the {r} e-reader have a light for reading at night?",
-    "What is the warranty of the {r} e-reader?",
-    "Can two {r} e-readers share one account?",
-    "The screen of my {r} e-reader is cracked, is that repaired?",
-    "Which cover fits the {r} e-reader?",
+ASKED = (
+    "how long does the battery last",
+    "does it open library loans",
+    "can I charge it with my phone's cable",
+    "it does not switch on, what should I do",
+    "how many books fit on it",
+    "is it waterproof",
+    "how do I send a file from my computer to it",
+    "does it have a light for reading at night",
+    "what is its warranty",
+    "can two people share one account",
+    "the screen is cracked, is that repaired",
+    "which cover fits it",
 )
 
 
 def readers(rng: Random) -> Iterator[Question]:
     """Yield questions about electronic readers for ever."""
     while True:
-        text = rng.choice(FRAMES).format(r=rng.choice(READERS))
+        text = f"About my {rng.choice(READERS)} e-reader: {rng.choice(ASKED)}?"
         yield Question(
             question_id(text, NOVELTY), text, "factual_qa", Language.ENGLISH, NOVELTY, "", None, ""
         )
