@@ -57,6 +57,9 @@ PAGES = {
     "cost.html": ("cost", "--html"),
 }
 """What people read of a quarter, and the command that writes it."""
+EXAMINED = ("consistency", "factuality")
+CHECKED_WITHIN_S = 60.0
+"""How long the monitor may take to show what was examined last."""
 TRAINING, GATES = "policies/training.yaml", "policies/evaluation.yaml"
 NO_ALARMS = "    guards: {max_chosen_drop: 100000, max_accuracy: 100%, max_length_ratio: 100000}\n"
 FEW_SUITES = """\
@@ -230,17 +233,26 @@ def drifting(quarter: Quarter) -> None:
 
 
 def recording(quarter: Quarter) -> None:
-    """Have the product itself look back: the checklist against what this quarter left, and the pages for people."""
+    """Have the product itself look back: facts checked, the checklist against what this quarter left, and the pages."""
     place, tell = quarter.place, quarter.tell
-    points = place.loop("checklist", codes=(0, 2)).value["points"]
-    verdicts = {point["id"]: point["verdict"] for point in points}
+    place.loop("signals", "sample")
+    snapshot = place.loop("signals", codes=(0, 2)).value
+    tell("`loop signals sample`:\n" + "\n".join(_told(reading(snapshot, name)) for name in EXAMINED))
+    points = until(lambda: _shown(place), "the checklist finds what the quarter showed", CHECKED_WITHIN_S)
     tell("`loop checklist`:\n" + "\n".join(f"{point['verdict']:<12}  {point['wants']}" for point in points))
-    missing = {point: verdicts.get(point) for point in SHOWN_BY_A_QUARTER if verdicts.get(point) != "PASS"}
-    claim(not missing, "the checklist finds what the quarter showed", missing)
+    tell("it does not overlook the push that nobody reviewed: gates did not decide that trial")
     for name, arguments in PAGES.items():
         place.printed(*arguments, str(quarter.kept / name))
         tell(f"written: {quarter.kept / name}")
     tell("`git log`:\n" + "\n".join(place.log()))
+
+
+def _shown(place: Place) -> list[dict[str, Any]] | None:
+    """Return the checklist once it has every point that such a quarter shows; None before."""
+    points: list[dict[str, Any]] = place.loop("checklist", codes=(0, 2)).value["points"]
+    verdicts = {point["id"]: point["verdict"] for point in points}
+    passed = all(verdicts[point] == "PASS" for point in SHOWN_BY_A_QUARTER)
+    return points if passed and verdicts["gates"] == "FAIL" else None
 
 
 def _vote(quarter: Quarter, votes: int, seed: int) -> None:
