@@ -75,6 +75,12 @@ EDITS = (
         "latency_p99 < 20s",
         "how fast this machine is, is not the question",
     ),
+    Edit(
+        "policies/training.yaml",
+        "learning_rate: 0.0008 ",
+        "learning_rate: 0.0006 ",
+        "two hundred pairs in place of three hundred: smaller steps keep more of the facts",
+    ),
     Edit("loop.yaml", "poll: 2s", "poll: 1s", SHORTER),
     Edit("loop.yaml", "grace_period: 10m", "grace_period: 5s", SHORTER),
 )

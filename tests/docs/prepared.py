@@ -55,7 +55,19 @@ def data_steward(clone: Clone) -> None:
     shutil.copy2(ROOT / pairs, clone.root / pairs)
 
 
+def tutorial(clone: Clone) -> None:
+    """Let the remote have a branch that asks for new data sets, as `loop data propose` pushes one."""
+    _remote(clone)
+    clone.git("switch", "--quiet", "--create", "loop/data")
+    declared = clone.root / "datasets/bookshop-preferences.yaml"
+    declared.write_text(declared.read_text() + "# made anew\n")
+    clone.git("commit", "--quiet", "--all", "--message", "Take new data sets from feedback")
+    clone.git("push", "--quiet", "origin", "loop/data")
+    clone.git("switch", "--quiet", "main")
+
+
 PREPARED: dict[str, Callable[[Clone], None]] = {
+    "docs/tutorial.md": tutorial,
     "docs/guides/engineer.md": engineer,
     "docs/guides/reviewer.md": reviewer,
     "docs/guides/oncall.md": oncall,

@@ -22,13 +22,23 @@ HERE = (
     r"loop (arena standings|data progress|labels|cost)\b.*",
     r"loop (decide|models|models compare .*)",
     r"loop (backtest --against main|data check)\b.*",
-    r"git (switch|commit|revert|log|push|fetch|diff)\b.*",
+    r"git (switch|commit|revert|log|push|fetch|diff|reset|merge)\b.*",
     r"sed -i .* (loop|policies/\w+)\.yaml",
 )
 # What builds the environment or needs a running deployment is run elsewhere: in the file that has the text.
 ELSEWHERE = {
     r"make (setup|test|lint|check)": (".ci/run", "make test"),
     r"make (docs|format)": ("Makefile", "lint: setup"),
+    r"make demo.*": ("Makefile", "-m runner.demo $(DEMO)"),
+    r"cd /tmp/quarter/desk && export PATH=.*": ("runner/demo/__main__.py", "cd {desk} && export PATH="),
+    r"loop evaluate chat-v1\.1 --environment .*": (
+        "runner/demo/story.py",
+        '"evaluate", name, "--environment"',
+    ),
+    r"loop promote chat-v1\.1 --to production": (
+        "runner/demo/story.py",
+        '"promote", name, "--to", ENVIRONMENT',
+    ),
     r"make up": ("tests/system/test_up.py", '"up", "--ask"'),
     r"curl -s http://127\.0\.0\.1:8080/v1/.*": ("tests/system/scratch.py", "/v1/chat/completions"),
     r"loop rollback\b.*": ("tests/cli/test_rollback.py", '"rollback", "--reason", '),
