@@ -154,6 +154,18 @@ def test_a_deployment_of_which_everything_is_shown_passes_every_point():
     assert [each.area for each in checked.points].count(Area.GRADUATION) == 8
 
 
+@pytest.mark.parametrize("name", ["feedback", "cycle"])
+def test_up_to_a_fifth_of_the_rows_may_come_from_elsewhere_and_the_count_is_told(name):
+    found = point(having(trained=(Trained(NEW, of.PREFERENCES, 300, 240),)), name)
+    assert found.verdict is PASS
+    assert any("240 of 300 rows" in each.says for each in found.findings)
+
+
+def test_a_version_of_collected_data_shows_it_beside_one_that_has_more_rows_and_most_from_elsewhere():
+    trained = (Trained(BAD, of.PREFERENCES, 5000, 500), Trained(NEW, of.PREFERENCES, 300, 290))
+    assert point(having(trained=trained), "feedback").verdict is PASS
+
+
 TAKEN: dict[str, tuple[str, Any, GateVerdict]] = {
     # the dashboard
     "no monitor is declared": ("dashboard", lambda: having(page=None), OPEN),
@@ -214,6 +226,16 @@ TAKEN: dict[str, tuple[str, Any, GateVerdict]] = {
     "the trained data are somebody else's": (
         "feedback",
         lambda: having(trained=(Trained(NEW, of.PREFERENCES, 300, 0),)),
+        OPEN,
+    ),
+    "one row of many leads back": (
+        "feedback",
+        lambda: having(trained=(Trained(NEW, of.PREFERENCES, 5000, 1),)),
+        OPEN,
+    ),
+    "just too few rows lead back": (
+        "cycle",
+        lambda: having(trained=(Trained(NEW, of.PREFERENCES, 300, 239),)),
         OPEN,
     ),
     "nothing collects by itself": ("feedback", lambda: history(workflows=()), OPEN),

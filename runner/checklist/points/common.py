@@ -30,6 +30,8 @@ from runner.signals.reading import Reading
 
 LEAST = 30
 """Answers, or votes, that a figure must rest on."""
+LEAST_TRACED = 0.8
+"""Share of a version's rows that must lead back to this log: policies let no more than the rest be synthetic."""
 _SHA = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
 SNAPSHOT = "datasets/snapshot"
 START = "`loop up`"
@@ -228,8 +230,9 @@ def of_trained(facts: Facts, found: Trained, wants: str) -> Finding:
         text = f"the bytes of {found.path} that {found.version} was trained on are not here"
         return missing(wants, text, "`dvc pull`, or run it where it was trained", link)
     said = f"{found.version}: {found.found:,} of {found.rows:,} rows of {found.path} lead back to events of this log"
-    if not found.found:
-        return missing(wants, said, "train on what this deployment collected: `loop data curate`", link)
+    if not found.found or found.found < LEAST_TRACED * found.rows:
+        text = f"{said}, under {figures.share(LEAST_TRACED)}"
+        return missing(wants, text, "train on what this deployment collected: `loop data curate`", link)
     trained = facts.spec.models[found.version].training.date
     return shown(wants, f"{said}; trained on {trained}", link)
 

@@ -52,7 +52,10 @@ def _learnt(facts: Facts) -> Finding:
         return unseen(wants, facts.trained.reason, "`loop models`")
     if not facts.trained:
         return missing(wants, "no version was trained on a snapshot of feedback", "`loop train dpo`")
-    most = max(facts.trained, key=lambda each: (each.found, each.rows or 0))
+    most = max(
+        facts.trained,
+        key=lambda each: (each.found / each.rows if each.rows else 0.0, each.found, each.rows or 0),
+    )
     return common.of_trained(facts, most, wants)
 
 
