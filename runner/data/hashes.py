@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 # A file changed as recently as this may change again without its time of change moving on.
@@ -53,8 +53,8 @@ class HashCache:
         """Return the hash that DVC 3 gives a file or a directory (ending in `.dir`); None where it is absent.
 
         A directory's is the MD5 of the JSON list of its files' MD5 and relative path, in order of path. Empty
-        directories do not count, nor do names that match `ignore` (with `/` at the end: only directories).
-        Raises OSError.
+        directories do not count, nor do names that match `ignore` (with `/` at the end: only directories), nor what
+        lies at a path of `ignore` (with `/` before: from the top of `path`, without wildcards). Raises OSError.
         """
         if path.is_file():
             return self.of_file(path, "md5")
@@ -83,12 +83,14 @@ def _files(directory: Path, ignore: Sequence[str]) -> Iterator[Path]:
     patterns = [pattern for pattern in ignore if not pattern.endswith("/")]
     folders = [".git", ".hg", ".dvc", *(pattern.rstrip("/") for pattern in ignore)]
     for folder, inner, names in os.walk(directory, followlinks=True):
-        inner[:] = [name for name in inner if not _matches(name, folders)]
-        yield from (Path(folder, name) for name in names if not _matches(name, patterns))
+        above = PurePosixPath("/", Path(folder).relative_to(directory).as_posix())
+        inner[:] = [name for name in inner if not _matches(above / name, folders)]
+        yield from (Path(folder, name) for name in names if not _matches(above / name, patterns))
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+def _matches(path: PurePosixPath, patterns: Sequence[str]) -> bool:
+    """Return whether a path, from the top and with `/` before, is left out by its name or as a whole."""
+    return any(fnmatchcase(path.name, pattern) or str(path) == pattern for pattern in patterns)
 
 
 def _read(file: Path) -> dict[str, _Entry]:

@@ -27,6 +27,8 @@ _LOADER: type[yaml.BaseLoader] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _TEMPLATE = re.compile(r"\$\{[^}]*\}")
 _KINDS = ("outs", "metrics", "plots")
+_TOP = PurePosixPath()
+_GLOB = re.compile(r"[*?\[]")
 
 
 class State(StrEnum):
@@ -41,7 +43,8 @@ class State(StrEnum):
 class Tracked:
     """A file or directory that DVC keeps: its path from the top, DVC's hash, its size in bytes where known.
 
-    `source` is the file that tracks it; `ignore` are the patterns of names in it that DVC leaves out.
+    `source` is the file that tracks it; `ignore` are the patterns of what DVC leaves out of it: names, and paths from
+    its top, which begin with `/`.
     """
 
     path: str
@@ -90,15 +93,14 @@ class AsTheyStand:
 def read_tracking(files: TrackedFiles) -> Tracking:
     """Return what the DVC files among `files` track; what they say wrongly is told in the diagnostics."""
     outputs: list[Tracked] = []
-    ignored: dict[str, tuple[str, ...]] = {}
-    diagnostics: list[Diagnostic] = []
+    ignored, diagnostics = _ignored(files)
     for path in files.paths():
+        if _below(path, ignored):
+            continue
         try:
             match basename(path):
                 case "dvc.lock":
                     outputs += list(_locked(files, path))
-                case ".dvcignore":
-                    ignored[dirname(path)] = _patterns(path, files.read(path))
                 case name if name.endswith(".dvc") and name != ".dvc":
                     outputs += list(_pointed(path, _load(files, path)))
         except _Unreadable as error:
@@ -108,16 +110,16 @@ def read_tracking(files: TrackedFiles) -> Tracking:
 
 
 def ignoring(root: Path, path: str) -> tuple[str, ...]:
-    """Return the patterns of names that DVC leaves out of a folder of the working tree: its own, and those above it.
+    """Return the patterns of what DVC leaves out of a folder of the working tree: its own, and those above it.
 
     A `.dvcignore` that cannot be understood leaves nothing out; `read_tracking` tells of it.
     """
-    found: list[str] = []
+    found: dict[str, tuple[str, ...]] = {}
     for folder in (PurePosixPath(path), *PurePosixPath(path).parents):
         file = root / folder / ".dvcignore"
         with contextlib.suppress(OSError, _Unreadable):
-            found += _patterns(str(file), file.read_bytes())
-    return tuple(found)
+            found["" if folder == _TOP else str(folder)] = _patterns(str(file), file.read_bytes())
+    return _governing(path, found)
 
 
 def state_of(tracked: Tracked, root: Path, cache: HashCache) -> State:
@@ -211,23 +213,60 @@ def _tracked(path: str, folder: str, output: Any) -> Tracked:
     return Tracked(inside, found, int(size) if str(size).isdecimal() else None, path)
 
 
+def _ignored(files: TrackedFiles) -> tuple[dict[str, tuple[str, ...]], list[Diagnostic]]:
+    """Return the patterns of every .dvcignore by its folder, and what cannot be understood."""
+    ignored: dict[str, tuple[str, ...]] = {}
+    diagnostics: list[Diagnostic] = []
+    for path in files.paths():
+        if basename(path) == ".dvcignore":
+            try:
+                ignored[dirname(path)] = _patterns(path, files.read(path))
+            except _Unreadable as error:
+                diagnostics.append(error.diagnostic)
+    return ignored, diagnostics
+
+
 def _patterns(path: str, content: bytes) -> tuple[str, ...]:
-    """Return the patterns of a .dvcignore, as far as they speak of names and not of paths."""
+    """Return the patterns of a .dvcignore: of names, and paths from its folder without wildcards, with `/` before."""
     lines = (line.strip() for line in content.decode(errors="replace").splitlines())
     patterns = tuple(line for line in lines if line and not line.startswith("#"))
     for pattern in patterns:
-        if pattern.startswith("!") or "/" in pattern.rstrip("/") or "\\" in pattern:
-            raise _Unreadable(
-                path, f"pattern '{pattern}' is not supported", fix="name a file or folder, as `*.tmp`"
-            )
-    return patterns
+        if pattern.startswith("!") or "\\" in pattern or (_is_path(pattern) and _GLOB.search(pattern)):
+            fix = "name a file or folder, as `*.tmp`, or write the path out, as `/folder/`"
+            raise _Unreadable(path, f"pattern '{pattern}' is not supported", fix=fix)
+    return tuple(f"/{pattern.lstrip('/')}" if _is_path(pattern) else pattern for pattern in patterns)
+
+
+def _is_path(pattern: str) -> bool:
+    """Return whether a pattern is of a path: as in a .gitignore, a `/` before or within ties it to its folder."""
+    return "/" in pattern.rstrip("/")
+
+
+def _below(path: str, ignored: Mapping[str, tuple[str, ...]]) -> bool:
+    """Return whether a file lies in a folder that is left out by its path."""
+    return any(
+        path.startswith(join(folder, pattern.strip("/")) + "/")
+        for folder, found in ignored.items()
+        for pattern in found
+        if _is_path(pattern)
+    )
 
 
 def _governing(path: str, ignored: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the patterns that count for an output: those of its folder and of every folder above."""
-    return tuple(
-        p for folder, found in ignored.items() if not folder or path.startswith(f"{folder}/") for p in found
-    )
+    """Return the patterns that count for an output: those of its folder and of every folder above.
+
+    Paths are those inside it, from its top.
+    """
+    found: list[str] = []
+    for folder, patterns in ignored.items():
+        if folder in ("", path) or path.startswith(f"{folder}/"):
+            names = (pattern for pattern in patterns if not _is_path(pattern))
+            paths = (f"/{join(folder, pattern[1:])}" for pattern in patterns if _is_path(pattern))
+            found += [
+                *names,
+                *(each.removeprefix(f"/{path}") for each in paths if each.startswith(f"/{path}/")),
+            ]
+    return tuple(found)
 
 
 def _load(files: TrackedFiles, path: str) -> Mapping[str, Any]:

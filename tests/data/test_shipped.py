@@ -19,3 +19,8 @@ def test_every_data_set_that_is_tracked_names_the_hash_that_dvc_has() -> None:
     known = {name: (each.hash, tracked[each.path]) for name, each in datasets.items() if each.path in tracked}
     assert len(known) >= 5
     assert {name: pair for name, pair in known.items() if pair[0] != pair[1]} == {}
+
+
+def test_everything_that_dvc_is_told_here_can_be_read() -> None:
+    repository = Repository(ROOT)
+    assert read_tracking(repository.files_at(repository.head())).diagnostics == ()

@@ -127,7 +127,7 @@ def test_names_that_dvc_ignores_do_not_count_as_changes(restored: Pipeline, tmp_
     assert "data/folder/" not in restored.data_status().get("uncommitted", {}).get("modified", ())
 
 
-@pytest.mark.parametrize("pattern", ["!kept", "data/*.tmp", "/top", "a\\*"])
+@pytest.mark.parametrize("pattern", ["!kept", "data/*.tmp", "/top?", "a\\*"])
 def test_ignore_patterns_that_are_not_followed_are_told(pattern: str) -> None:
     tracking = read_tracking(Memory({".dvcignore": pattern.encode(), "x.dvc": pointer()}))
     assert [t.path for t in tracking.outputs] == ["x"]
@@ -139,6 +139,28 @@ def test_ignore_patterns_count_below_their_folder_only() -> None:
     files |= {"a/x.dvc": pointer(), "ab/x.dvc": pointer()}
     found = {t.path: t.ignore for t in read_tracking(Memory(files)).outputs}
     assert found == {"a/x": ("*.pyc", "junk/"), "ab/x": ("*.pyc",)}
+
+
+def test_a_path_counts_from_the_folder_of_its_file_and_what_lies_below_it_is_not_looked_at() -> None:
+    files = {".dvcignore": b"/templates/\na/x/left\n/x/\n", "templates/broken.dvc": b"outs: ["}
+    files |= {"a/x.dvc": pointer(), "a/templates.dvc": pointer(path="templates")}
+    tracking = read_tracking(Memory(files))
+    assert {t.path: t.ignore for t in tracking.outputs} == {"a/x": ("/left",), "a/templates": ()}
+    assert tracking.diagnostics == ()
+
+
+def test_paths_that_dvc_ignores_do_not_count_as_changes_and_the_same_names_elsewhere_do(
+    restored: Pipeline, tmp_path: Path
+) -> None:
+    ignored = restored.read(".dvcignore")
+    restored.write(".dvcignore", ignored + b"/data/folder/b/\ndata/folder/own\n")
+    restored.write("data/folder/b/left", b"x")
+    restored.write("data/folder/own", b"x")
+    assert states(restored, HashCache(tmp_path / "hashes"))["data/folder"] is State.PRESENT
+    assert "data/folder/" not in restored.data_status().get("uncommitted", {}).get("modified", ())
+    restored.write("data/folder/a/b/left", b"x")
+    assert states(restored, HashCache(tmp_path / "hashes"))["data/folder"] is State.MODIFIED
+    assert "data/folder/" in restored.data_status()["uncommitted"]["modified"]
 
 
 GOOD = {
