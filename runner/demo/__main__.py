@@ -56,15 +56,16 @@ def main() -> int:
     parser.add_argument("--git-away", action="store_true", help="take the remote away during the rollback")
     parser.add_argument("--home", type=Path, help="keep the repositories here, in an empty folder")
     asked = parser.parse_args()
-    if asked.home and asked.home.exists() and any(asked.home.iterdir()):
-        parser.error(f"'{asked.home}' is not empty")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if asked.home and asked.home.exists() and (not asked.home.is_dir() or any(asked.home.iterdir())):
+        parser.error(f"'{asked.home}' is no empty folder")
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends it all, too
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="loop-demo-", ignore_cleanup_errors=True) as scratch:
         home = (asked.home or Path(scratch)).absolute()
         home.mkdir(parents=True, exist_ok=True)
         try:
             return play(Wish(home, asked.by_hand, asked.kill_engine, asked.git_away))
-        except (Unfulfilled, subprocess.CalledProcessError) as error:
+        except Exception as error:  # whatever it was, it did not happen as told
             print(f"NOT FULFILLED: {_words(error)}\n{json.dumps(NOTHING)}", flush=True)
             return 1
         except KeyboardInterrupt:
@@ -80,11 +81,12 @@ def play(wish: Wish) -> int:
     tell.begin("The shop opens")
     place = make(CHECKOUT, wish.home)
     tell(f"a bare remote, the shop, a desk and a reviewer's clone below {wish.home}")
-    with running(place) as up:
+    with running(place, KEPT) as up:
         place.dvc("pull", "--quiet")
         until(lambda: up.poll() is not None or place.served(), "the shop serves")
         claim(up.poll() is None, "the shop serves", (wish.home / "up.log").read_text(encoding="utf-8"))
-        tell(f"engine, gateway and runner serve; monitor: {place.address('monitor', 'listen')}/")
+        monitor, console = (place.address(page, "listen") for page in ("monitor", "console"))
+        tell(f"engine, gateway and runner serve; monitor: {monitor}/ arena: {console}/")
         with asking(
             place.address("gateway", "listen"), Habits(rate=story.BUSY / 4, speaks=story.SPEAKS)
         ) as customers:
@@ -92,8 +94,9 @@ def play(wish: Wish) -> int:
             if wish.by_hand:
                 return _by_hand(quarter)
             fulfilled = _tell_all(quarter)
-        tell(f"written: {write(quarter, fulfilled)}")
-    print(json.dumps(figures(quarter)), flush=True)
+        told = figures(quarter)
+        tell(f"written: {write(quarter, told, fulfilled)}")
+    print(json.dumps(told), flush=True)
     return 0 if fulfilled else 1
 
 
@@ -114,15 +117,21 @@ def _tell_all(quarter: Quarter) -> bool:
         for title, chapter in CHAPTERS:
             quarter.tell.begin(title)
             chapter(quarter)
-    except (Unfulfilled, subprocess.CalledProcessError) as error:
+    except Exception as error:  # whatever it was, it did not happen as told
         quarter.tell(f"NOT FULFILLED: {_words(error)}")
         return False
     return True
 
 
-def _words(error: Unfulfilled | subprocess.CalledProcessError) -> str:
+def _words(error: Exception) -> str:
     """Return what did not happen; of a command of Git, with what it said."""
-    return f"{error}\n{error.stderr}" if isinstance(error, subprocess.CalledProcessError) else str(error)
+    match error:
+        case Unfulfilled():
+            return str(error)
+        case subprocess.CalledProcessError():
+            return f"{error}\n{error.stderr}"
+        case _:
+            return f"{type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 """How long anything may take on a machine several times slower than two usual cores."""
 LOOK_S = 0.25
 T = TypeVar("T")

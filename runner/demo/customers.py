@@ -30,10 +30,14 @@ class Customers:
         """Return how many answers a version gave."""
         return sum(each.version == version and each.failure is None for each in self.seen(since))
 
-    def pleased(self, version: str) -> float | None:
-        """Return the share of a version's answers that pleased; None where it gave none."""
-        told = [each.reaction.pleased for each in self.seen() if each.version == version and each.reaction]
-        return sum(told) / len(told) if told else None
+    def ratings(self, version: str) -> list[int]:
+        """Return every rating from 1 to 5 that a version's answers were given."""
+        said = (each.reaction.said for each in self.seen() if each.version == version and each.reaction)
+        return [int(each["rating"]) for each in said if "rating" in each]
+
+    def unheard(self) -> int:
+        """Return how often the gateway did not take what somebody said."""
+        return sum(each.unheard is not None for each in self.seen())
 
     def last_by(self, version: str) -> float | None:
         """Return when the last question was asked that a version answered."""
@@ -48,7 +52,8 @@ class Customers:
 def asking(url: str, habits: Habits) -> Iterator[Customers]:
     """Let people ask until the block ends; then every answer under way has come."""
     loop = asyncio.new_event_loop()
-    begun, ending, found = threading.Event(), asyncio.Event(), list[Crowd]()
+    begun, ending = threading.Event(), asyncio.Event()
+    found, died = list[Crowd](), list[BaseException]()
 
     async def play() -> None:
         async with crowd(url, habits) as people:
@@ -56,7 +61,13 @@ def asking(url: str, habits: Habits) -> Iterator[Customers]:
             begun.set()
             await ending.wait()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(play()), name="customers", daemon=True)
+    def live() -> None:
+        try:
+            loop.run_until_complete(play())
+        except BaseException as error:
+            died.append(error)
+
+    thread = threading.Thread(target=live, name="customers", daemon=True)
     thread.start()
     claim(begun.wait(PATIENCE_S), "customers come")
     try:
@@ -64,4 +75,6 @@ def asking(url: str, habits: Habits) -> Iterator[Customers]:
     finally:
         loop.call_soon_threadsafe(ending.set)
         thread.join(PATIENCE_S)
+        claim(not thread.is_alive(), "every answer under way has come")
         loop.close()
+    claim(not died, "customers ask until the end", died)

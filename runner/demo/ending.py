@@ -36,17 +36,17 @@ def figures(quarter: Quarter) -> dict[str, Any]:
     }
 
 
-def write(quarter: Quarter, fulfilled: bool) -> Path:
+def write(quarter: Quarter, told: dict[str, Any], fulfilled: bool) -> Path:
     """Write the report of the quarter beside the pages that the product made of it; return its path."""
     report = quarter.kept / "report.html"
-    report.write_text(to_html(_played(quarter, fulfilled)), encoding="utf-8")
+    report.write_text(to_html(_played(quarter, told, fulfilled)), encoding="utf-8")
     return report
 
 
-def _played(quarter: Quarter, fulfilled: bool) -> Played:
+def _played(quarter: Quarter, told: dict[str, Any], fulfilled: bool) -> Played:
     return Played(
         began=quarter.tell.began,
-        figures=figures(quarter),
+        figures=told,
         lines=quarter.tell.lines,
         marks=quarter.marks,
         seen=quarter.customers.seen(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -13,8 +12,7 @@ from runner.demo.place import Place
 
 def kill_engine(place: Place) -> int:
     """Kill the engine of the shop as a machine would that runs out of memory; return its process."""
-    record = place.state.directory / "run" / "engine.json"
-    pid = int(json.loads(record.read_text(encoding="utf-8"))["pid"])
+    pid = place.engine()
     os.killpg(os.getpgid(pid), signal.SIGKILL)
     return pid
 

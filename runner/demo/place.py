@@ -171,12 +171,12 @@ class Place:
         git(self.desk, "push", "--quiet", "origin", "HEAD:main")
         return git(self.desk, "rev-parse", "HEAD").strip()
 
-    def ask(self, branch: str, message: str, change: Callable[[Path], object]) -> None:
+    def ask(self, branch: str, message: str, change: Callable[[Path], object], who: str = ENGINEER) -> None:
         """Change files, and push the commit to a branch of its own: a person's pull request."""
         self.refresh()
         change(self.desk)
-        git(self.desk, "add", "--update")
-        git(self.desk, "commit", "--quiet", "--message", message)
+        git(self.desk, "add", "--update", who=who)
+        git(self.desk, "commit", "--quiet", "--message", message, who=who)
         git(self.desk, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
         self.refresh()
 
@@ -201,6 +201,12 @@ class Place:
         self.refresh()
         return git(review, "rev-parse", "HEAD").strip()
 
+    def lift(self, version: str, reason: str) -> None:
+        """`loop lift` a version out of quarantine, and push it."""
+        self.refresh()
+        self.printed("lift", version, "--reason", reason, codes=(0,))
+        git(self.desk, "push", "--quiet", "origin", "HEAD:main")
+
     def revert(self, commit: str, who: str = REVIEWER) -> str:
         """`git revert` a commit and push it; return the new one."""
         self.refresh()
@@ -219,6 +225,16 @@ class Place:
             if route["split"]:
                 return str(route["split"]["candidate"]["name"]), float(route["split"]["weight"])
         return None
+
+    def serves_alone(self, name: str) -> bool:
+        """Whether the gateway says that a version is the baseline and nothing is on trial beside it."""
+        routes = self.routes()
+        return bool(routes) and all(r["baseline"]["name"] == name and r["split"] is None for r in routes)
+
+    def engine(self) -> int:
+        """Return the process of the shop's engine."""
+        record = self.state.directory / "run" / "engine.json"
+        return int(json.loads(record.read_text(encoding="utf-8"))["pid"])
 
     def served(self) -> str | None:
         """Return the name of the baseline that the gateway routes to; None where there is none."""
@@ -281,6 +297,7 @@ def _copy(checkout: Path, target: Path) -> None:
         ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
         check=True,
+        env=_environ(ENGINEER),
     ).stdout
     for name in filter(None, os.fsdecode(listed).split("\0")):
         source = checkout / name
@@ -290,8 +307,8 @@ def _copy(checkout: Path, target: Path) -> None:
 
 
 @contextmanager
-def running(place: Place) -> Iterator[subprocess.Popen[str]]:
-    """Run `loop up` at the shop until the block ends, however it ends."""
+def running(place: Place, kept: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run `loop up` at the shop until the block ends, however it ends; its log and journal stay in `kept`."""
     with (place.home / "up.log").open("a", encoding="utf-8") as out:
         process = subprocess.Popen(
             command(place.shop, "up", "--environment", ENVIRONMENT),
@@ -309,6 +326,9 @@ def running(place: Place) -> Iterator[subprocess.Popen[str]]:
             process.wait(ENDING_S)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+        for record in (place.home / "up.log", place.state.journal):
+            if record.is_file():
+                shutil.copy2(record, kept)  # what a failed quarter is understood by
         # What a runner left that did not end by itself; where it did, this finds nothing.
         subprocess.run(
             command(place.shop, "down", "--environment", ENVIRONMENT), capture_output=True, check=False
@@ -337,4 +357,5 @@ def _environ(who: str) -> dict[str, str]:
         for role in ("AUTHOR", "COMMITTER")
         for key, value in (("NAME", who), ("EMAIL", email))
     }
-    return clean | identity
+    # Whose checkout this is may sign, hook and ignore as he likes; the quarter's commits are not his.
+    return clean | identity | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}

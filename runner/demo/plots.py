@@ -9,8 +9,8 @@ from html import escape
 from runner.report import svg
 
 Across = Callable[[float], float]
-WIDTH, HEIGHT = 760, 300
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 750.0, 78.0, 266.0
+WIDTH, HEIGHT = 400, 236
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 392.0, 62.0, 206.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def shares(layers: Sequence[Layer], step_s: float, marks: Sequence[Mark]) -> str
     up = svg.scale(0.0, 1.0, BOTTOM, TOP)
     body = "".join(_column(layers, step, step_s, across, up) for step in range(steps))
     body += "".join(_value(share, up) for share in (0.0, 0.5, 1.0))
-    body += "".join(_minute(minute, across) for minute in range(0, int(steps * step_s // 60) + 1))
+    body += "".join(_minute(minute, across) for minute in range(0, int(steps * step_s // 60) + 1, 2))
     body += "".join(_mark(number, mark, across) for number, mark in enumerate(marks))
     told = "; ".join(f"{layer.version}: {sum(layer.counts)} answers" for layer in layers)
     return svg.element(title, told, WIDTH, HEIGHT, body + _legend(layers))
@@ -53,7 +53,7 @@ def _column(layers: Sequence[Layer], step: int, step_s: float, across: Across, u
         if count:
             high, low = up((below + count) / total), up(below / total)
             body += (
-                f'<rect x="{svg.n(begin)}" y="{svg.n(high)}" width="{svg.n(max(end - begin - 0.4, 0.5), 2)}" '
+                f'<rect x="{svg.n(begin)}" y="{svg.n(high)}" width="{svg.n(max(end - begin - 0.2, 0.5), 2)}" '
                 f'height="{svg.n(low - high)}" fill="{svg.ink(series)}" fill-opacity=".8"/>'
             )
         below += count
@@ -85,5 +85,5 @@ def _legend(layers: Sequence[Layer]) -> str:
     for series, layer in enumerate(layers):
         body += f'<rect x="{svg.n(x)}" y="4" width="12" height="12" rx="2" fill="{svg.ink(series)}" fill-opacity=".8"/>'
         body += f'<text x="{svg.n(x + 18)}" y="14">{escape(layer.version)}</text>'
-        x += 40 + 7.5 * len(layer.version)
+        x += 34 + 7 * len(layer.version)
     return body

@@ -58,7 +58,9 @@ PAGES = {
 }
 """What people read of a quarter, and the command that writes it."""
 EXAMINED = ("consistency", "factuality")
-CHECKED_WITHIN_S = 60.0
+PROMISE_MS = 30_000.0
+"""Users are off a version that was rolled back within so many milliseconds."""
+CHECKED_WITHIN_S = 120.0
 """How long the monitor may take to show what was examined last."""
 TRAINING, GATES = "policies/training.yaml", "policies/evaluation.yaml"
 NO_ALARMS = "    guards: {max_chosen_drop: 100000, max_accuracy: 100%, max_length_ratio: 100000}\n"
@@ -119,7 +121,10 @@ def listening(quarter: Quarter) -> None:
     told = [each.reaction for each in customers.seen() if each.reaction]
     judged, corrected = sum(bool(each.said) for each in told), sum("correction" in each.said for each in told)
     again = sum(each.again is not None for each in told)
-    tell(f"{len(told)} questions answered: {judged} judged, {corrected} corrected, {again} asked again")
+    back = len(told) - len({each.user for each in customers.seen()})
+    habits = f"{judged} judged, {corrected} corrected, {again} asked again, {back} by somebody who came back"
+    tell(f"{len(told)} questions answered: {habits}")
+    claim(min(judged, corrected, again, back) > 0, "people judge, correct, ask again and come back")
     snapshot = place.loop("signals", codes=(0, 2)).value
     shown = {name: reading(snapshot, name) for name in SHOWN}
     tell("`loop signals`:\n" + "\n".join(map(_told, shown.values())))
@@ -154,11 +159,17 @@ def promoting(quarter: Quarter) -> None:
     for stage in STAGES[1:]:
         _advance(quarter, stage)
     _merge(quarter, f"loop/conclude-{ENVIRONMENT}", f"{BETTER} becomes the baseline")
-    until(lambda: place.served() == BETTER and place.split() is None, f"{BETTER} is the baseline")
+    until(lambda: place.serves_alone(BETTER), f"{BETTER} is the baseline")
     quarter.promoted = BETTER
     quarter.mark(f"{BETTER} is the baseline")
-    pleased = ", ".join(f"{name} {customers.pleased(name) or 0.0:.1%}" for name in (FIRST, BETTER))
-    tell(f"{BETTER} serves everybody; answers that pleased: {pleased}")
+    means = ", ".join(f"{name} {_mean_rating(customers, name)}" for name in (FIRST, BETTER))
+    tell(f"{BETTER} serves everybody; mean ratings so far: {means}")
+
+
+def _mean_rating(customers: Customers, version: str) -> str:
+    found = customers.ratings(version)
+    claim(found, f"somebody rates an answer of {version}")
+    return f"{sum(found) / len(found):.2f} of 5 (n={len(found)})"
 
 
 def failing(quarter: Quarter) -> None:
@@ -166,7 +177,7 @@ def failing(quarter: Quarter) -> None:
     place, customers, tell = quarter.place, quarter.customers, quarter.tell
     customers.change(rate=QUIET)
     message = "Learn a hundred times as fast, and ask fewer gates"
-    place.ask("harry/faster", message, hurry)
+    place.ask("harry/faster", message, hurry, who=HURRIED)
     tell("somebody in a hurry takes out every alarm, most suites and every gate but one, and a reviewer nods")
     _merge(quarter, "harry/faster", message)
     place.loop("train", "dpo", "--name", BAD)
@@ -180,7 +191,7 @@ def failing(quarter: Quarter) -> None:
             stack.enter_context(remote_away(place))
             tell("the Git remote is out of reach now")
         attempted = until(lambda: _rolled_back(place, BAD), f"{BAD} is rolled back")
-        until(lambda: place.split() is None, f"nobody is led to {BAD}")
+        until(lambda: place.serves_alone(BETTER), f"nobody is led to {BAD}")
         quarter.mark(f"{BAD} is rolled back")
         evidence = attempted["body"]["rollback"]
         tell(f"rolled back: {evidence['condition']}; {customers.answered(BAD)} answers were its own")
@@ -192,6 +203,9 @@ def failing(quarter: Quarter) -> None:
     quarter.rolled_back = BAD
     quarter.zero_traffic_ms = _zero_traffic_ms(quarter, attempted)
     tell(f"from the deciding event to the last request for {BAD}: {quarter.zero_traffic_ms:.0f} ms")
+    claim(
+        quarter.zero_traffic_ms < PROMISE_MS, "users are off it within the promise", quarter.zero_traffic_ms
+    )
     tell("the record: " + "; ".join(place.subjects(f"{tip}..main")))
 
 
@@ -204,7 +218,7 @@ def reverting(quarter: Quarter) -> None:
     tell(f"“{message}” is pushed without a review, and users get it")
     pushed = time.time()
     reverted = place.revert(commit)
-    until(lambda: place.split() is None, "the revert is live")
+    until(lambda: place.serves_alone(BETTER), "the revert is live")
     tell(f"`git revert {commit[:8]}` ({reverted[:8]}): live {time.time() - pushed:.1f} s later")
     failed = customers.failed(begun)
     claim(not failed, "no request failed for it", failed)
@@ -227,6 +241,7 @@ def drifting(quarter: Quarter) -> None:
     _curate(quarter)
     decision = place.loop("decide", codes=(2,)).value
     claim("signals" in decision["by"], "signals call for training", decision["by"])
+    claim(decision["decision"] == "retrain", "the decision is to train", decision["decision"])
     quarter.decided = decision["decision"]
     why = next(each["says"] for each in decision["reasons"] if each["reason"] == "signals")
     tell(f"`loop decide`: {decision['decision']}, by {', '.join(decision['by'])}: {why}")
@@ -344,7 +359,8 @@ def _tell_split(quarter: Quarter, name: str, stage: str) -> None:
 
     def led() -> tuple[str, float] | None:
         found = quarter.place.split()
-        return found if found and found[0] == name and share - HOLDBACK <= found[1] <= share else None
+        least = share - HOLDBACK if stage == STAGES[-1] else share
+        return found if found and found[0] == name and least - 1e-9 <= found[1] <= share + 1e-9 else None
 
     weight = until(led, f"users are led to {name} as '{stage}' says")
     quarter.tell(f"{name} at '{stage}': {weight[1]:.0%} of the users")
@@ -375,6 +391,29 @@ def _engine_dies(quarter: Quarter) -> None:
     quarter.mark("the engine answers again")
     lost = len(customers.failed(begun))
     quarter.tell(f"it answers again after {quarter.outage[1] - begun:.0f} s; {lost} requests found no engine")
+    claim(lost > 0 and place.engine() != pid, "another engine runs, and the outage was felt", (lost, pid))
+    _judge_again(quarter)
+
+
+def _judge_again(quarter: Quarter) -> None:
+    """Have a person decide, where the crashes of the engine sent the candidate back.
+
+    The runner cannot know whether a candidate made the engine crash, so it takes users off it, as the policy says.
+    """
+    place, since = quarter.place, time.time()
+
+    def quarantined() -> bool:
+        return f"{BETTER}--" in place.text("quarantine.yaml")
+
+    until(
+        lambda: quarantined() or quarter.customers.answered(BETTER, since) >= 5, f"what becomes of {BETTER}"
+    )
+    if not quarantined():
+        return
+    quarter.tell(f"its crashes sent {BETTER} back: whose fault they were, the runner cannot know")
+    place.lift(BETTER, "the engine was killed, and not by this version")
+    quarter.tell(f"a person can: `loop lift {BETTER}`, and asks again")
+    _promote(quarter, BETTER)
 
 
 def _rolled_back(place: Place, name: str) -> dict[str, Any] | None:
@@ -386,7 +425,9 @@ def _rolled_back(place: Place, name: str) -> dict[str, Any] | None:
 def _zero_traffic_ms(quarter: Quarter, attempted: dict[str, Any]) -> float:
     """Return milliseconds from the event that decided a rollback to the last request that its version answered."""
     decided = float(attempted["body"]["cause"]["time_us"]) / 1e6
-    last = quarter.customers.last_by(BAD) or decided
+    last = quarter.customers.last_by(BAD)
+    claim(last is not None, f"somebody was answered by {BAD}")
+    last = last or decided
     return round(max(0.0, last - decided) * 1000, 1)
 
 

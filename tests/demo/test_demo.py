@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+import runner.demo.__main__ as demo
 from runner.demo import place, quarter, story
 from runner.demo.claims import Unfulfilled, claim, until
+from runner.demo.ending import NOTHING
 from runner.demo.plots import Layer, Mark, shares
 from runner.demo.report import Commit, Played, to_html
 from runner.demo.telling import Line, Teller
@@ -180,3 +182,33 @@ def test_the_report_tells_figures_story_gates_and_record_and_escapes_what_others
     ):
         assert part in page, part
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", ""), "it loads nothing"
+
+
+def test_a_gateway_that_does_not_answer_is_no_sign_that_users_were_led_away(tmp_path: Path) -> None:
+    seed = tmp_path / "seed"
+    seed.mkdir()
+    place.git(seed, "init", "--quiet", "--initial-branch=main")
+    spec = "environments: {production: {gateway: {admin: '127.0.0.1:9'}}}\n"
+    (seed / "loop.yaml").write_text(spec)
+    place.git(seed, "add", "--all")
+    place.git(seed, "commit", "--quiet", "--message", "first")
+    here = place.Place(tmp_path)
+    place.git(tmp_path, "clone", "--quiet", "--bare", str(seed), str(here.remote))
+    assert here.split() is None and not here.serves_alone("chat-v1.0")
+
+
+def test_a_quarter_that_did_not_begin_has_every_figure_and_knows_none() -> None:
+    assert set(NOTHING) >= {"seconds", "promoted", "rolled_back", "reverted_by_hand", "failed_requests"}
+    assert set(NOTHING) >= {"zero_traffic_ms", "git_log"} and set(NOTHING.values()) == {None}
+
+
+def test_a_home_that_is_not_empty_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").write_text("mine")
+    for home in (tmp_path, tmp_path / "mine"):
+        monkeypatch.setattr("sys.argv", ["demo", "--home", str(home)])
+        with pytest.raises(SystemExit) as ended:
+            demo.main()
+        assert ended.value.code == 2 and "no empty folder" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["mine"]

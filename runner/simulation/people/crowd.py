@@ -66,6 +66,8 @@ class Seen:
     failure: Failure | None
     reaction: Reaction | None
     """None where no answer came."""
+    unheard: Failure | None = None
+    """Why the gateway did not take what was said of it, where it did not."""
 
 
 @dataclass(slots=True)
@@ -119,9 +121,11 @@ class Crowd:
         call = Call(next(self._numbers), 0.0, who.name, session, question.question, MAX_TOKENS, stream)
         reply = await self.client.ask(call)
         reaction = react(who, question, reply.answer, rng) if reply.failure is None else None
+        place = len(self.seen)
         self.seen.append(Seen(at, who.name, reply.version, reply.latency_ms, reply.failure, reaction))
         if reaction and reaction.said:
-            await self.client.say(call, reply, reaction.said)
+            unheard = await self.client.say(call, reply, reaction.said)
+            self.seen[place] = replace(self.seen[place], unheard=unheard)
         return reaction
 
     async def _closed_within(self, seconds: float) -> bool:
