@@ -12,6 +12,7 @@ from runner.economics.cost.balance import Never
 from runner.economics.cost.simulation import Range
 
 NEVER: Final = "never"
+NOTHING_DUE: Final = "nothing to pay back"
 _STEPS: Final = 250
 """Parts of an interval that are shown: in finer ones another seed of the simulation would show other digits."""
 
@@ -55,5 +56,7 @@ def traffic(requests: float | Never) -> str:
 
 
 def months(found: float | Never) -> str:
-    """Return a time of months."""
-    return NEVER if isinstance(found, Never) else f"{found:,.1f} months"
+    """Return after how many months something is paid back."""
+    if isinstance(found, Never):
+        return NEVER
+    return f"{found:,.1f} months" if found else NOTHING_DUE

@@ -92,9 +92,19 @@ def test_payback_is_when_the_saving_has_added_up_to_the_set_up(costs: CostPolicy
     found = balance(model(costs))
     for each in found.comparisons:
         if isinstance(each.payback, Never):
-            assert each.saving <= 0 < found.setup and "nothing is saved" in each.payback.reason
+            assert each.saving <= 0 and "nothing is saved" in each.payback.reason
         else:
+            assert each.saving > 0
             assert each.payback * each.saving == pytest.approx(found.setup, abs=1e-6)
+
+
+def test_without_a_set_up_there_is_nothing_to_pay_back_and_a_loss_never_pays():
+    paid, lost = (
+        balance(model(policy(items=items((amount, "month", "running")), engineering={}))).of(Scope.RUNNING)
+        for amount in (200, 700)
+    )
+    assert (paid.saving_year, dollars.months(paid.payback)) == (3000.0, "nothing to pay back")
+    assert (lost.saving_year, dollars.months(lost.payback)) == (-3000.0, "never")
 
 
 def test_where_a_request_costs_more_here_than_at_the_api_no_traffic_breaks_even_and_that_is_said():

@@ -44,7 +44,7 @@ class Comparison:
     break_even: float | Never
     """Requests a month at which both cost the same; with more, serving it oneself costs less."""
     payback: float | Never
-    """Months after which the saving has paid for the set-up."""
+    """Months after which the saving has paid for the set-up: 0 where there is none, never where nothing is saved."""
 
     @property
     def year(self) -> float:
@@ -128,8 +128,6 @@ def _break_even(fixed: float, variable: float, api: float) -> float | Never:
 
 
 def _payback(setup: float, saving: float) -> float | Never:
-    if not setup:
-        return 0.0
     if saving > 0:
         return setup / saving
     return Never(f"at this traffic nothing is saved: it costs ${-saving:,.2f} a month more than the API")
