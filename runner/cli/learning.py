@@ -32,14 +32,20 @@ if TYPE_CHECKING:
     from runner.spec.model import ModelFile
 
 
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+"""Years of which a moment may be asked for: calendars look back and ahead from it, and dates end in year 9999."""
+
+
 def moment(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:  # noqa: ARG001
-    """Return the moment of an option as seconds since 1970; UTC where it names no zone."""
+    """Return the moment of an option as seconds since 1970; UTC where it names no zone. Raises click.BadParameter."""
     if value is None:
         return None
     try:
         found = datetime.fromisoformat(value)
     except ValueError as error:
         raise click.BadParameter("say a moment such as 2026-12-01T09:00+09:00, or a day") from error
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise click.BadParameter(f"{value} is out of range: say a moment of {FIRST_YEAR} to {LAST_YEAR}")
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 

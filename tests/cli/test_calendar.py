@@ -51,6 +51,11 @@ def test_an_ics_goes_to_the_screen_or_into_a_file_with_the_same_bytes(bench, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["loop.ics"]
 
 
+@pytest.mark.parametrize("at", ["1970-01-01T00:00-14:00", "1970-01-01T00:00+14:00", "2199-12-31T23:59-14:00"])
+def test_the_first_and_the_last_moment_have_a_calendar(bench, at):
+    assert bench.loop("calendar", "--at", at, "--rounds", "24", "--zone", "Asia/Seoul").code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -58,6 +63,8 @@ def test_an_ics_goes_to_the_screen_or_into_a_file_with_the_same_bytes(bench, tmp
         (("--json", "--mermaid"), "say one of --mermaid, --ics and --json"),
         (("--ics", "no/such/folder/loop.ics"), "there is no folder"),
         (("--rounds", "0"), "0 is not in the range"),
+        (("--at", "9999-12-30"), "9999-12-30 is out of range: say a moment of 1970 to 2199"),
+        (("--at", "0001-01-01"), "out of range"),
     ],
 )
 def test_what_it_cannot_do_is_refused(bench, arguments, says):

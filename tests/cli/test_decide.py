@@ -226,4 +226,5 @@ def test_it_changes_nothing(made):
 def test_a_wrong_command_line_is_one_clear_error(made):
     refused(made.loop("decide", "--json", "--markdown"), "not both")
     refused(made.loop("decide", "--at", "soon"), "say a moment such as")
+    refused(made.loop("decide", "--at", "9999-12-30"), "9999-12-30 is out of range")
     refused(made.loop("decide", "-e", "nowhere"), "'nowhere'", "known: staging, production")
