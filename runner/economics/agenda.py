@@ -60,6 +60,8 @@ class Agenda:
     """The rounds of training of the phase, from the one in which the first month begins."""
     trained: tuple[Trained, ...]
     """The oldest first."""
+    earlier: tuple[Turn, ...] = ()
+    """Rounds of both cycles before those of `turns` with what of their work is not over, each in order."""
     closed: tuple[Closed, ...] = ()
 
     @property
@@ -98,7 +100,7 @@ class Agenda:
         return tuple(each for each in self.trained if each.is_round and span.begins <= each.on < span.ends)
 
     def _pieces(self) -> Iterator[tuple[Turn, Piece]]:
-        for turn in self.turns:
+        for turn in (*self.earlier, *self.turns):
             for piece in turn.pieces:
                 yield turn, piece
 
@@ -111,13 +113,18 @@ def agenda(
     monthly = _turns(Frequency.MONTHLY, cadence.monthly, day, months, zone)
     until = monthly[-1].round.ends
     quarters = 1 + sum(1 for _ in _following(Frequency.QUARTERLY, cadence.quarterly.anchor, day, until))
+    now = datetime.fromtimestamp(at, zone)
     return Agenda(
-        at=datetime.fromtimestamp(at, zone),
+        at=now,
         phase=cadence.phase,
         frequency=cadence.phases[cadence.phase].frequency,
         turns=(*monthly, *_turns(Frequency.QUARTERLY, cadence.quarterly, day, quarters, zone)),
         due=tuple(_due(cadence, monthly[0].round.begins, until)),
         trained=tuple(sorted(trained, key=lambda each: (each.on, each.version))),
+        earlier=(
+            *_earlier(Frequency.MONTHLY, cadence.monthly, now),
+            *_earlier(Frequency.QUARTERLY, cadence.quarterly, now),
+        ),
     )
 
 
@@ -128,6 +135,19 @@ def _turns(cycle: Frequency, of: Cycle, day: date, number: int, zone: tzinfo) ->
         found.append(Turn(cycle, own, rounds.pieces(of, own.begins, zone)))
         day = own.ends
     return found
+
+
+def _earlier(cycle: Frequency, of: Cycle, now: datetime) -> tuple[Turn, ...]:
+    """Return the rounds before that of `now` of which a piece is not over, with these pieces."""
+    longest = timedelta(seconds=max(each.starts + each.lasts for each in of.work))
+    since = (now - longest - timedelta(days=1)).date()
+    own, found = rounds.round_at(cycle, of.anchor, now.date()), list[Turn]()
+    while own.begins > since:
+        own = rounds.round_at(cycle, of.anchor, own.begins - timedelta(days=1))
+        left = tuple(each for each in rounds.pieces(of, own.begins, now.tzinfo or UTC) if each.ends > now)
+        if left:
+            found.append(Turn(cycle, own, left))
+    return tuple(reversed(found))
 
 
 def _following(cycle: Frequency, anchor: date, day: date, until: date) -> Iterator[Round]:

@@ -31,7 +31,7 @@ def to_text(agenda: Agenda, name: str) -> str:
             "Next",
             *_listed([_told(turn, piece, True) for turn, piece in agenda.following], "nothing is planned"),
         ],
-        *(_turn(agenda, turn) for turn in agenda.turns),
+        *(_turn(agenda, turn) for turn in (*agenda.earlier, *agenda.turns)),
         _rounds(agenda),
         *([shut] if (shut := _closed(agenda)) else []),
     ]
@@ -46,6 +46,7 @@ def to_json(agenda: Agenda) -> dict[str, Any]:
         "phase": agenda.phase.value,
         "frequency": agenda.frequency.value,
         "cycles": [_turn_json(agenda, turn) for turn in agenda.turns],
+        "earlier": [_turn_json(agenda, turn) for turn in agenda.earlier],
         "rounds": [
             {**_span_json(each), "trained": [done.version for done in agenda.trained_in(each)]}
             for each in agenda.due
@@ -112,6 +113,8 @@ def _turn(agenda: Agenda, turn: Turn) -> list[str]:
         (piece.name, since(piece), until(piece), _state(agenda, piece), piece.work) for piece in turn.pieces
     ]
     title = f"{CYCLES[turn.cycle].capitalize()} from {day(turn.round.begins)} to {day(_last(turn.round))}"
+    if turn in agenda.earlier:
+        title += ", what is not over"
     return [title, *figures.table(rows)]
 
 

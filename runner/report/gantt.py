@@ -42,7 +42,7 @@ def to_mermaid(agenda: Agenda, name: str) -> str:
             f"    title {_words(name)}, {agenda.begins} to {agenda.ends}",
             f"    dateFormat {shape}",
             "    axisFormat %d %b",
-            *(line for turn in agenda.turns for line in _turn(agenda, turn, when)),
+            *(line for turn in (*agenda.earlier, *agenda.turns) for line in _turn(agenda, turn, when)),
             *_trained(agenda, when),
             *_closed(agenda, when),
         ]
@@ -50,7 +50,7 @@ def to_mermaid(agenda: Agenda, name: str) -> str:
 
 
 def _spans(agenda: Agenda) -> Iterator[tuple[datetime, datetime]]:
-    for turn in agenda.turns:
+    for turn in (*agenda.earlier, *agenda.turns):
         yield from ((piece.begins, piece.ends) for piece in turn.pieces)
     yield from ((each.begins, each.ends) for each in agenda.closed)
 

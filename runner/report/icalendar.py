@@ -48,7 +48,7 @@ def to_ics(agenda: Agenda, name: str) -> str:
 
 
 def _events(agenda: Agenda, name: str) -> Iterator[_Event]:
-    for turn in agenda.turns:
+    for turn in (*agenda.earlier, *agenda.turns):
         for piece in turn.pieces:
             yield _work(turn, piece, name)
     for each in agenda.due:

@@ -53,6 +53,25 @@ def test_what_is_on_has_begun_and_what_is_next_has_not(at, months):
         assert between == []
 
 
+@given(MOMENTS, st.sampled_from([UTC, SEOUL]))
+def test_what_was_planned_to_come_is_on_when_it_does_also_over_the_end_of_its_month(at, zone):
+    now = at.replace(tzinfo=UTC).timestamp()
+    ahead = agenda(cadence(), now - 100 * 86_400, 8, (), zone)
+    found = agenda(cadence(), now, 1, (), zone)
+    assert {piece for _, piece in found.now} == {
+        piece for turn in ahead.turns for piece in turn.pieces if piece.is_on(found.at)
+    }
+
+
+def test_the_watch_of_february_is_on_in_the_first_days_of_march():
+    found = agenda(cadence(), datetime(2027, 3, 1, tzinfo=UTC).timestamp(), 1)
+    assert [piece.name for turn, piece in found.now if turn.cycle is Frequency.MONTHLY] == [
+        "watch",
+        "collect",
+    ]
+    assert [(turn.round.begins, len(turn.pieces)) for turn in found.earlier] == [(date(2027, 2, 1), 1)]
+
+
 def test_the_shipped_month_and_quarter_on_a_day_of_november():
     found = agenda(cadence(), NOW, 1)
     assert [(turn.cycle.value, piece.name) for turn, piece in found.now] == [

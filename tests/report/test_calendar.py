@@ -67,6 +67,19 @@ def test_text_says_what_is_on_what_is_next_and_which_round_was_trained():
     assert re.search(r"^  production +Fri 2026-11-27 07:00 +Mon 2026-11-30 00:00 +no weekend", text, re.M)
 
 
+def test_what_reaches_over_the_end_of_a_month_stays_in_every_form_until_it_is_over():
+    made = agenda(cadence(), datetime(2027, 3, 1, tzinfo=UTC).timestamp(), 1)
+    text = calendar.to_text(made, "bookshop")
+    assert "Month from Mon 2027-02-01 to Sun 2027-02-28, what is not over\n" in text
+    assert "month: watch until Tue 2027-03-02: watch the figures" in text
+    assert [each["work"][0]["name"] for each in calendar.to_json(made)["earlier"]] == ["watch"]
+    assert ("watch the figures ", "active, 2027-02-24, 2027-03-03") in tasks(
+        gantt.to_mermaid(made, "bookshop")
+    )
+    uids = [each["UID"] for each in events(icalendar.to_ics(made, "bookshop"))]
+    assert "monthly-2027-02-watch@bookshop.loop" in uids and len(set(uids)) == len(uids)
+
+
 def test_a_freeze_window_that_is_over_is_not_told():
     over = replace(FROZEN, begins=FROZEN.begins - timedelta(days=30), ends=FROZEN.ends - timedelta(days=30))
     assert "Freeze windows" not in calendar.to_text(replace(found(), closed=(over,)), "bookshop")
