@@ -22,7 +22,7 @@ case "$*" in
   evaluate*) exit "$EVALUATED";;
 esac
 """
-DECIDED = ["dvc pull --quiet", "loop decide"]
+DECIDED = ["dvc pull --quiet --allow-missing", "loop decide"]
 TRAINED = [
     *DECIDED,
     "loop decide --json",

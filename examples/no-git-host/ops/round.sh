@@ -8,7 +8,7 @@ if [ -n "$waiting" ]; then
   echo "waits for a review:$waiting"
   exit
 fi
-dvc pull --quiet
+dvc pull --quiet --allow-missing
 code=0
 loop decide || code=$?
 [ "$code" = 2 ] || exit "$code"
