@@ -229,14 +229,19 @@ def _feedback(lake: Path) -> list[Frame]:
 def _examined(lake: Path) -> list[Frame]:
     votes = pd.read_parquet(lake / "vote").assign(arm="")
     sides = []
-    for side in ("left", "right"):
+    for side, other in (("left", "right"), ("right", "left")):
         choice = votes["loop.vote.choice"]
         value = np.select([choice == side, choice.isin(["tie", "neither"])], [1.0, 0.5], 0.0)
         sides.append(
-            votes.assign(version=votes[f"loop.{side}.version"], segment=votes["loop.group"], value=value)
+            votes.assign(
+                version=votes[f"loop.{side}.version"],
+                against=votes[f"loop.{other}.version"],
+                segment=votes["loop.group"],
+                value=value,
+            )
         )
     both = pd.concat(sides)
-    found = [_moments(both[both["version"] != BASELINE], "win")]
+    found = [_moments(both[(both["version"] != BASELINE) & (both["against"] == BASELINE)], "win")]
     samples = pd.read_parquet(lake / "sample")
     samples = samples[samples["loop.sample.value"].notna()].rename(
         columns={

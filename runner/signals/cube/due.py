@@ -20,7 +20,7 @@ LATE_US: Final = 5_000_000
 """How long after its window a re-ask is still waited for, since events take a moment to arrive."""
 AHEAD_S: Final = 3600.0
 """How far another machine's clock may be ahead; what is dated later than that is counted when its time has come."""
-VERSION: Final = 3
+VERSION: Final = 4
 """Raised whenever the same events give another cube."""
 
 KINDS: Final[Mapping[Part, tuple[Kind, ...]]] = {

@@ -417,22 +417,26 @@ def satisfaction(rows: ir.Table, span: Span) -> ir.Table:
 
 
 def wins(votes: ir.Table, span: Span, baseline: str | ir.StringScalar) -> ir.Table:
-    """Return win: how the versions that are not the baseline did in comparisons; ties and "neither" count half."""
+    """Return win: how other versions did against the baseline in comparisons; ties and "neither" count half.
+
+    A comparison of two answers of one version, or of two versions that are not the baseline, says nothing of it.
+    """
     votes = votes.filter(span.holds(votes["event.time"]))
     choice = votes["loop.vote.choice"]
 
-    def side(name: str) -> ir.Table:
+    def seen_from(name: str, other: str) -> ir.Table:
         won = ibis.ifelse(choice == name, 1.0, ibis.ifelse(choice.isin(("tie", "neither")), 0.5, 0.0))
-        return votes.select(
+        rows = votes.select(
             hour=hour_of(votes["event.time"]),
             arm=ibis.literal(""),
             version=votes[f"loop.{name}.version"],
+            against=votes[f"loop.{other}.version"],
             segment=_text(votes["loop.group"]),
             value=won,
         )
+        return rows.filter((rows["against"] == baseline) & (rows["version"] != baseline))
 
-    sides = side("left").union(side("right"))
-    return _moments(sides.filter(sides["version"] != baseline), "win")
+    return _moments(seen_from("left", "right").union(seen_from("right", "left")), "win")
 
 
 # What was examined -------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from runner.signals.cube import census as counting
 from runner.signals.cube import reads
 from runner.signals.cube.annotate import Annotator
 from runner.signals.cube.census import Census
-from runner.signals.cube.due import KINDS, Detectors, Ground, Settings, time_has_come
+from runner.signals.cube.due import KINDS, VERSION, Detectors, Ground, Settings, time_has_come
 from runner.signals.cube.facts import (
     ANSWER_HOURS,
     QUESTIONS,
@@ -101,7 +101,7 @@ class Measurer:
         return replace(done, seconds=time.perf_counter() - begun)
 
     def _signature(self) -> str:
-        """Return what a state is complete for: a lake, detectors and settings."""
+        """Return what a state is complete for: a lake, detectors, settings and how they are counted."""
         settings = (
             self._settings.gap_us,
             self._settings.within_us,
@@ -109,7 +109,7 @@ class Measurer:
             self._settings.baseline,
         )
         lake = counting.signature(self._paths.lake, self._paths.events)
-        return f"{lake} {settings} {self._by} {self._settings.keep_hours}"
+        return f"{VERSION} {lake} {settings} {self._by} {self._settings.keep_hours}"
 
     def cube(self, since_hour: int, until_hour: int) -> pa.Table:
         """Return the rows of stored hours from `since_hour` to before `until_hour`, each key once (`rows.CUBE`)."""

@@ -124,10 +124,18 @@ class Places:
     def of(self, metric: str) -> Iterator[Place]:
         """Yield where a metric is read: all together, then each arm, then each segment, as far as it has any."""
         yield Place()
-        if METRICS[metric].per_arm or metric == "win_rate":
+        if metric == "win_rate":
+            yield from (Place(arm) for arm in _once(self.arms))
+        if METRICS[metric].per_arm:
             yield from (Place(arm) for arm in self.arms)
         if METRICS[metric].per_arm and len(self.segments) > 1:
             yield from (Place(ALL, segment) for segment in self.segments)
+
+
+def _once(arms: tuple[Arm, ...]) -> Iterator[Arm]:
+    """Yield each version once, as the candidate where it ever was one: a vote knows versions, no arms."""
+    known_as = {arm.version: arm for arm in sorted(arms, key=lambda arm: arm.name == "candidate")}
+    yield from (arm for arm in arms if arm == known_as[arm.version])
 
 
 @dataclass(frozen=True, slots=True)

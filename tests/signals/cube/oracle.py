@@ -213,10 +213,10 @@ def _feedback(tally: Tally, world: World) -> None:
 
 def _votes(tally: Tally, votes: list[dict[str, Any]]) -> None:
     for event in votes:
-        for side in ("left", "right"):
+        for side, other in (("left", "right"), ("right", "left")):
             version, choice = event[f"loop.{side}.version"], event["loop.vote.choice"]
             value = 1.0 if choice == side else 0.5 if choice in ("tie", "neither") else 0.0
-            if version != BASELINE:
+            if version != BASELINE and event[f"loop.{other}.version"] == BASELINE:
                 tally.add((_hour(event), "", version, event["loop.group"]), "win", 1, value)
 
 

@@ -19,6 +19,7 @@ from runner.events.compact import Compactor
 from runner.events.lake import DuckDB, Engine, Lake
 from runner.events.schema import Kind
 from runner.signals import outcomes
+from runner.signals.cube import due, passes
 from runner.signals.cube.due import Settings
 from runner.signals.cube.facts import QUESTIONS, Part, Rules, Span
 from runner.signals.cube.passes import LakePaths, Measurer
@@ -306,6 +307,36 @@ def test_an_answer_of_many_statements_weighs_no_more_than_another(tmp_path: Path
     worlds.write(tmp_path / "events", {Kind.SAMPLE: samples})
     ((key, cell),) = counted(tmp_path).items()
     assert (key[4], cell[:3]) == ("factuality", (2, 1.0, 1.0))
+
+
+def test_only_a_comparison_with_the_baseline_counts_and_it_counts_once(tmp_path: Path) -> None:
+    def vote(left: str, right: str) -> dict[str, Any]:
+        return {
+            "event.time": 5,
+            "loop.left.version": left,
+            "loop.right.version": right,
+            "loop.vote.choice": "left",
+        }
+
+    sides = [("v2", "v1"), ("v1", "v2"), ("v2", "v2"), ("v1", "v1"), ("v2", "v3")]
+    kinds: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("asked", "said", "compared", "examined", "probed", "evaluated")
+    }
+    world = worlds._world(**{**kinds, "compared": [vote(*each) for each in sides]})
+    worlds.write(tmp_path / "events", world)
+    ((key, cell),) = counted(tmp_path).items()
+    assert (key[2], key[4], cell[:2]) == ("v2", "win", (2, 1.0))
+
+
+def test_a_new_way_of_counting_counts_again_though_nothing_was_logged_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worlds.write(tmp_path / "events", EXAMPLE)
+    measurer(tmp_path).run(END_S)
+    assert not measurer(tmp_path).run(END_S).hours
+    for module in (due, passes):
+        monkeypatch.setattr(module, "VERSION", due.VERSION + 1)
+    assert measurer(tmp_path).run(END_S).hours
 
 
 def of_a_directory(path: Path) -> None:

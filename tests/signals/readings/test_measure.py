@@ -73,6 +73,18 @@ def test_a_candidate_is_compared_with_the_baseline_and_the_baseline_with_nobody(
     assert one(readings, "refusal_rate").level is Level.FINE
 
 
+def test_a_version_that_served_in_two_arms_has_its_win_rate_told_once(spec: Spec) -> None:
+    readings = taken(
+        spec,
+        row("error", 100, hour=NOW_HOUR),
+        row("error", 100, hour=NOW_HOUR, version="v2"),
+        row("error", 100, hour=NOW_HOUR, arm="candidate", version="v2"),
+        row("win", 160, 49, hour=NOW_HOUR, arm="", version="v2"),
+    )
+    own = [(each.arm, each.version, each.n) for each in readings if each.metric == "win_rate" and each.n]
+    assert own == [("", "", 160), ("candidate", "v2", 160)]
+
+
 def test_groups_are_told_apart_where_there_are_several(spec: Spec) -> None:
     rows = [row("error", 100, hour=NOW_HOUR, segment=segment) for segment in ("public", "beta")]
     readings = taken(spec, *rows)
