@@ -1,6 +1,6 @@
 """The calendar as iCalendar (RFC 5545), for calendar programs that subscribe to it or import it.
 
-Formats an agenda; decides nothing. What is the same piece of the same round keeps its UID, whatever its dates become,
+Formats an agenda; decides nothing. A piece of the round that begins in a month keeps its UID whatever its days become,
 so that a program that reads the file again moves the event and makes no second one.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
 from runner.economics.agenda import Agenda, Turn, is_whole_days
@@ -69,12 +70,14 @@ def _events(agenda: Agenda, name: str) -> Iterator[_Event]:
             f"`loop models show {done.version}` has its lineage and figures.",
             "trained",
         )
-    for shut in agenda.closed:
-        begins = shut.begins.astimezone(UTC)
+    for shut in dict.fromkeys(agenda.closed):
+        begins, ends = shut.begins.astimezone(UTC), shut.ends.astimezone(UTC)
+        # Windows may overlap, from or to the same moment or both: each is an event of its own.
+        window = f"{_moment(begins)}-{_moment(ends)}-{sha256(shut.reason.encode()).hexdigest()[:8]}"
         yield _Event(
-            f"frozen-{shut.environment}-{begins:%Y%m%dT%H%M%S}@{name}.loop",
+            f"frozen-{shut.environment}-{window}@{name}.loop",
             begins,
-            shut.ends.astimezone(UTC),
+            ends,
             f"{name}: {shut.environment} is frozen",
             f"{shut.reason}. Nothing is promoted; rollback and self-heal go on.",
             "frozen",
@@ -82,7 +85,7 @@ def _events(agenda: Agenda, name: str) -> Iterator[_Event]:
 
 
 def _work(turn: Turn, piece: Piece, name: str) -> _Event:
-    # A cycle begins once in a month at most: year and month name its round also after its anchor was moved.
+    # A cycle begins once in a month at most: year and month name its round also on another day of the month.
     uid = f"{turn.cycle.value}-{turn.round.begins:%Y-%m}-{piece.name}@{name}.loop"
     begins: date = piece.begins.astimezone(UTC)
     ends: date = piece.ends.astimezone(UTC)

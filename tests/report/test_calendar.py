@@ -150,6 +150,17 @@ def test_what_moves_keeps_its_uid_and_nothing_shares_one():
     assert all(each not in before for each in shared)
 
 
+def test_freeze_windows_that_begin_or_end_together_are_events_of_their_own():
+    later = replace(FROZEN, ends=FROZEN.ends + timedelta(days=3))
+    other = replace(FROZEN, reason="stocktaking")
+    made = replace(found(), closed=(FROZEN, later, other, FROZEN))
+    frozen = [
+        each for each in events(icalendar.to_ics(made, "bookshop")) if each["UID"].startswith("frozen-")
+    ]
+    assert len(frozen) == len({each["UID"] for each in frozen}) == 3
+    assert frozen[0]["UID"].startswith("frozen-production-20261127T070000Z-20261130T000000Z-")
+
+
 @given(st.text(max_size=300))
 def test_lines_are_folded_at_75_octets_and_unfold_to_the_escaped_text(words):
     text = icalendar.to_ics(found(worded(work=words)), "bookshop")
