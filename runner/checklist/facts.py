@@ -142,14 +142,28 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """The merge commit by which somebody else than its author brought a commit to the branch."""
+
+    sha: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """A commit of the loop about a version: what its trailer says, and when it was made."""
+    """A commit of the loop about a version: what its trailer says, and when it was made.
+
+    `run` is what started the run of a workflow that made it, and the address of the run; "" where it names none, or
+    one that somebody started by hand. `merge` is None where no merge of somebody else brought it.
+    """
 
     sha: str
     at: float
     trailer: str
     value: str
     rollout: str = ""
+    run: str = ""
+    merge: Merge | None = None
 
 
 @dataclass(frozen=True, slots=True)

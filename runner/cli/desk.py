@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from runner.errors import terminal
@@ -21,14 +22,27 @@ def desk_of(repository: Repository, session: aiohttp.ClientSession) -> Desk:
     from runner.git.desk import Desk
     from runner.git.forge import connect
 
-    settings = read_spec(repository.root).loop.git
+    settings, run = read_spec(repository.root).loop.git, run_of(os.environ)
     if settings is not None:
         author, forge = Author(settings.author, settings.email), connect(settings, session, os.environ)
-        return Desk(repository, settings.remote, settings.branch, author, forge)
+        return Desk(repository, settings.remote, settings.branch, author, forge, run)
     branch = repository.branch()
     if branch is None:
         raise terminal(
             "a commit is checked out here and no branch, and loop.yaml names no remote",
             fix="declare `git:` in loop.yaml, or check out the branch that is to be merged into",
         )
-    return Desk(repository, None, branch, Author())
+    return Desk(repository, None, branch, Author(), run=run)
+
+
+def run_of(environ: Mapping[str, str]) -> str:
+    """Return what started the run of a workflow that this is part of, and its address; "" where it is part of none.
+
+    The variables are those that GitHub Actions sets.
+    """
+    if environ.get("GITHUB_ACTIONS") != "true":
+        return ""
+    event, server, repository, number = (
+        environ.get(f"GITHUB_{name}", "") for name in ("EVENT_NAME", "SERVER_URL", "REPOSITORY", "RUN_ID")
+    )
+    return f"{event} {server}/{repository}/actions/runs/{number}" if event and number else ""

@@ -85,13 +85,17 @@ class _Placed:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The branch that is written to: of `remote`, or where that is None the one that is checked out here."""
+    """The branch that is written to: of `remote`, or where that is None the one that is checked out here.
+
+    `run` is the run of a workflow that writes, for the messages; "" where none does.
+    """
 
     repository: Repository
     remote: str | None
     branch: str
     author: Author
     forge: Forge = field(default_factory=NoForge)
+    run: str = ""
 
     def tip(self) -> Revision:
         """Return the branch as it is now. Raises TransientError where the remote is silent."""
@@ -216,7 +220,8 @@ class Desk:
         )
 
     def _made(self, tip: Revision, wanted: Draft) -> Revision:
-        return commit(self.repository, tip, wanted.changes, wanted.message, at=wanted.at, author=self.author)
+        message = messages.with_run(wanted.message, self.run)
+        return commit(self.repository, tip, wanted.changes, message, at=wanted.at, author=self.author)
 
     def _land(self, made: Revision, tip: Revision, wanted: Draft) -> _Placed | None:
         """Put a commit on the branch; None where it has moved. A protected branch is asked by a pull request."""

@@ -19,6 +19,8 @@ ENVIRONMENT = "Loop-Environment"
 ROLLOUT = "Loop-Rollout"
 CONDITION = "Loop-Condition"
 EVIDENCE = "Loop-Evidence"
+RUN = "Loop-Run"
+"""Trailer: what started the run of a workflow that made the commit, and the address of the run."""
 _TRAILER = re.compile(r"([A-Za-z][A-Za-z0-9-]*): ?(.*)")
 _PICKED = "(cherry picked from commit "
 
@@ -89,6 +91,11 @@ def rollback_message(  # noqa: PLR0913 - the facts of a rollback, each by its na
         EVIDENCE: evidence[0] if evidence else "",
     }
     return _message(subject, [list(evidence), undone, [how] if how else []], facts)
+
+
+def with_run(message: str, run: str) -> str:
+    """Return a message that ends in trailers with one more, of the run that writes it; the same where there is none."""
+    return f"{message.rstrip()}\n{RUN}: {one_line(run)}\n" if run else message
 
 
 def trailers(message: str) -> Mapping[str, str]:

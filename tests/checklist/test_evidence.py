@@ -186,7 +186,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     policy = load_or_raise(DirectoryFiles(bench.root)).policies.signals
     (bench.root / "rules.yaml").write_text(alerts.render(policy, "https://wiki.example/alerts"))
     (bench.root / "old.yaml").write_text(alerts.render(policy).replace("severity: warning", "severity: info"))
+    lock = bench.root / "dvc.lock"
+    lock.write_text("schema: '2.0' # 1\n")
     bench.commit("Take new data sets\n\nLoop-Data: curated")
+    bench.git("commit", "--quiet", "--allow-empty", "--message", "By hand\n\nLoop-Data: curated")
     bench.roll_out("canary")
     bench.commit("Put chat-v1.1 on trial, by hand")
     bench.commit(messages.advance_message(**on, before="canary", after="small"))
@@ -206,6 +209,32 @@ def test_git_tells_the_loops_own_commits_of_one_environment_oldest_first(shop):
         ("Loop-Data", "curated", ""),
         ("Loop-Advance", f"{BAD} canary -> small", "r-1"),
     ]
+
+
+def test_git_tells_who_merged_what_and_which_run_made_it(tmp_path):
+    bench = Bench(tmp_path)
+    bench.commit("Begin")
+    main = bench.git("rev-parse", "--abbrev-ref", "HEAD").strip()
+
+    def merged(number: int, trailers: str, who: str) -> None:
+        bench.git("checkout", "--quiet", "-b", f"b{number}")
+        (bench.root / "dvc.lock").write_text(f"# {number}\n")
+        bench.commit(f"Take new data sets\n\nLoop-Data: {number}{trailers}")
+        bench.git("checkout", "--quiet", main)
+        bench.git("merge", "--quiet", "--no-ff", "--message", f"Merge {number}", f"b{number}")
+        if who:
+            bench.git("commit", "--quiet", "--amend", "--no-edit", "--author", who)
+
+    merged(1, "\nLoop-Run: schedule https://git.example/runs/8", "Grace <grace@example.com>")
+    merged(2, "\nLoop-Run: workflow_dispatch https://git.example/runs/9", "")
+    (bench.root / "dvc.lock").write_text("# 3\n")
+    bench.commit("Take new data sets\n\nLoop-Data: 3")
+    first, second, third = told(bench).steps
+    assert (first.value, first.run) == ("1", "schedule https://git.example/runs/8")
+    assert first.merge is not None and first.merge.by == "Grace"
+    assert first.merge.sha == bench.git("log", "--format=%H", "--grep=Merge 1").strip()
+    assert (second.value, second.run, second.merge) == ("2", "", None)
+    assert (third.value, third.run, third.merge) == ("3", "", None)
 
 
 def test_a_trial_that_somebody_wrote_by_hand_is_seen(shop):

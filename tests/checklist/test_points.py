@@ -95,6 +95,14 @@ def without_steps(trailer: str) -> Facts:
     return history(steps=tuple(each for each in steps if each.trailer != trailer))
 
 
+def changed_steps(trailer: str, **changes: Any) -> Facts:
+    """Return the facts with the commits of a trailer otherwise than they are."""
+    steps = whole().history.steps  # type: ignore[union-attr]
+    return history(
+        steps=tuple(replace(each, **changes) if each.trailer == trailer else each for each in steps)
+    )
+
+
 def without_entered(stage: str) -> Facts:
     found = whole().journal.entered  # type: ignore[union-attr]
     return journal(entered=tuple(each for each in found if each.stage != stage))
@@ -152,6 +160,13 @@ def test_a_deployment_of_which_everything_is_shown_passes_every_point():
     assert {each.id: each.verdict for each in checked.points if each.verdict is not PASS} == {}
     assert checked.verdict is PASS
     assert [each.area for each in checked.points].count(Area.GRADUATION) == 8
+
+
+@pytest.mark.parametrize(("trailer", "name"), [("Loop-Data", "feedback"), ("Loop-Promotion", "suites")])
+def test_a_commit_that_names_no_run_is_not_said_to_have_come_by_itself(trailer, name):
+    last = point(changed_steps(trailer, run=""), name).findings[-1]
+    assert "whether a schedule or a person ran the command is not recorded here" in last.says
+    assert of.RUN in point(whole(), name).findings[-1].says
 
 
 @pytest.mark.parametrize("name", ["feedback", "cycle"])
@@ -245,6 +260,7 @@ TAKEN: dict[str, tuple[str, Any, GateVerdict]] = {
         OPEN,
     ),
     "the workflow never brought data": ("feedback", lambda: without_steps("Loop-Data"), OPEN),
+    "no run of a workflow made the data": ("feedback", lambda: changed_steps("Loop-Data", run=""), OPEN),
     # cost
     "the account cannot be made": ("cost", lambda: having(account=AWAY), ERROR),
     "the tokens are guesses": (
@@ -280,6 +296,7 @@ TAKEN: dict[str, tuple[str, Any, GateVerdict]] = {
     "its evaluation failed": ("cycle", lambda: reported(NEW, verdict=FAIL), FAIL),
     "its evaluation is undecided": ("cycle", lambda: reported(NEW, verdict=OPEN), OPEN),
     "nobody promoted it": ("cycle", lambda: without_steps("Loop-Promotion"), OPEN),
+    "nobody else merged its promotion": ("cycle", lambda: changed_steps("Loop-Promotion", merge=None), OPEN),
     "it missed the canary": ("cycle", lambda: without_entered("canary"), OPEN),
     "it missed a stage": ("cycle", lambda: without_entered("half"), OPEN),
     "it did not come to the end": ("cycle", lambda: without_entered("full"), OPEN),
@@ -324,6 +341,8 @@ TAKEN: dict[str, tuple[str, Any, GateVerdict]] = {
     ),
     "nothing evaluates by itself": ("suites", lambda: history(workflows=whole().history.workflows[:1]), OPEN),  # type: ignore[union-attr]
     "nothing came through it": ("suites", lambda: without_steps("Loop-Promotion"), OPEN),
+    "what came through it has no report": ("suites", lambda: without_report(NEW, BAD), OPEN),
+    "no run of a workflow promoted": ("suites", lambda: changed_steps("Loop-Promotion", run=""), OPEN),
     # safety
     "no runner has looked": ("loaded", lambda: having(last_pass=None), OPEN),
     "the status file is damaged": ("loaded", lambda: having(last_pass=AWAY), ERROR),

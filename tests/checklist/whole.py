@@ -22,6 +22,7 @@ from runner.checklist.facts import (
     History,
     Journal,
     Log,
+    Merge,
     Page,
     Pass,
     Placed,
@@ -50,6 +51,7 @@ BYTES = {**DIGESTS, BAD: "d" * 64}
 ROLLOUT, SECOND = "aaaa1111bbbb", "cccc2222dddd"
 TIP = "1" * 40
 GATEWAY, MONITOR, RUNNER = "http://127.0.0.1:8081", "http://127.0.0.1:8088", 4711
+RUN = "schedule https://git.example/books/shop/actions/runs/8"
 PREFERENCES = "datasets/snapshot/preferences.jsonl"
 FREEZE = {"zone": "Asia/Seoul", "from": "friday 16:00", "to": "monday 06:00", "reason": "nobody watches"}
 
@@ -132,7 +134,9 @@ def having(**parts: Any) -> Facts:
 
 def _history() -> History:
     def step(number: int, days: float, trailer: str, value: str, rollout: str = "") -> Step:
-        return Step(f"{number:040x}", ago(days), trailer, value, rollout)
+        return Step(
+            f"{number:040x}", ago(days), trailer, value, rollout, RUN, Merge("7" * 40, "Grace Reviewer")
+        )
 
     order = ("canary", "small", "half", "full")
     ramp = [

@@ -58,9 +58,29 @@ def propose(bench: Bench, *options: str) -> Said:
     return call("--root", str(bench.root), "data", "propose", *options)
 
 
+@pytest.fixture(autouse=True)
+def by_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests are no run of a workflow, also where one runs them."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+
+
 def asked(bare: Path) -> list[str]:
     """Return the files that a merge of the branch would change."""
     return git(bare, "diff", "--name-only", "main...loop/data").split()
+
+
+def test_a_run_of_a_workflow_is_named_in_its_commit(
+    bench: Bench, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"ACTIONS": "true", "EVENT_NAME": "schedule", "RUN_ID": "8"}
+    for name, value in {**own, "SERVER_URL": "https://git.example", "REPOSITORY": "books/shop"}.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    curate(bench)
+    assert propose(bench).code == 0
+    assert git(bare, "log", "-1", "--format=%(trailers:only)", "loop/data").split("\n")[:2] == [
+        "Loop-Data: curated",
+        "Loop-Run: schedule https://git.example/books/shop/actions/runs/8",
+    ]
 
 
 def test_hashes_the_lock_and_new_bytes_of_the_store_are_asked_for_and_nothing_else(

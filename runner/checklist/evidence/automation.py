@@ -19,7 +19,7 @@ _WORKFLOW = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
 _TABLE = re.compile(r"(.*/)?(crontab|[^/]+\.(cron|crontab))")
 _SCRIPT = re.compile(r".+\.sh")
 _TIMES = re.compile(r"\s*((?:[^\s/]\S*\s+){5}|@\w+\s+)")
-_BY_HAND = frozenset({"workflow_dispatch", "workflow_call"})
+BY_HAND = frozenset({"workflow_dispatch", "workflow_call"})
 Scripts = Mapping[str, str]
 """Path of a script -> what it says."""
 
@@ -69,7 +69,7 @@ def _events(text: str) -> tuple[str, ...]:
     return tuple(
         told
         for name, given in _triggers(value.get("on") if isinstance(value, dict) else None).items()
-        if name not in _BY_HAND
+        if name not in BY_HAND
         for told in (_schedule(given) if name == "schedule" else (name,))
     )
 

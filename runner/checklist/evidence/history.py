@@ -6,12 +6,12 @@ Called by `gather`, with a revision. It reads commits and never fetches: what is
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from runner.checklist.evidence.automation import workflows
-from runner.checklist.facts import DATA, History, Rules, Step, Trial
+from runner.checklist.evidence.automation import BY_HAND, workflows
+from runner.checklist.facts import DATA, History, Merge, Rules, Step, Trial
 from runner.git import messages
 from runner.git.repository import Commit, Repository, Revision
 from runner.git.steps import Happened, steps
@@ -47,7 +47,7 @@ def history(source: Source, environment: str, asked: Collection[str]) -> History
     shas = {each.revision.sha for each in commits}
     return History(
         revision=source.revision.sha,
-        steps=tuple(_steps(reversed(commits), environment)),
+        steps=tuple(_steps(source, commits, environment)),
         trials=tuple(_trials(source, environment)),
         workflows=tuple(workflows(source.files)),
         rules=tuple(_rules(source)),
@@ -56,14 +56,66 @@ def history(source: Source, environment: str, asked: Collection[str]) -> History
     )
 
 
-def _steps(commits: Iterator[Commit], environment: str) -> Iterator[Step]:
-    for commit in commits:
-        found = messages.trailers(commit.body)
+def _steps(source: Source, commits: Sequence[Commit], environment: str) -> Iterator[Step]:
+    """Yield the loop's own commits of an environment, oldest first; of data, those that change data sets."""
+    changed, merges = _of_data(source), _merges(commits)
+    for commit in reversed(commits):
+        sha, found = commit.revision.sha, messages.trailers(commit.body)
+        run = found.get(messages.RUN, "")
         for trailer in _TRAILERS:
             value = found.get(trailer)
-            if value and (trailer == DATA or found.get(messages.ENVIRONMENT) == environment):
-                at, rollout = commit.time.timestamp(), found.get(messages.ROLLOUT, "")
-                yield Step(commit.revision.sha, at, trailer, value, rollout)
+            ours = sha in changed if trailer == DATA else found.get(messages.ENVIRONMENT) == environment
+            if value and ours:
+                yield Step(
+                    sha,
+                    commit.time.timestamp(),
+                    trailer,
+                    value,
+                    rollout=found.get(messages.ROLLOUT, ""),
+                    run="" if run.partition(" ")[0] in BY_HAND else run,
+                    merge=_by_another(commit, merges.get(sha)),
+                )
+
+
+def _of_data(source: Source) -> frozenset[str]:
+    """Return the commits that change which bytes a data set has, whatever they say of themselves."""
+    said = source.repository.git.read(
+        "log",
+        f"--max-count={LIMIT}",
+        "--full-history",
+        "--no-merges",
+        "--format=%H",
+        source.revision.sha,
+        "--",
+        f"{source.spec.loop.datasets}/*.yaml",
+        "dvc.lock",
+    )
+    return frozenset(said.decode().split())
+
+
+def _merges(commits: Sequence[Commit]) -> dict[str, Commit]:
+    """Return for each commit that a merge brought to the branch (its first parents) the merge."""
+    known = {each.revision.sha: each for each in commits}
+    line = [commits[0]] if commits else []
+    while line and line[-1].parents and (before := known.get(line[-1].parents[0].sha)) is not None:
+        line.append(before)
+    seen, found = {each.revision.sha for each in line}, {}
+    for merge in reversed(line):
+        waiting = [each.sha for each in merge.parents[1:]]
+        while waiting:
+            sha = waiting.pop()
+            if sha in known and sha not in seen:
+                seen.add(sha)
+                found[sha] = merge
+                waiting += [each.sha for each in known[sha].parents]
+    return found
+
+
+def _by_another(commit: Commit, merge: Commit | None) -> Merge | None:
+    """Return the merge of a commit where somebody else made it than who wrote the commit."""
+    if merge is None or merge.email.casefold() == commit.email.casefold():
+        return None
+    return Merge(merge.revision.sha, merge.author)
 
 
 def _trials(source: Source, environment: str) -> Iterator[Trial]:

@@ -36,6 +36,8 @@ _SHA = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
 SNAPSHOT = "datasets/snapshot"
 START = "`loop up`"
 MEASURE = "`loop up` starts the monitor that loop.yaml declares; alone: `loop monitor`"
+NO_RUN = "whether a schedule or a person ran the command is not recorded here"
+"""What a commit leaves open that names no run of a workflow."""
 TRAFFIC = "let people ask, or play traffic: `loop replay TRACE`"
 ROLL_OUT = "`loop promote VERSION --to {environment}`, and let its rollout go on"
 

@@ -83,7 +83,12 @@ def _promoted(facts: Facts, name: str) -> Finding:
     if step is None:
         fix = f"`loop promote {name} --to {facts.environment}`, and merge what it asks for"
         return missing(wants, f"no commit promotes {name} in '{facts.environment}'", fix)
-    return shown(wants, f"on trial since {figures.moment(step.at)}", commit(step.sha))
+    said = f"on trial since {figures.moment(step.at)}"
+    if step.merge is None:
+        text = f"{said} by a commit that nobody else merged: whether anybody read it is not recorded here"
+        fix = "have the next one merged by somebody else, with a merge commit (not squashed)"
+        return missing(wants, text, fix, commit(step.sha))
+    return shown(wants, f"{said}, merged by {step.merge.by}", commit(step.sha), commit(step.merge.sha))
 
 
 def _staged(facts: Facts, name: str) -> Finding:

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from runner.checklist.facts import DATA, Account, Facts
 from runner.checklist.points import common
-from runner.checklist.points.finding import Finding, Point, file, graduates, missing, refuted, shown, unseen
+from runner.checklist.points.finding import (
+    Finding,
+    Point,
+    commit,
+    file,
+    graduates,
+    missing,
+    refuted,
+    shown,
+    unseen,
+)
 from runner.errors import Unknown
 from runner.report import figures
 from runner.spec.model import GateVerdict
@@ -74,8 +84,15 @@ def _by_itself(facts: Facts) -> Finding:
     if not asked:
         fix = "let it run, and merge what it asks for: `loop data curate`, `loop data propose`"
         return missing(wants, f"declared in {told}, and no data set in Git came of it", fix, *links)
-    count = f"{common.counted(len(asked), 'commit')} of new data sets"
-    return shown(wants, f"{told}; {count}, the last at {figures.moment(asked[-1].at)}", *links)
+    said = f"{told}; {common.counted(len(asked), 'commit')} of new data sets"
+    by_run = [each for each in asked if each.run]
+    if not by_run:
+        text = f"{said}, the last at {figures.moment(asked[-1].at)}: {common.NO_RUN}"
+        return missing(wants, text, "let the workflow run, and merge what it asks for", *links)
+    last = by_run[-1]
+    return shown(
+        wants, f"{said}, the last by a run at {figures.moment(last.at)}: {last.run}", *links, commit(last.sha)
+    )
 
 
 def cost(facts: Facts) -> Point:

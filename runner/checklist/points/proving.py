@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.checklist.facts import Facts
+from runner.checklist.facts import Facts, Step
 from runner.checklist.points import common
 from runner.checklist.points.finding import (
     Finding,
@@ -85,12 +85,21 @@ def _runs(facts: Facts) -> Finding:
     if not files:
         fix = "have pull requests evaluated: .github/workflows/evaluate.yml, or cron (a file named crontab)"
         return missing(wants, "no file here has `loop evaluate` run by itself", fix)
-    came = common.steps(facts, PROMOTION)
+    came = [each for each in common.steps(facts, PROMOTION) if _is_reported(facts, each)]
     told = ", ".join(f"{each.path}:{each.line} ({', '.join(each.when)})" for each in files)
     if not came:
         fix = "let a version come through it: `loop promote VERSION --to ENVIRONMENT`"
         return missing(wants, f"declared in {told}, and no version was promoted with its report", fix, *links)
-    said = f"{told}; {came[-1].value} was promoted with its report at {figures.moment(came[-1].at)}"
-    return shown(
-        wants, f"{said}; runs themselves are recorded by the Git host, not here", *links, commit(came[-1].sha)
-    )
+    by_run = [each for each in came if each.run]
+    last = (by_run or came)[-1]
+    said, links = f"{told}; {last.value}, which has a report, was promoted", (*links, commit(last.sha))
+    if not by_run:
+        fix = "let a workflow evaluate and promote a version: .github/workflows/retrain.yml, promote.yml"
+        return missing(wants, f"{said} at {figures.moment(last.at)}: {common.NO_RUN}", fix, *links)
+    return shown(wants, f"{said} by a run at {figures.moment(last.at)}: {last.run}", *links)
+
+
+def _is_reported(facts: Facts, step: Step) -> bool:
+    """Return whether there is a report about the bytes that a commit promotes."""
+    name = common.named(facts, step.value)
+    return name is not None and isinstance(common.report_of(facts, name), Report)
