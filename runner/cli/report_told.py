@@ -145,6 +145,7 @@ def _rollouts(root: Path, spec: Spec, environment: str, since: float, until: flo
 
 
 def _happening(spec: Spec, step: Step) -> Happening:
+    from runner.git import messages
     from runner.git.steps import Happened
     from runner.report.weekly import Happening
 
@@ -161,6 +162,7 @@ def _happening(spec: Spec, step: Step) -> Happening:
         commit=step.commit.revision.short,
         address=_address(spec, sha),
         is_rollback=change.happened is Happened.BACK,
+        by_person=change.happened is Happened.BACK and messages.CONDITION not in step.trailers,
     )
 
 

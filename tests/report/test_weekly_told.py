@@ -30,6 +30,7 @@ from runner.report.weekly import (
     Told,
     Week,
 )
+from runner.signals.reading import Holds, Level
 from runner.signals.readings.estimates import NO_DATA, Estimate
 from runner.spec.files import DirectoryFiles
 from runner.spec.load import load_or_raise
@@ -38,7 +39,7 @@ from runner.spec.signals import SignalPolicy
 from tests.economics.situations import CALM, NOW, cadence, situation
 from tests.feedback.arenas import decided
 from tests.feedback.test_progress import DAY_S, NOON, at, told
-from tests.report.snapshots import quiet
+from tests.report.snapshots import quiet, reading
 
 WEEK_S = 7 * DAY_S
 RULES = Rules("chat-v1.0")
@@ -130,6 +131,39 @@ def test_next_actions_stand_second_the_gravest_first_each_with_a_command_and_a_d
     assert all(row[1].startswith("loop ") and row[2] for row in rows)
     assert [row[2] for row in rows if "week's target" in row[0]] == ["until Sun 2026-11-22"]
     assert begins[-1].startswith("Prepare the quarter's 'train'") and rows[-1][2] == "from Mon 2026-11-30"
+
+
+def test_what_a_person_took_back_is_told_as_such_and_asks_nothing(everything):
+    steps = (happening("taken back", is_rollback=True, by_person=True),)
+    found = replace(everything, told=replace(everything.told, rollouts=Rollouts((), steps)))
+    assert section(found, "In short").lines[3] == (
+        "1 step of rollouts, no rollback; taken back by a person: chat-v1.1."
+    )
+    assert "rolled back" not in cells(section(found, "Next actions"))
+
+
+def test_all_signals_that_ask_for_training_are_one_action_with_the_decision(everything):
+    retrain = (("retrain", Holds.YES),)
+    asking = tuple(
+        reading(metric, 0.3, 0.2, 0.4, 90, level=Level.RETRAIN, conditions=retrain)
+        for metric in ("refusal_rate", "input_drift")
+    )
+    found = replace(everything, snapshot=replace(everything.snapshot, readings=asking))
+    for decision, said in (
+        (
+            decide(situation()),
+            "Train a new version, from chat-v1.0, for refusal_rate (all), input_drift (all); "
+            "ask first, the snapshot is FAIL",
+        ),
+        (
+            decide(situation(signals=CALM)),
+            "No training now, for change, although signals ask for it: refusal_rate (all), input_drift (all)",
+        ),
+        (None, "retrain: decide whether to train, for refusal_rate (all), input_drift (all)"),
+    ):
+        material = replace(found, told=replace(found.told, decision=decision))
+        told_of = [row[0] for row in section(material, "Next actions").table if "input_drift" in row[0]]
+        assert [row.partition(". ")[2] for row in told_of] == [said]
 
 
 def test_a_round_that_is_left_out_is_told_with_its_reason_and_the_next_one(everything):

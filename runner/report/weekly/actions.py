@@ -19,7 +19,6 @@ from runner.report.weekly.preferences import failed, named
 
 NOW: Final = "now"
 _FOLLOWS: Final = {
-    "retrain": ("is a reason to train", "loop decide"),
     "hold": ("keeps a rollout at its stage", "loop explain"),
     "warn": ("wants a look", "loop signals"),
 }
@@ -52,8 +51,8 @@ def in_order(material: Material) -> Iterator[Action]:
     """Yield what to do next, the most urgent first."""
     told = material.told
     yield from _rolled_back(told)
+    yield from _training(material)
     yield from _signals(material)
-    yield from _training(told)
     yield from _trials(told)
     yield from _data(told)
     yield from _collecting(told)
@@ -62,7 +61,7 @@ def in_order(material: Material) -> Iterator[Action]:
 
 def _rolled_back(told: Told) -> Iterator[Action]:
     for each in told.rollouts.steps if told.rollouts is not None else ():
-        if each.is_rollback:
+        if each.is_rollback and not each.by_person:
             what = (
                 f"{each.version} was rolled back in {each.environment}: find out why before it may come again"
             )
@@ -70,7 +69,7 @@ def _rolled_back(told: Told) -> Iterator[Action]:
 
 
 def _signals(material: Material) -> Iterator[Action]:
-    """Yield one action for each metric that passed a threshold, by its gravest consequence."""
+    """Yield one action for each metric that passed a threshold, by its gravest consequence; training has its own."""
     crossed = passed(material.snapshot.readings)
     for name, (follows, command) in _FOLLOWS.items():
         for metric, found in crossed.items():
@@ -79,18 +78,44 @@ def _signals(material: Material) -> Iterator[Action]:
                 yield Action(f"{name}: {metric} {follows} ({whom(own)})", command, NOW)
 
 
-def _training(told: Told) -> Iterator[Action]:
+def _training(material: Material) -> Iterator[Action]:
+    """Yield one action: what is decided on training, with every signal that is a reason for it."""
+    told, reasons = material.told, _reasons_to_train(material)
     found = told.decision
     if found is None or found.proposal is None:
+        if reasons:
+            yield Action(f"retrain: decide whether to train, for {reasons}", "loop decide", NOW)
         return
     if found.choice is Choice.RETRAIN:
-        yield Action(f"Train a new version, from {found.proposal.parent}", found.proposal.command, NOW)
+        what = f"Train a new version, from {found.proposal.parent}"
+        yield Action(
+            f"{what}{f', for {reasons}' if reasons else ''}{_asking(told)}", found.proposal.command, NOW
+        )
         return
     why = [found.of(reason) for reason in found.by]
     names = ", ".join(each.reason.value for each in why)
     fixes = "; ".join(dict.fromkeys(each.fix for each in why if each.fix)).replace("`", "")
-    what = f"No training now, for {names}{f': {fixes}' if fixes else ''}"
+    although = f", although signals ask for it: {reasons}" if reasons else ""
+    what = f"No training now, for {names}{f': {fixes}' if fixes else ''}{although}"
     yield Action(what, "loop decide", f"again {calendar.day(found.next_round)}")
+
+
+def _reasons_to_train(material: Material) -> str:
+    """Return every metric that passed its threshold `retrain`, and for whom; "" where none did."""
+    crossed = passed(material.snapshot.readings)
+    return ", ".join(
+        f"{metric} ({whom(own)})"
+        for metric, found in crossed.items()
+        if (own := [one for consequence, one in found if consequence == "retrain"])
+    )
+
+
+def _asking(told: Told) -> str:
+    """Return that one is to ask first, where the snapshot may not be trained on without; else ""."""
+    account = told.quality.account if told.quality is not None else None
+    if account is None or account.passed:
+        return ""
+    return f"; ask first, the snapshot is {account.verdict.value}"
 
 
 def _trials(told: Told) -> Iterator[Action]:

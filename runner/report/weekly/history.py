@@ -81,9 +81,13 @@ def happened(told: Told) -> str:
     if told.rollouts is None or not told.rollouts.steps:
         return ""
     steps = told.rollouts.steps
-    back = [each for each in steps if each.is_rollback]
+    back = [each for each in steps if each.is_rollback and not each.by_person]
+    undone = [each for each in steps if each.is_rollback and each.by_person]
     said = f"{counted(len(steps), 'step', 'steps')} of rollouts"
-    if not back:
-        return f"{said}, no rollback."
-    names = ", ".join(dict.fromkeys(each.version for each in back))
-    return f"{said}, {counted(len(back), 'rollback', 'rollbacks')} ({names})."
+    rollbacks = f"{counted(len(back), 'rollback', 'rollbacks')} ({_names(back)})" if back else "no rollback"
+    person = f"; taken back by a person: {_names(undone)}" if undone else ""
+    return f"{said}, {rollbacks}{person}."
+
+
+def _names(steps: list[Happening]) -> str:
+    return ", ".join(dict.fromkeys(each.version for each in steps))

@@ -93,6 +93,8 @@ class Happening:
     commit: str
     address: str
     is_rollback: bool
+    by_person: bool = False
+    """Whether somebody decided on a rollback, and no condition of the policy."""
 
 
 @dataclass(frozen=True, slots=True)
