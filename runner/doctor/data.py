@@ -16,6 +16,7 @@ from runner.doctor.finding import Finding, Look, aside, failed, ok, warning
 from runner.errors import Unknown
 from runner.git.command import Git
 from runner.reconcile.presence import is_whole
+from runner.urls import text_without_secret
 
 AREA = "data"
 REMOTE_SECONDS = 60.0
@@ -71,7 +72,7 @@ def judge_remote(found: tuple[str, ...] | Unknown) -> Finding:
             return warning(what, "there is none", fix)
         return failed(
             what,
-            f"it cannot be asked: {found.reason}",
+            f"it cannot be asked: {text_without_secret(found.reason)}",
             "look at network and credentials: `dvc status --cloud`",
         )
     if found:

@@ -17,8 +17,8 @@ import aiohttp
 from runner.doctor.addresses import Held, Holder, look, reached
 from runner.doctor.engine import judge_address
 from runner.doctor.finding import Finding, Look, aside, failed, ok, warning
-from runner.scaffold.choices import without_secret
 from runner.spec.environment import Environment
+from runner.urls import without_secret
 
 GATEWAY, MONITOR, CONSOLE, OUTSIDE = "gateway", "monitor", "console", "outside"
 CALL_SECONDS = 5.0

@@ -12,9 +12,9 @@ from runner.doctor.finding import Finding, Look, aside, failed, ok, told, unchec
 from runner.errors import Diagnostic, LoopError, Severity
 from runner.git.command import Git
 from runner.git.repository import Repository
-from runner.scaffold.choices import without_secret
 from runner.spec.environment import GitSettings
 from runner.spec.load import Loaded
+from runner.urls import text_without_secret, without_secret
 
 AREA = "repository"
 REMOTE_SECONDS = 20.0
@@ -142,5 +142,4 @@ def _said(stderr: str) -> str:
     """Return the last line of what Git said, without a secret that stands in an address."""
     lines = [line for line in stderr.splitlines() if line.strip()] or ["it said nothing"]
     telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))] or lines
-    words = (without_secret(word) if "://" in word else word for word in telling[0].split())
-    return " ".join(words)[:200]
+    return text_without_secret(" ".join(telling[0].split()))[:200]

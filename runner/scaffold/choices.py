@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from runner.errors import Diagnostic, TerminalError
 from runner.spec.base import Address, ModelName, Name
 from runner.spec.environment import LORA_RANKS, Forge
+from runner.urls import holds_secret, without_secret
 
 LONGEST_NAME = 60
 """Data sets are called after the repository, and their names may have 80 letters."""
@@ -209,14 +210,14 @@ def _remotes(given: Mapping[str, Any]) -> Iterator[Diagnostic]:
         value = given.get(key)
         if value is None:
             continue
+        shown = without_secret(value)
         if not value.strip() or len(value) > 1000 or not value.isprintable() or value.startswith("-"):
-            yield _wrong(key, value, "an address or a path, on one line")
+            yield _wrong(key, shown, "an address or a path, on one line")
         elif key == "dvc_remote" and any(mark in value for mark in ('"', "%(")):
-            yield _wrong(key, value, "no quotation marks and no '%(' in it, which DVC's settings cannot hold")
-        elif _holds_secret(value):
-            shown = without_secret(value)
+            yield _wrong(key, shown, "no quotation marks and no '%(' in it, which DVC's settings cannot hold")
+        elif holds_secret(value):
             yield Diagnostic(
-                f"--{key.replace('_', '-')} '{shown}' holds a password, which would stand in a file",
+                f"--{key.replace('_', '-')} '{shown}' holds a password or a query, which would stand in a file",
                 fix="give it without one; Git and DVC ask their own stores of credentials",
             )
         elif (
@@ -225,21 +226,4 @@ def _remotes(given: Mapping[str, Any]) -> Iterator[Diagnostic]:
             and "://" in value
             and parts.scheme not in _DVC_SCHEMES
         ):
-            yield _wrong(key, value, f"a folder, or an address of one of {', '.join(_DVC_SCHEMES[1:])}")
-
-
-def _holds_secret(value: str) -> bool:
-    parts = _parts(value)
-    return parts is not None and "://" in value and (parts.password is not None or _is_token(parts))
-
-
-def _is_token(parts: Any) -> bool:
-    """Whether a web address names a user, who is then a token; ssh has users that are none."""
-    return parts.scheme in ("http", "https") and bool(parts.username)
-
-
-def without_secret(url: str) -> str:
-    """Return an address without the user and password in it."""
-    scheme, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else url
+            yield _wrong(key, shown, f"a folder, or an address of one of {', '.join(_DVC_SCHEMES[1:])}")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import runner
 from runner.errors import terminal
-from runner.scaffold.choices import without_secret
+from runner.urls import without_secret
 
 POLICIES = ("rollout", "signals", "privacy", "cadence")
 """Those that fit every model; the others are templates."""
@@ -26,11 +26,15 @@ _SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A checkout of Loop: the folder, the commit that it stands at, and where others find that."""
+    """A checkout of Loop: the folder, the commit that it stands at, and where others find that.
+
+    `pushed` says whether the remote had that commit when it was last asked.
+    """
 
     root: Path
     commit: str
     url: str
+    pushed: bool = True
 
     def policy(self, name: str, repository: str) -> str:
         """Return a policy as it is shipped, about the data sets of another repository. Raises OSError."""
@@ -48,7 +52,7 @@ class Source:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can find it."""
-        return self.url.startswith("/")
+        return self.url.startswith(("/", "file://"))
 
 
 def running() -> Source:
@@ -62,7 +66,16 @@ def running() -> Source:
             fix="clone Loop, build its .venv by `make setup`, and run `.venv/bin/loop init` there",
         )
     remote = without_secret(_git(root, "config", "--get", "remote.origin.url"))
-    return Source(root, commit, remote or str(root))
+    if not remote:
+        return Source(root, commit, str(root))
+    known = _git(root, "for-each-ref", "--count=1", "--contains", commit, "refs/remotes/origin")
+    return Source(root, commit, _from_anywhere(remote, root), pushed=bool(known))
+
+
+def _from_anywhere(remote: str, root: Path) -> str:
+    """Return a remote as another folder has to name it: Git reads a path from the top of its own checkout."""
+    is_path = "://" not in remote and ":" not in remote.partition("/")[0]
+    return str((root / remote).resolve()) if is_path else remote
 
 
 def _git(root: Path, *arguments: str) -> str:

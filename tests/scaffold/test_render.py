@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from datetime import date
 from itertools import product
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import runner
 from runner.errors import TerminalError
 from runner.scaffold import source as sources
 from runner.scaffold.choices import MODEL_FOLDER, Base, Choices, First, check
@@ -193,6 +195,13 @@ def test_every_gate_that_production_asks_for_is_a_gate_of_the_policy() -> None:
     + [("engine", ("http://a:80", "http://a:80/"))]
     + [("remote", value) for value in ("", " ", "--upload-pack=x", "a\nb", "https://u:secret@git.example/x")]
     + [("remote", "https://ghp_secret@github.com/a/b")]
+    + [
+        (option, f"https://h/x?token=secret{mark}")
+        for option in ("remote", "dvc_remote")
+        for mark in ("", " ", "@b")
+    ]
+    + [(option, "https://u:secret/pass@h/x") for option in ("remote", "dvc_remote")]
+    + [("dvc_remote", "https://u:secret@h/%(x)s"), ("dvc_remote", "s3://b/c?sig=secret")]
     + [("dvc_remote", value) for value in ("a\nb", "s3://u:secret@b/c", "javascript://x", 'a"b', "%(x)s")],
 )
 def test_what_cannot_stand_in_a_file_is_refused_and_no_secret_is_repeated(option: str, value: object) -> None:
@@ -211,6 +220,29 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
 def test_an_address_of_ssh_has_a_user_who_is_no_secret() -> None:
     check({"remote": "ssh://git@git.example/a/b.git", "dvc_remote": "ssh://data@store.example/x"})
     check({"remote": "git@github.com:acme/models.git"})
+
+
+def test_a_remote_of_loop_is_written_as_others_can_fetch_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "loop"
+    (root / ".github" / "workflows").mkdir(parents=True)
+    git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "x"], check=True)
+    monkeypatch.setattr(runner, "__file__", str(root / "runner" / "__init__.py"))
+    assert (sources.running().url, sources.running().pushed) == (str(root), True)
+    for remote, written in (
+        ("ssh://git@git.example/acme/loop.git", "ssh://git@git.example/acme/loop.git"),
+        ("git@git.example:acme/loop.git", "git@git.example:acme/loop.git"),
+        ("https://u:secret@git.example/loop.git?a=secret", "https://git.example/loop.git"),
+        ("../other.git", str(tmp_path / "other.git")),
+    ):
+        subprocess.run([*git, "config", "remote.origin.url", remote], check=True)
+        found = sources.running()
+        assert (found.url, found.pushed) == (written, False)
+    subprocess.run([*git, "update-ref", "refs/remotes/origin/main", "HEAD"], check=True)
+    assert sources.running().pushed
 
 
 def test_an_installed_loop_has_the_templates_with_it() -> None:
