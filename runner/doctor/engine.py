@@ -18,6 +18,7 @@ import aiohttp
 from runner.doctor.addresses import Held, Holder, look
 from runner.doctor.finding import Finding, Look, aside, failed, ok, told, unchecked, warning
 from runner.errors import LoopError
+from runner.scaffold.base_model import in_cache, lacks
 from runner.serving import discovery, launcher
 from runner.serving.engine import EngineClient, ServedModel
 from runner.spec.environment import BaseModelRef, Engine
@@ -80,10 +81,26 @@ def _managed(place: Place) -> Iterator[Finding]:
     except LoopError as error:
         yield told("start", error)
     else:
-        yield ok("start", f"{build.value} is here, and so is what it serves: {place.base.path}")
+        yield judge_start(build.value, place.base, place.root, place.environ)
     yield judge_address(
         "address", place.engine.listen, look(place.engine.listen, place.state / "run" / "engine.json")
     )
+
+
+def judge_start(build: str, base: BaseModelRef, root: Path, environ: Mapping[str, str]) -> Finding:
+    """Judge whether the model that an engine shall start with is on this machine; its bytes are not read."""
+    folder = root / base.path
+    if folder.is_dir():
+        if missing := lacks(folder):
+            said = f"{build} is here, and {base.path} has no {', no '.join(missing)}"
+            return failed("start", said, "`dvc pull` fetches what is tracked; else name a whole model")
+    elif in_cache(base.path, base.revision, environ) is None:
+        said = f"{build} is here; {base.path} is not in the hub's cache of this machine"
+        pin = f" --revision {base.revision}" if base.revision else ""
+        return unchecked(
+            "start", said, f"`hf download {base.path}{pin}`, or let vLLM fetch it when it starts"
+        )
+    return ok("start", f"{build} is here, and so is what it serves: {base.path}")
 
 
 def judge_address(what: str, address: str, held: Held) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -157,6 +158,10 @@ def test_a_remote_with_a_password_in_its_address_is_told_without_it(tmp_path: Pa
     said = call("--root", str(shop), "doctor")
     assert "http://127.0.0.1:9/x.git cannot be read" in said.out
     assert TOKEN not in said.out + said.err
+    git(shop, "remote", "set-url", "origin", f"http://127.0.0.1:9/x.git?token={TOKEN}")
+    said = call("--root", str(shop), "doctor")
+    assert "http://127.0.0.1:9/x.git cannot be read" in said.out
+    assert TOKEN not in said.out + said.err
 
 
 def test_replicas_are_asked_and_left_as_they_are(tmp_path: Path) -> None:
@@ -284,7 +289,8 @@ def test_what_loop_started_is_its_own_and_asked_whether_it_is_ready(shop: Path) 
 def test_bytes_that_are_not_here_and_a_store_that_lacks_them_are_told(tmp_path: Path) -> None:
     base = tmp_path / "small chat"
     base.mkdir()
-    (base / "config.json").write_text("{}")
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (base / name).write_text("{}")
     store = tmp_path / "store"
     store.mkdir()
     port = ("--gateway", f"127.0.0.1:{random.Random(os.urandom(8)).randrange(20000, 30000)}")
@@ -307,7 +313,6 @@ def test_bytes_that_are_not_here_and_a_store_that_lacks_them_are_told(tmp_path: 
         "`dvc push`",
     )
     assert "models/base" in found["data", "DVC remote"]["evidence"]
-    (tmp_path / "shop" / "models" / "base" / "config.json").unlink()
-    (tmp_path / "shop" / "models" / "base").rmdir()
+    shutil.rmtree(tmp_path / "shop" / "models" / "base")
     _, found = examined(tmp_path / "shop")
     assert found["data", "tracked bytes"]["evidence"] == "not here: models/base"

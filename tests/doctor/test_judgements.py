@@ -251,6 +251,41 @@ def test_a_webhook_and_a_receiver_are_told_without_what_is_secret_in_them() -> N
 def test_what_git_says_loses_its_secrets() -> None:
     said = "Cloning\nfatal: unable to access 'https://u:secret@git.example/x.git/': no route"
     assert repository._said(said) == "fatal: unable to access 'https://git.example/x.git/': no route"
+    said = "fatal: unable to access 'https://git.example/x.git?token=secret/': no route"
+    assert repository._said(said) == "fatal: unable to access 'https://git.example/x.git': no route"
+    found = data.judge_remote(Unknown("ERROR: cannot reach https://h/x?sig=secret, sorry"))
+    assert found.evidence == "it cannot be asked: ERROR: cannot reach https://h/x, sorry"
+
+
+def test_an_engine_starts_well_only_where_the_whole_model_is_here(tmp_path: Path) -> None:
+    base = BaseModelRef(name="small", path="models/base", digest="a" * 64)
+    folder = tmp_path / base.path
+    folder.mkdir(parents=True)
+    for name, verdict in (("config.json", FAILED), ("model.safetensors", FAILED), ("tokenizer.json", OK)):
+        (folder / name).write_text("{}")
+        found = engine.judge_start("vllm-cpu", base, tmp_path, {})
+        assert found.verdict is verdict
+        well_told(found)
+
+
+@pytest.mark.parametrize("revision", ["4" * 40, None])
+def test_a_model_of_the_hub_is_well_only_where_the_cache_has_it(tmp_path: Path, revision: str | None) -> None:
+    base = BaseModelRef(name="small", path="acme/small", revision=revision)
+    cache = tmp_path / "hub" / "models--acme--small"
+    snapshot = cache / "snapshots" / ("4" * 40)
+    snapshot.mkdir(parents=True)
+    environ = {"HF_HOME": str(tmp_path)}
+    found = engine.judge_start("vllm-cpu", base, tmp_path, environ)
+    assert found.verdict is UNCHECKED
+    assert f"`hf download acme/small{f' --revision {revision}' if revision else ''}`" in found.fix
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("4" * 40)
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (snapshot / name).write_text("{}")
+    assert engine.judge_start("vllm-cpu", base, tmp_path, environ).verdict is OK
+    assert (
+        engine.judge_start("vllm-cpu", base, tmp_path, {"HF_HUB_CACHE": str(tmp_path)}).verdict is UNCHECKED
+    )
 
 
 def test_a_look_that_never_ends_is_told_and_holds_nobody_up() -> None:
