@@ -166,12 +166,42 @@ def _pinned(found: Local | OfHub) -> Base | Local:
 
 def _notes(order: Order) -> Iterator[str]:
     """Yield what a person has to know, beside what the files say."""
+    from runner.scaffold import place
     from runner.scaffold.choices import Base
 
     if isinstance(order.base, Base) and order.base.unpinned:
         yield f"the base model is not pinned to a commit ({order.base.unpinned}); loop.yaml says how to pin it"
     if order.source.is_local:
-        yield "Loop's checkout has no remote: requirements/loop.txt names a folder of this machine; correct it"
+        yield "requirements/loop.txt names a folder of this machine, where nobody else finds Loop: correct it"
+    if not order.source.pushed:
+        at = f"commit {order.source.commit[:12]}, which its remote did not have when it was last asked"
+        yield f"requirements/loop.txt names {at}: push it, or nobody can install it"
+    if order.place is place.Place.REPOSITORY:
+        yield from _remote_notes(order)
+
+
+def _remote_notes(order: Order) -> Iterator[str]:
+    """Yield what of the remote is to be done in a repository that is there: its settings are its owner's."""
+    import shlex
+
+    from runner.git.begin import BRANCH
+    from runner.git.repository import Repository
+    from runner.urls import without_secret
+
+    wanted = _origin(order)
+    if wanted is None:
+        return
+    repository = Repository(order.target)
+    there = repository.git.run("config", "--get", "remote.origin.url").stdout.decode(errors="replace").strip()
+    if not there:
+        yield f"loop.yaml follows 'origin', and there is none: `git remote add origin {shlex.quote(wanted)}`"
+    elif there != wanted:
+        differs = f"'origin' is {without_secret(there)} here, and not {wanted}; loop.yaml follows it"
+        yield f"{differs}: where that is another repository, `git remote set-url origin {shlex.quote(wanted)}`"
+    branch = repository.branch()
+    if branch != BRANCH:
+        shown = "no branch" if branch is None else f"'{branch}'"
+        yield f"loop.yaml follows '{BRANCH}', and {shown} is checked out: correct `branch` in loop.yaml"
 
 
 def _choices(order: Order, base: Base, first: First) -> Choices:
@@ -353,6 +383,10 @@ def _lines(order: Order, value: dict[str, Any]) -> Iterator[str]:
     yield from (f"note: {note}" for note in order.notes)
     yield "next:"
     yield f"  cd {_shell(order.target)}"
+    if value["commit"] and _origin(order) is not None:
+        yield "  git push -u origin main"
+    if order.asked.dvc_remote is not None and any(path.endswith(".dvc") for path in value["files"]):
+        yield "  dvc push           models and data, for every other machine"
     yield "  loop doctor        what this machine lacks"
     yield "  loop up            starts everything; README.md says what is still empty"
 

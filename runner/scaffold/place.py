@@ -73,9 +73,16 @@ def _is_there(path: Path) -> bool:
 
 @contextmanager
 def beside(target: Path, place: Place) -> Iterator[Path]:
-    """Give an empty folder on the disk of the target, and take away what is left of it. Raises OSError."""
+    """Give an empty folder on the disk of the target, and take away what is left of it.
+
+    Raises TerminalError where nobody may write there, OSError where the folder cannot be worked in.
+    """
     parent = target.parent if place is Place.NEW else target
-    folder = Path(tempfile.mkdtemp(prefix=_MARK, dir=parent))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=_MARK, dir=parent))
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise terminal(f"'{target}' cannot be made", why, fix="name a folder where you may write") from error
     try:
         yield folder
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from runner import digest
-from runner.scaffold import place, render
+from runner.scaffold import base_model, place, render
 from runner.scaffold import source as sources
 from runner.spec.files import DirectoryFiles
 from runner.spec.load import Spec, load_or_raise
@@ -34,6 +35,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base.mkdir(parents=True)
     (base / "config.json").write_text('{"model_type": "qwen2"}')
     (base / "model.safetensors").write_bytes(b"weights" * 100)
+    (base / "tokenizer.json").write_text("{}")
     (base / ".cache").mkdir()
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text(
@@ -105,7 +107,11 @@ def test_the_base_model_is_copied_named_digested_and_in_dvc(made: Path, workshop
     base = spec_of(made).loop.base_model
     assert (base.name, base.path) == ("Small-Chat", "models/base")
     assert base.digest == digest.of_directory(made / "models" / "base")
-    assert everything(made / "models" / "base").keys() == {"config.json", "model.safetensors"}
+    assert everything(made / "models" / "base").keys() == {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    }
     tracked = git(made, "ls-files", "models").splitlines()
     assert "models/base.dvc" in tracked and "models/chat-v1.0.dvc" in tracked
     assert not [path for path in tracked if path.startswith(("models/base/", "models/chat-v1.0/"))]
@@ -156,6 +162,11 @@ def test_the_installer_fetches_that_commit_and_links_its_environment(made: Path,
     for _ in range(2):  # the second time everything is there
         subprocess.run(install, check=True, capture_output=True)
         assert (own / ".venv" / "it").read_text() == "core data\n"
+    (own / ".venv").unlink()
+    (own / ".venv").mkdir()
+    ended = subprocess.run(install, capture_output=True, text=True)
+    assert ended.returncode == 1 and "fix: move it away: mv .venv .venv.own" in ended.stderr
+    (own / ".venv").rmdir()
     (own / "requirements" / "loop.txt").write_text(f"{'1' * 40} {tmp_path / 'nowhere'}\n")
     ended = subprocess.run(install, capture_output=True, text=True)
     assert ended.returncode == 1 and "cannot be fetched from" in ended.stderr and "fix: " in ended.stderr
@@ -218,6 +229,52 @@ def test_a_model_of_the_hub_is_pinned_to_the_commit_that_the_hub_has(
     hub(200, json.dumps({"sha": COMMIT}).encode())
     assert of_hub(tmp_path / "shop").code == 0
     assert spec_of(tmp_path / "shop").loop.base_model.revision == COMMIT
+
+
+@pytest.mark.parametrize("goes", ["to another server", "on the same server"])
+def test_the_token_follows_no_redirect_to_another_server(goes: str) -> None:
+    seen: list[tuple[int, str, str | None]] = []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append((self.server.server_port, self.path, self.headers["Authorization"]))  # type: ignore[attr-defined]
+            moved = self.path != "/new"
+            self.send_response(307 if moved else 200)
+            if moved:
+                self.send_header("Location", f"http://127.0.0.1:{to.server_port}/new")
+            self.end_headers()
+            self.wfile.write(b"" if moved else json.dumps({"sha": COMMIT}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Hub) as first,
+        ThreadingHTTPServer(("127.0.0.1", 0), Hub) as other,
+    ):
+        to = other if goes == "to another server" else first
+        for server in (first, other):
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        environ = {"HF_ENDPOINT": f"http://127.0.0.1:{first.server_port}", "HF_TOKEN": "hf_secret"}
+        found = base_model.pinned(base_model.OfHub(HUB_ID, HUB_ID), environ)
+        for server in (first, other):
+            server.shutdown()
+    assert found.revision == COMMIT
+    assert seen == [
+        (first.server_port, f"/api/models/{HUB_ID}", "Bearer hf_secret"),
+        (to.server_port, "/new", None if to is other else "Bearer hf_secret"),
+    ]
+
+
+@pytest.mark.parametrize("absent", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_folder_without_a_part_of_a_model_is_refused(tmp_path: Path, workshop: Path, absent: str) -> None:
+    folder = tmp_path / "half a model"
+    shutil.copytree(workshop / "base models" / "Small Chat!", folder)
+    (folder / absent).write_bytes(b"")
+    named = {"model.safetensors": "*.safetensors", "tokenizer.json": "tokenizer"}.get(absent, absent)
+    said = init(tmp_path / "shop", "--base-model", str(folder))
+    refused(said, "holds no model", f"it has no {named}\n")
+    assert not (tmp_path / "shop").exists()
 
 
 @pytest.mark.parametrize(
@@ -307,8 +364,38 @@ def test_a_repository_that_is_there_gets_files_and_no_commit(tmp_path: Path) -> 
     assert git(tmp_path, "log", "--format=%s") == "mine"
     assert git(tmp_path, "branch", "--show-current") == "trunk"
     assert git(tmp_path, "remote") == ""
+    assert "there is none: `git remote add origin https://github.com/acme/shop.git`" in said.out
+    assert "loop.yaml follows 'main', and 'trunk' is checked out" in said.out
+    assert "git push" not in said.out
     refused(of_hub(tmp_path / "below"), "lies inside another repository", str(tmp_path))
     assert not (tmp_path / "below").exists()
+
+
+def test_a_remote_other_than_the_one_that_is_there_is_told(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    git(tmp_path, "remote", "add", "origin", "https://u:secret@git.example/mine.git")
+    said = of_hub(tmp_path, "--remote", "https://git.example/other.git")
+    assert "'origin' is https://git.example/mine.git here, and not https://git.example/other.git" in said.out
+    assert "is checked out" not in said.out and "secret" not in said.out
+    assert git(tmp_path, "remote", "get-url", "origin") == "https://u:secret@git.example/mine.git"
+
+
+def test_the_next_steps_bring_it_where_others_find_it(tmp_path: Path, workshop: Path) -> None:
+    places = ("--remote", str(tmp_path / "x.git"), "--dvc-remote", str(tmp_path / "store"))
+    adapter = ("--adapter", str(workshop / "adapter"), "--served-as", "Small-Chat")
+    for options, push, dvc in (
+        ((), False, False),
+        (places, True, False),
+        ((*places, *adapter), True, True),
+        (("--repository", "acme/shop"), True, False),
+    ):
+        said = of_hub(tmp_path / f"shop-{len(options)}", *options)
+        assert ("  git push -u origin main\n" in said.out, "  dvc push " in said.out) == (push, dvc)
+
+
+def test_where_nobody_may_write_the_error_names_what_was_asked_for() -> None:
+    refused(of_hub(Path("/proc/x")), "'/proc/x' cannot be made", "fix: name a folder")
+    assert ".loop-init" not in of_hub(Path("/proc/x")).err
 
 
 def test_what_is_missing_without_a_terminal_is_one_error(tmp_path: Path) -> None:

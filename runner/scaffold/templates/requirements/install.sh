@@ -7,6 +7,9 @@ cd "$(dirname "$0")/.."
 environment=$1; shift
 fail() { printf 'error: %s\n' "$1" >&2; printf '  fix: %s\n' "$2" >&2; exit 1; }
 
+if [ -d "$environment" ] && [ ! -L "$environment" ]; then
+  fail "$environment is a folder, and has to be a link to the environment of Loop" "move it away: mv $environment $environment.own"
+fi
 read -r commit url < <(grep -v '^#' requirements/loop.txt) || fail "requirements/loop.txt names nothing" "write: COMMIT ADDRESS"
 url=${LOOP_SOURCE:-$url}
 checkout=.loop-source
