@@ -58,14 +58,14 @@ def command(
     """Show how strong each version is in the eyes of those who compared, and against the baseline."""
     import numpy as np
 
-    from runner.cli.pages import demand_folder, write_page
+    from runner.cli.pages import demand_target, write_page
     from runner.cli.watching import seconds
     from runner.feedback.standings.figures import Rules
     from runner.feedback.standings.standings import compute
     from runner.report import standings as report
 
     for path in (html, svg):
-        demand_folder(ctx, path)
+        demand_target(ctx, path)
     root = find_root(ctx)
     spec = read_spec(root)
     baseline = pick_environment(spec, environment).baseline

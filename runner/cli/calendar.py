@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.learning import moment
-from runner.cli.pages import demand_folder
+from runner.cli.pages import demand_target
 from runner.cli.repository import find_root, json_option, read_spec
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def command(
     if sum((mermaid, ics is not None, as_json)) > 1:
         raise click.UsageError("say one of --mermaid, --ics and --json", ctx)
     file = Path(ics) if ics not in (None, STDOUT) else None
-    demand_folder(ctx, file)
+    demand_target(ctx, file)
     root = find_root(ctx)
     spec = read_spec(root)
     name = spec.loop.name

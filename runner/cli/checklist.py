@@ -33,12 +33,12 @@ def command(ctx: click.Context, environment: str, markdown: bool, html: Path | N
     from runner.checklist import report
     from runner.checklist.evidence import gather
     from runner.checklist.points import check
-    from runner.cli.pages import demand_folder, write_page
+    from runner.cli.pages import demand_target, write_page
     from runner.spec.model import GateVerdict
 
     if markdown and as_json:
         raise click.UsageError("say --markdown or --json, not both", ctx)
-    demand_folder(ctx, html)
+    demand_target(ctx, html)
     checked = check(gather(find_root(ctx), environment, time.time()))
     if as_json:
         click.echo(json.dumps(report.to_json(checked), indent=2, ensure_ascii=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +60,7 @@ def command(
     Measured traffic takes the place of assumed traffic where a week or more was logged, measured tokens where 300
     answers were. The output says of each figure which it is.
     """
+    from runner.cli.pages import demand_target, write_page
     from runner.cli.watching import seconds
     from runner.report import cost as report
 
@@ -68,11 +68,8 @@ def command(
         raise click.UsageError("say --markdown or --json, not both", ctx)
     if against is not None and (html is not None or svg is not None):
         raise click.UsageError("a change has no picture; leave --html and --svg away, or --against", ctx)
-    for file in filter(None, (html, svg)):
-        if not file.absolute().parent.is_dir():
-            raise click.UsageError(
-                f"there is no folder '{file.absolute().parent}' to write {file.name} into", ctx
-            )
+    for file in (html, svg):
+        demand_target(ctx, file)
     root, over = find_root(ctx), seconds(ctx, window, "7d or 30d") or 0.0
     spec = read_spec(root)
     pick_environment(spec, environment)
@@ -88,8 +85,7 @@ def command(
         click.echo(report.to_markdown(found, title).rstrip() if markdown else report.to_text(found))
     for path, text in ((html, report.to_html(found, title)), (svg, report.picture(found))):
         if path is not None:
-            _write(path, text)
-            click.echo(f"written: {path}", err=True)
+            write_page(path, text)
 
 
 def statement(root: Path, spec: Spec, log: Served | None) -> Statement:
@@ -141,10 +137,3 @@ def _show_change(before: Statement, after: Statement, markdown: bool, as_json: b
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(f"- {line}" if markdown else line for line in lines or [NOTHING_CHANGED]))
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file; a reader sees the old or the new one. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

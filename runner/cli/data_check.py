@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.pages import demand_folder, write_page
+from runner.cli.pages import demand_target, write_page
 from runner.cli.repository import find_root, json_option, read_spec
 from runner.errors import terminal
 
@@ -44,7 +44,7 @@ def command(ctx: click.Context, names: tuple[str, ...], html: Path | None, show:
 
     if show and html is None:
         raise click.UsageError("--open shows the page of --html FILE", ctx)
-    demand_folder(ctx, html)
+    demand_target(ctx, html)
     root = find_root(ctx)
     chosen = _chosen(read_spec(root).datasets, names)
     checked, absent = check(root, chosen)

@@ -39,10 +39,10 @@ Exit codes: 0 told; 1 error.
 @click.pass_context
 def command(ctx: click.Context, environment: str, html: Path | None, as_json: bool) -> None:
     """Show how far this week's collection is, and when the plan's minimum, target and optimum will be reached."""
-    from runner.cli.pages import demand_folder, write_page
+    from runner.cli.pages import demand_target, write_page
     from runner.report import progress as report
 
-    demand_folder(ctx, html)
+    demand_target(ctx, html)
     root = find_root(ctx)
     spec = read_spec(root)
     pick_environment(spec, environment)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +36,7 @@ def command(
     ctx: click.Context, environment: str, window: str, html: Path | None, tails: Path | None, as_json: bool
 ) -> None:
     """Tell a week: what to do next, preferences, win rates, goals, signals, drift, rollouts, decisions and cost."""
+    from runner.cli.pages import demand_target, write_page
     from runner.cli.report_told import told
     from runner.cli.watching import measured_window, watch
     from runner.report import weekly
@@ -48,27 +48,16 @@ def command(
         measured_window(ctx, window) or WEEK_S,
         time.time(),
     )
-    for path in filter(None, (html, tails)):
-        if not path.absolute().parent.is_dir():
-            raise click.UsageError(
-                f"there is no folder '{path.absolute().parent}' to write {path.name} into", ctx
-            )
+    for path in (html, tails):
+        demand_target(ctx, path)
     material = replace(measuring.material(now, over), told=told(root, spec, environment, now, over))
     if as_json:
         click.echo(json.dumps(weekly.to_json(material), indent=2, ensure_ascii=False))
     else:
         click.echo(weekly.to_markdown(material), nl=False)
     if html is not None:
-        _write(html, weekly.to_html(material))
-        click.echo(f"written: {html}", err=True)
+        write_page(html, weekly.to_html(material))
     if tails is not None:
         rows = measuring.tails(now - over)
-        _write(tails, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-        click.echo(f"written: {tails} ({len(rows)} samples)", err=True)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file; a reader sees the old or the new one. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        write_page(tails, lines, f" ({len(rows)} samples)")

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from runner.cli.pages import write_page
+from runner.errors import TerminalError
 from tests.cli.workbench import PRODUCTION, Bench, refused
 
 AT = ("--at", "2026-11-21T12:00")
@@ -48,6 +50,27 @@ def test_an_ics_goes_to_the_screen_or_into_a_file_with_the_same_bytes(bench, tmp
     assert said.code == 0 and f"written: {target}" in said.err, said
     assert target.read_bytes() == shown
     assert shown.count(b"\n") == shown.count(b"\r\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["loop.ics"]
+
+
+def test_no_file_of_the_repository_is_replaced_and_no_directory(bench, tmp_path):
+    before = (bench.root / "loop.yaml").read_bytes()
+    path = str(bench.root / "loop.yaml")
+    for asked in (("calendar", "--ics"), ("cost", "--html"), ("cost", "--svg"), ("report", "--tails")):
+        refused(bench.loop(*asked, path), f"'{path}' is tracked by Git and would be replaced")
+    assert (bench.root / "loop.yaml").read_bytes() == before
+    refused(bench.loop("calendar", "--ics", str(tmp_path)), f"'{tmp_path}' is a directory")
+    own = bench.root / ".loop" / "loop.ics"
+    own.parent.mkdir(exist_ok=True)
+    for _ in range(2):
+        assert bench.loop("calendar", "--ics", str(own)).code == 0, "what was made is made again"
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
+    target = tmp_path / "loop.ics"
+    target.mkdir()
+    with pytest.raises(TerminalError, match=r"loop\.ics cannot be written"):
+        write_page(target, "BEGIN:VCALENDAR")
     assert [path.name for path in tmp_path.iterdir()] == ["loop.ics"]
 
 
