@@ -68,7 +68,7 @@ def test_what_was_logged_takes_the_place_of_what_is_assumed(used: Bench) -> None
 def test_a_window_of_less_than_a_week_leaves_the_requests_assumed(used: Bench) -> None:
     load = strict(used.loop("cost", "--window", "5d", "--json").out)["workload"]
     assert load["requests_per_month"]["source"] == load["input_tokens"]["source"] == "assumed"
-    assert "5.0 days are too few days" in load["requests_per_month"]["rests_on"]
+    assert "5.0 days are too short a time" in load["requests_per_month"]["rests_on"]
 
 
 def test_an_edited_assumption_is_shown_before_it_is_committed(made: Bench) -> None:

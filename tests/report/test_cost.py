@@ -43,7 +43,16 @@ def test_it_says_what_the_running_account_leaves_out_and_that_nothing_is_measure
 def test_measured_figures_are_told_from_assumed_ones_with_what_they_rest_on() -> None:
     text = cost.to_text(state(SHIPPED, CADENCE, served(days=3.0)))
     assert "measured: prompt tokens (5,000 answers), answer tokens (5,000 answers)" in text
-    assert "assumed: requests (5,000 requests in 3.0 days are too few days, 7 are wanted)" in text
+    assert "assumed: requests (5,000 requests in 3.0 days are too short a time, 7 days are wanted)" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(45, "45 seconds"), (2160, "36.0 minutes"), (86_400, "24.0 hours"), (172_800, "2.0 days")],
+)
+def test_a_short_log_is_told_in_the_unit_of_its_length(seconds: float, told: str) -> None:
+    text = cost.to_text(state(SHIPPED, CADENCE, served(requests=6825, days=seconds / 86_400)))
+    assert f"6,825 requests in {told} are too short a time, 7 days are wanted" in text
 
 
 def test_a_month_that_costs_more_than_the_api_is_said_to(shipped: Statement) -> None:

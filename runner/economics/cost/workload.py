@@ -18,7 +18,8 @@ from runner.spec.cadence import CadencePolicy, Frequency
 from runner.spec.cost import MONTH_HOURS, CostPolicy
 from runner.stats.intervals import unbounded_mean_interval
 
-LEAST_S: Final = 7 * 86_400.0
+_DAY_S: Final = 86_400.0
+LEAST_S: Final = 7 * _DAY_S
 """Time without which traffic is not scaled to a month: days of the week differ."""
 _CHANCE: Final = 2.6
 """Standard deviations of a count (the root of it) that hold it 99 times of 100."""
@@ -80,15 +81,21 @@ def _requests(policy: CostPolicy, served: Served | None) -> Figure:
     traffic = policy.traffic
     if served is None or not served.requests:
         return _assumed(traffic.requests_per_month, traffic.uncertainty, "nothing was logged")
-    days, wanted = served.seconds / 86_400, LEAST_S / 86_400
-    told = f"{served.requests:,} requests in {days:.1f} days"
+    told = f"{served.requests:,} requests in {_lasting(served.seconds)}"
     if served.seconds < LEAST_S:
-        return _assumed(
-            traffic.requests_per_month, traffic.uncertainty, f"{told} are too few days, {wanted:g} are wanted"
-        )
+        why = f"{told} are too short a time, {LEAST_S / _DAY_S:g} days are wanted"
+        return _assumed(traffic.requests_per_month, traffic.uncertainty, why)
     off = max(traffic.uncertainty, min(_CHANCE / math.sqrt(served.requests), 1.0))
     month = served.requests * MONTH_HOURS * 3600 / served.seconds
     return Figure(month, month * (1 - off), month * (1 + off), Source.MEASURED, told)
+
+
+def _lasting(seconds: float) -> str:
+    """Return a time in the greatest unit of which there are two, to a tenth."""
+    for unit, size in (("days", _DAY_S), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def _tokens(assumed: float, uncertainty: float, found: Tokens) -> Figure:
