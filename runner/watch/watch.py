@@ -21,7 +21,7 @@ import pyarrow as pa
 from runner.errors import TransientError, terminal
 from runner.events.lake import Lake
 from runner.report import standing
-from runner.report.weekly import Material, Raters, Tails, Week
+from runner.report.weekly import Material, Pair, Raters, Tails, Week
 from runner.signals.cube.due import Settings
 from runner.signals.cube.passes import LakePaths, Measurer
 from runner.signals.cube.rows import RIGHT
@@ -155,16 +155,18 @@ class Watch:
         """Return what a report over a window (seconds) is made of."""
         snapshot = self.take(now, window)
         since = now - window
+        pair, signs = self._compared(now, window)
         users, most = self._measurer.concentration(since) if self._logged() else (0, None)
         return Material(
             self._spec.loop.name,
             snapshot,
             window,
             self._spec.policies.signals,
-            self._signs(now, window),
+            signs,
             Raters(users, most),
             self._tails(since),
             self._weeks(now),
+            pair=pair,
         )
 
     def _weeks(self, now: float) -> dict[str, tuple[Week, ...]]:
@@ -289,18 +291,34 @@ class Watch:
             found = paired.pairs(lake.evaluations(), suite.suite, self._environment.baseline, newer)
         return {("forgetting", ALL): paired.forgetting(found)}
 
-    def _signs(self, now: float, window: float) -> tuple[collapse.Sign, ...]:
+    def _compared(self, now: float, window: float) -> tuple[Pair | None, tuple[collapse.Sign, ...]]:
+        """Return which two versions a report compares, and the signs of a collapse between them."""
         tallies = self._tallies(now, window)
-        candidate = next((arm for arm in tallies.arms() if arm.name == "candidate"), None)
-        if candidate is None:
-            return ()
-        measured = Measured(tallies, self._spec.policies.cost, self._environment.baseline)
         since, until = measure.window_hours(now, window)
+        candidate = self._on_trial(tallies, since, until)
+        if candidate is None:
+            return None, ()
+        measured = Measured(tallies, self._spec.policies.cost, self._environment.baseline)
 
         def of(arm: Arm) -> collapse.Lookup:
             return lambda metric: measured.estimate(metric, Place(arm), since, until) or exact(0.0, 0)
 
-        return collapse.signs(of(candidate), of(measured.baseline))
+        pair = Pair(candidate.version, measured.baseline.version)
+        return pair, collapse.signs(of(candidate), of(measured.baseline))
+
+    def _on_trial(self, tallies: Tallies, since: int, until: int) -> Arm | None:
+        """Return the candidate that is declared, else the one that came on trial last; None where none answered."""
+        rollout = self._environment.rollout
+        begun = {
+            arm: first
+            for arm in tallies.arms()
+            if arm.name == "candidate"
+            and arm.version != self._environment.baseline
+            and (first := tallies.only(arm).first_hour("error", since, until)) is not None
+        }
+        if rollout is not None and (declared := Arm("candidate", rollout.candidate)) in begun:
+            return declared
+        return max(begun, key=lambda arm: (begun[arm], arm.version), default=None)
 
     def _tails(self, since: float) -> tuple[Tails, ...]:
         if not self._logged():

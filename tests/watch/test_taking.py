@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runner.events.schema import Kind
+from runner.report import weekly
+from runner.report.weekly import Pair
 from runner.signals.cube.store import Store
 from runner.signals.reading import Level
 from tests.watch import house as of
@@ -173,12 +175,16 @@ def test_the_material_of_a_report_has_signs_raters_and_tails(logged):
     assert (found.raters.users, found.raters.most) == (8, 1 / 8)
     assert found.window == 7 * 86_400.0
     assert found.signs, "a candidate is compared with the baseline"
+    assert found.pair == Pair(CANDIDATE, BASELINE)
+    titles = [each.title for each in weekly.sections(found)]
+    assert f"Candidate beside baseline: {CANDIDATE} beside {BASELINE}" in titles
+    assert f"Reward collapse: {CANDIDATE} beside {BASELINE}" in titles
     assert {tails.metric for tails in found.tails} == {"prompt_tokens", "answer_tokens"}
 
 
 def test_the_material_without_a_log_is_there_all_the_same(house):
     found = house.watch().material(NOW, 86_400.0)
-    assert (found.signs, found.tails) == ((), ())
+    assert (found.pair, found.signs, found.tails) == (None, (), ())
 
 
 def test_a_change_of_the_policy_measures_anew(logged):

@@ -43,8 +43,8 @@ def drift(snapshot: Snapshot) -> Section:
 
 def collapse(material: Material) -> Section:
     """Return the signs that a reward rises while people are less content."""
-    if not material.signs:
-        return Section("Reward collapse", ("No candidate stands beside the baseline.",))
+    if material.pair is None:
+        return Section("Reward collapse", ("No candidate stood beside the baseline.",))
     rows = [("sign", "shows", "candidate and baseline")]
     for sign in material.signs:
         told = "; ".join(
@@ -52,7 +52,7 @@ def collapse(material: Material) -> Section:
             for metric, ours, theirs in sign.figures
         )
         rows.append((sign.symptom.value, sign.shows.value, told))
-    return Section("Reward collapse", table=rows)
+    return Section(f"Reward collapse: {material.pair.words}", table=rows)
 
 
 def _week(one: Drift) -> tuple[str, ...]:

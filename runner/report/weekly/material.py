@@ -37,6 +37,19 @@ class Raters:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Two versions that a report compares, by name."""
+
+    candidate: str
+    baseline: str
+
+    @property
+    def words(self) -> str:
+        """Both, as a title names them."""
+        return f"{self.candidate} beside {self.baseline}"
+
+
+@dataclass(frozen=True, slots=True)
 class Week:
     """A figure over seven days that began at `at`, seconds since 1970."""
 
@@ -139,3 +152,5 @@ class Material:
     weeks: Mapping[str, tuple[Week, ...]] = field(default_factory=dict)
     """Metric of a goal -> its last weeks, the oldest first."""
     told: Told = Told()
+    pair: Pair | None = None
+    """Which versions are compared; None where no candidate was on trial."""

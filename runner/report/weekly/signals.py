@@ -27,11 +27,13 @@ def quality(material: Material) -> Section:
 
 def arms(material: Material) -> Iterator[Section]:
     """Yield the candidate beside the baseline, where there is one."""
-    compared = [
-        one for one in material.snapshot.readings if one.arm in ("baseline", "candidate") and not one.segment
-    ]
-    if not any(one.arm == "candidate" for one in compared):
+    pair = material.pair
+    if pair is None:
         return
+    arms_of = (("baseline", pair.baseline), ("candidate", pair.candidate))
+    compared = [
+        one for one in material.snapshot.readings if (one.arm, one.version) in arms_of and not one.segment
+    ]
     metrics = list(dict.fromkeys(one.metric for one in compared))
     rows: list[tuple[str, ...]] = [("signal", "baseline", "candidate", "verdict")]
     for metric in metrics:
@@ -40,7 +42,7 @@ def arms(material: Material) -> Iterator[Section]:
             cells = [_cell(own.get(arm)) for arm in ("baseline", "candidate")]
             candidate = own.get("candidate")
             rows.append((metric, *cells, candidate.level.value if candidate else figures.NOTHING))
-    yield Section("Candidate beside baseline", table=rows)
+    yield Section(f"Candidate beside baseline: {pair.words}", table=rows)
 
 
 def times(material: Material) -> Section:
