@@ -92,11 +92,14 @@ def _picked(spec: Spec, environment: str, name: str | None) -> ModelFile:
 
     if name is not None and name not in spec.models:
         raise terminal(f"there is no version '{name}'", f"known: {', '.join(sorted(spec.models))}")
-    if name is not None:
-        return spec.models[name]
     preferred = [each for each in spec.models.values() if each.type is not TrainingType.SFT]
-    baseline = spec.models[spec.loop.environments[environment].baseline]
-    return max(preferred, key=lambda each: (each.training.date, each.name), default=baseline)
+    baseline = spec.models[name or spec.loop.environments[environment].baseline]
+    newest = max(preferred, key=lambda each: (each.training.date, each.name), default=baseline)
+    picked = baseline if name is not None else newest
+    if picked.is_base:
+        why = f"'{picked.name}' was not trained: it is the base model as it is"
+        raise terminal(why, fix="train a version first: `loop train sft`")
+    return picked
 
 
 def _parent(root: Path, spec: Spec, model: ModelFile) -> Mapping[tuple[str, str], Estimate]:

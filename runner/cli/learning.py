@@ -67,7 +67,7 @@ def situation(root: Path, spec: Spec, environment: str, now: float) -> Situation
         policies=Policies(spec.policies.cadence, spec.policies.cost, spec.policies.signals),
         baseline=declared.baseline,
         pools=pools,
-        rounds=tuple(_past(root, spec, model) for model in spec.models.values()),
+        rounds=tuple(_past(root, spec, model) for model in spec.models.values() if model.was_trained_here),
         signals=measured(root, spec, environment),
         clear=None if account is None else _clear(account),
         prefers=run_of(root, spec, declared.baseline).told_apart,

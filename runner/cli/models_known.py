@@ -140,9 +140,12 @@ class Registry:
 
         try:
             repository = Repository(self.root)
-            here = AsTheyStand(_Present(self.root, repository.files_at(repository.head()).paths()), self.root)
+            committed = repository.files_at(repository.head()).paths()
+            here = AsTheyStand(_Present(self.root, committed), self.root)
             path = model.adapter.path
             tracked = next((each for each in read_tracking(here).outputs if each.path == path), None)
+            if tracked is None and any(each.startswith(f"{path}/") for each in committed):
+                return "here, in Git itself"
             if tracked is None:
                 return f"not tracked by DVC: `dvc add {path}`"
             state = state_of(tracked, self.root, HashCache(self.root / ".loop/hashes.json"))

@@ -83,7 +83,7 @@ class Situation:
     baseline: str
     pools: tuple[Pool, ...]
     rounds: tuple[PastRound, ...]
-    """Every version that there is."""
+    """Every version that was trained here."""
     signals: Snapshot | None
     """None where nothing was measured."""
     clear: Estimate | None

@@ -12,6 +12,8 @@ from runner.spec.base import Commit, Digest, InsidePath, ModelName, Name, Sectio
 
 NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
 """DVC's hash of a data set without a row: what was trained on it is the base model as it was."""
+ELSEWHERE = "unknown"
+"""The hash of a data set that nobody here knows: that of an adapter which was brought along."""
 
 
 class TrainingType(StrEnum):
@@ -92,3 +94,8 @@ class ModelFile(Section):
     def is_base(self) -> bool:
         """Whether it is the base model as it is, in an adapter without weights: where a repository begins."""
         return self.training.dataset_hash == NOTHING
+
+    @property
+    def was_trained_here(self) -> bool:
+        """Whether training in this repository made it: neither the base as it is, nor brought along."""
+        return self.training.dataset_hash not in (NOTHING, ELSEWHERE)

@@ -12,6 +12,7 @@ import pytest
 
 from runner.feedback import collected
 from runner.feedback.collected import Collected
+from runner.spec.model import ELSEWHERE, NOTHING
 from tests.cli import measured
 from tests.cli.measured import strict
 from tests.cli.workbench import PRODUCTION, Bench, refused
@@ -207,6 +208,14 @@ def test_the_money_of_a_round_is_that_of_its_manifest(made):
     made.write()
     figures = reason(strict(made.loop("decide", "--at", LATER, "--json").out), "budget")["figures"]
     assert (figures["spent"], figures["planned"], figures["rounds"]) == (60.0, 30.0, 2)
+
+
+@pytest.mark.parametrize("nowhere", [NOTHING, ELSEWHERE])
+def test_the_base_as_it_is_and_versions_brought_along_are_no_rounds(made, nowhere):
+    made.files.set("models/chat-v1.0.yaml", "training", "dataset_hash", to=nowhere)
+    made.write()
+    budget = reason(strict(made.loop("decide", "--at", "2026-11-25", "--json").out), "budget")
+    assert (budget["figures"]["spent"], budget["figures"]["rounds"]) == (0.0, 0)
 
 
 def test_a_damaged_report_is_told_and_left_out(made):

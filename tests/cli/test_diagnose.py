@@ -10,6 +10,7 @@ import pytest
 from runner.feedback import collected
 from runner.feedback.collected import Collected
 from runner.feedback.records import Choice
+from runner.spec.model import NOTHING
 from tests.cli import measured
 from tests.cli.measured import strict
 from tests.cli.test_decide import PATH, rows, write
@@ -58,6 +59,12 @@ def test_without_any_figure_it_says_what_would_supply_them(made):
     assert said.code == 2, said
     assert said.out.startswith("chat-v1.1, trained from chat-v1.0: no cause proven; not decided: ")
     assert "`loop evaluate chat-v1.1`" in said.out and "`dvc pull`" in said.out
+
+
+def test_the_base_model_as_it_is_has_no_training_to_ask_about(made):
+    made.files.set("models/chat-v1.0.yaml", "training", "dataset_hash", to=NOTHING)
+    made.write()
+    refused(made.loop("diagnose", "chat-v1.0"), "'chat-v1.0' was not trained", "loop train sft")
 
 
 def test_json_has_the_fields_that_programs_rely_on(made):

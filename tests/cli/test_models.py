@@ -75,7 +75,10 @@ def test_one_version_is_shown_with_lineage_bytes_and_files(shop: Shop) -> None:
 
 
 def test_weights_that_are_away_changed_or_untracked_are_told(fresh: Shop) -> None:
-    assert "not tracked by DVC" in fresh.loop("models", "show", OLD).out
+    assert "here, in Git itself" in fresh.loop("models", "show", OLD).out
+    run(fresh.root, "rm", "-r", "--quiet", "--cached", f"adapters/{OLD}")
+    run(fresh.root, "commit", "--quiet", "--message=away")
+    assert f"not tracked by DVC: `dvc add adapters/{OLD}`" in fresh.loop("models", "show", OLD).out
     folder = fresh.root / "models" / NEW
     folder.rename(folder.with_name("aside"))
     assert f"not here: `dvc pull models/{NEW}`" in fresh.loop("models", "show", NEW).out
