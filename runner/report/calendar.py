@@ -104,7 +104,7 @@ def _listed(lines: Sequence[str], otherwise: str) -> list[str]:
 
 def _told(turn: Turn, piece: Piece, is_next: bool = False) -> str:
     when = f"from {since(piece)}" if is_next else f"until {until(piece)}"
-    return f"{CYCLES[turn.cycle]}: {piece.name} {when}: {piece.work}"
+    return figures.printable(f"{CYCLES[turn.cycle]}: {piece.name} {when}: {piece.work}")
 
 
 def _turn(agenda: Agenda, turn: Turn) -> list[str]:

@@ -95,9 +95,9 @@ def to_text(found: Statement) -> str:
     """Return the statement for a terminal."""
     lines: list[str] = []
     for each in sections(found):
-        lines += [each.title, *(f"  {line}" for line in each.lines)]
+        lines += [each.title, *(f"  {figures.printable(line)}" for line in each.lines)]
         lines += figures.table(each.table) if each.table else []
-        lines += [*(f"  {item}" for item in each.items), ""]
+        lines += [*(f"  {figures.printable(item)}" for item in each.items), ""]
     return "\n".join(lines).rstrip()
 
 

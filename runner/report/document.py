@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from runner.report import plots
+from runner.report import markdown, plots
 
 Rows = Sequence[Sequence[str]]
 
@@ -58,11 +58,15 @@ def to_markdown(document: Document) -> str:
     """Return a document as Markdown, without plots."""
     lines = [f"# {document.title}", ""]
     for section in document.sections:
-        lines += [f"## {section.title}", "", *(line for text in section.lines for line in (_safe(text), ""))]
+        lines += [
+            f"## {section.title}",
+            "",
+            *(line for text in section.lines for line in (markdown.inert(text), "")),
+        ]
         if section.items:
-            lines += [*(f"- {_safe(item)}" for item in section.items), ""]
+            lines += [*(f"- {markdown.inert(item)}" for item in section.items), ""]
         if section.table:
-            lines += [*_markdown(section.table), ""]
+            lines += [*markdown.table([[_cell(cell) for cell in row] for row in section.table]), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -83,19 +87,6 @@ def to_html(document: Document) -> str:
     )
 
 
-def _safe(text: str) -> str:
-    """Keep what users wrote from being read as HTML, links or pictures."""
-    plain = text.replace("&", "&amp;").replace("<", "&lt;")
-    return plain.replace("[", "\\[").replace("`", "\\`").replace("\n", " ")
-
-
-def _markdown(rows: Rows) -> list[str]:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(map(_cell, cells)) + " |"
-
-    return [line(rows[0]), "|" + " --- |" * len(rows[0]), *(line(row) for row in rows[1:])]
-
-
 def _cell(text: str) -> str:
-    plain = _safe(text).replace("|", "\\|")
+    plain = markdown.inert(text)
     return f"[{plain}]({text.address})" if isinstance(text, Link) else plain

@@ -85,6 +85,7 @@ def evidence(e_value: float) -> str:
 
 def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
     """Return rows as lines with columns that stand below each other; the first row is the head."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -92,9 +93,14 @@ def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
     ]
 
 
+def printable(text: str) -> str:
+    """Return a text of which nothing moves a cursor, ends a line or turns the direction of writing."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def line(text: str) -> str:
     """Return a text in one line, so that what somebody wrote cannot look like ours; long ones are cut."""
-    whole = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    whole = " ".join(printable(text).split())
     return whole if len(whole) <= LONGEST_TEXT else f"{whole[: LONGEST_TEXT - 1]}…"
 
 

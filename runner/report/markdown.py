@@ -13,6 +13,10 @@ from typing import Any
 from runner.report import figures
 
 _RUN = re.compile("`+")
+_MARKUP = re.compile(r"[\\`*\[\]~!]|(?<!\w)_|_(?!\w)")
+"""Signs that make markup; underscores within a word make none."""
+_FOUND = re.compile(r"[@#]|(?i:https?|ftp):(?=//)|(?i:\bwww)(?=\.)|(?i:mailto|xmpp):")
+"""What a forge finds in shown text: people, issues and addresses."""
 
 
 def fenced(text: str, words: str = "text") -> list[str]:
@@ -38,14 +42,18 @@ def folded(title: str, lines: Sequence[str]) -> list[str]:
 
 
 def word(text: Any) -> str:
-    """Return words of ours or a name in one line, whatever is in it read as text.
+    """Return words of ours or a name in one line, whatever is in it read as text; long ones are cut."""
+    return inert(figures.line(str(text)))
 
-    A zero-width space keeps `@` and `#` from naming people and issues: they are looked for in what is shown.
+
+def inert(text: str) -> str:
+    """Return a text in one line as Markdown that shows it as it is.
+
+    A zero-width space keeps `@`, `#` and addresses from naming people and issues and from becoming links: they are
+    looked for in what is shown.
     """
-    plain = figures.line(str(text)).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
-    for sign in "`*_[]~!":
-        plain = plain.replace(sign, f"\\{sign}")
-    return plain.replace("@", "@\u200b").replace("#", "#\u200b")
+    plain = _MARKUP.sub(r"\\\g<0>", figures.printable(text))
+    return _FOUND.sub("\\g<0>\u200b", plain.replace("&", "&amp;").replace("<", "&lt;"))
 
 
 def beginning(text: str, longest: int) -> str:
