@@ -176,7 +176,7 @@ def failing(quarter: Quarter) -> None:
     """Get a bad version through gates that were taken away, and see the canary catch it."""
     place, customers, tell = quarter.place, quarter.customers, quarter.tell
     customers.change(rate=QUIET)
-    message = "Learn a hundred times as fast, and ask fewer gates"
+    message = "Learn twenty times as fast, and ask fewer gates"
     place.ask("harry/faster", message, hurry, who=HURRIED)
     tell("somebody in a hurry takes out every alarm, most suites and every gate but one, and a reviewer nods")
     _merge(quarter, "harry/faster", message)
@@ -449,10 +449,10 @@ def _told(found: dict[str, Any]) -> str:
 
 
 def hurry(root: Path) -> None:
-    """Take out every alarm of training, most suites, and all gates but one; learn a hundred times as fast."""
+    """Take out every alarm of training, most suites, and all gates but one; learn twenty times as fast."""
     path = root / TRAINING
     head, recipe, rest = re.split(r"(?m)^(  dpo:\n)", path.read_text(encoding="utf-8"), maxsplit=1)
-    rest = re.sub(r"learning_rate: [0-9.]+", "learning_rate: 0.06", rest, count=1)
+    rest = re.sub(r"learning_rate: [0-9.]+", "learning_rate: 0.012", rest, count=1)
     rest = re.sub(r"epochs: \d+", "epochs: 1", rest, count=1)
     rest = re.sub(r"(?m)^    guards:\n(      .*\n)+", NO_ALARMS, rest, count=1)
     path.write_text(head + recipe + rest, encoding="utf-8")

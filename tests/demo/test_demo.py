@@ -76,7 +76,7 @@ def test_who_is_in_a_hurry_takes_out_every_alarm_and_every_gate_but_one(shop: Pa
     before, after = (load_or_raise(DirectoryFiles(root)) for root in (shop, tmp_path / "shop"))
     assert set(after.policies.evaluation.gates) == {"keeps-up"} < set(before.policies.evaluation.gates)
     ours, theirs = (each.policies.training.recipes["dpo"] for each in (after, before))
-    assert ours.optimiser.learning_rate == pytest.approx(100 * theirs.optimiser.learning_rate)
+    assert ours.optimiser.learning_rate == pytest.approx(20 * theirs.optimiser.learning_rate)
     assert after.policies.training.recipes["sft"] == before.policies.training.recipes["sft"]
 
 
