@@ -14,6 +14,7 @@ import runner.demo.__main__ as demo
 from runner.demo import place, quarter, story
 from runner.demo.claims import Unfulfilled, claim, until
 from runner.demo.ending import NOTHING
+from runner.demo.faults import remote_away
 from runner.demo.plots import Layer, Mark, shares
 from runner.demo.report import Commit, Played, to_html
 from runner.demo.telling import Line, Teller
@@ -194,7 +195,9 @@ def test_a_gateway_that_does_not_answer_is_no_sign_that_users_were_led_away(tmp_
     place.git(seed, "commit", "--quiet", "--message", "first")
     here = place.Place(tmp_path)
     place.git(tmp_path, "clone", "--quiet", "--bare", str(seed), str(here.remote))
-    assert here.split() is None and not here.serves_alone("chat-v1.0")
+    place.git(tmp_path, "clone", "--quiet", str(here.remote), str(here.desk))
+    with remote_away(here):
+        assert here.split() is None and not here.serves_alone("chat-v1.0")
 
 
 def test_a_quarter_that_did_not_begin_has_every_figure_and_knows_none() -> None:
