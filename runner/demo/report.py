@@ -56,14 +56,12 @@ def to_html(played: Played) -> str:
 
 
 def _outcome(played: Played) -> Section:
-    rows = [
-        ("what", "came to"),
-        *((name, _shown(value)) for name, value in played.figures.items() if name != "git_log"),
-    ]
-    said = (
-        "Everything that this report tells happened in one run, by the same commands that an engineer gives."
-    )
-    return Section("In short", (said,), table=rows)
+    figures = ((name, _shown(value)) for name, value in played.figures.items() if name != "git_log")
+    said = "All of this happened in one run, by the same commands that an engineer gives."
+    if not played.fulfilled:
+        said = "Something did not happen as it should; the last line of the story says what."
+    pages = "Beside this file: week.html, checklist.html and cost.html, as the product writes them."
+    return Section("In short", (said, pages), table=[("what", "came to"), *figures])
 
 
 def _shown(value: Any) -> str:
