@@ -62,6 +62,7 @@ PROMISE_MS = 30_000.0
 """Users are off a version that was rolled back within so many milliseconds."""
 CHECKED_WITHIN_S = 120.0
 """How long the monitor may take to show what was examined last."""
+WANTED = ("refusal_rate", "reask_rate", "satisfaction", "error_rate")
 TRAINING, GATES = "policies/training.yaml", "policies/evaluation.yaml"
 NO_ALARMS = "    guards: {max_chosen_drop: 100000, max_accuracy: 100%, max_length_ratio: 100000}\n"
 FEW_SUITES = """\
@@ -125,11 +126,18 @@ def listening(quarter: Quarter) -> None:
     habits = f"{judged} judged, {corrected} corrected, {again} asked again, {back} by somebody who came back"
     tell(f"{len(told)} questions answered: {habits}")
     claim(min(judged, corrected, again, back) > 0, "people judge, correct, ask again and come back")
+    # Whether somebody asks again is known only once the time in which he might has passed.
+    shown = until(
+        lambda: _measured(place), "refusals, questions asked again, satisfaction and errors are measured"
+    )
+    tell("`loop signals`:\n" + "\n".join(map(_told, shown.values())))
+
+
+def _measured(place: Place) -> dict[str, dict[str, Any]] | None:
+    """Return what is shown of the signals once each of `WANTED` rests on something; None before."""
     snapshot = place.loop("signals", codes=(0, 2)).value
     shown = {name: reading(snapshot, name) for name in SHOWN}
-    tell("`loop signals`:\n" + "\n".join(map(_told, shown.values())))
-    for name in ("refusal_rate", "reask_rate", "satisfaction", "error_rate"):
-        claim(shown[name]["n"] > 0, f"{name} is measured", shown[name])
+    return shown if all(shown[name]["n"] > 0 for name in WANTED) else None
 
 
 def learning(quarter: Quarter) -> None:
