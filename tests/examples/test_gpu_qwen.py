@@ -44,6 +44,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = Place(tmp_path_factory.mktemp("gpu-qwen"))
     (place.cwd / MODEL).mkdir(parents=True)
     (place.cwd / MODEL / "config.json").write_text(json.dumps(QWEN))
+    for name in ("model.safetensors", "tokenizer.json"):  # a gigabyte that no test here reads
+        (place.cwd / MODEL / name).write_text("not here")
     said = place.follow("gpu-qwen", NOT_HERE)
     assert said["loop validate"].startswith("valid: 2 environments, 1 model")
     return place
