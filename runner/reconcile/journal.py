@@ -2,10 +2,10 @@
 
 JSON lines, each with the digest of the one before it, each on the disk (fsync) before `append` returns. One
 writer at a time holds the lock; anybody may read. A torn last line (a crash while writing) is cut off and
-noted; a broken line anywhere else means that the file was changed, and nothing is done until a person has
-looked. Every `ROTATE_AT` entries the file is put aside under the number of its first entry, and a new one
-begins with a checkpoint of the memory, so that opening stays cheap. Called by `loop`, `apply` and, reading
-only, by `loop log`.
+noted; any other broken line means that the file was changed, and nothing is done until a person has looked.
+Every `ROTATE_AT` entries the file is put aside under the number of its first entry, and a new one begins with a
+checkpoint of the memory, so that opening stays cheap. Called by `loop`, `apply` and, reading only, by `loop
+log`.
 """
 
 from __future__ import annotations
@@ -171,12 +171,23 @@ def _scan(path: Path) -> tuple[list[Entry], int, int]:
     for number, line in enumerate(lines, start=1):
         entry = _parsed(line, entries[-1] if entries else None)
         if isinstance(entry, str):
-            if number < len(lines):
+            if number < len(lines) or not _is_torn(line, entries[-1] if entries else None):
                 raise _broken(path, number, entry)
             break
         entries.append(entry)
         whole += len(line)
     return entries, whole, len(data)
+
+
+def _is_torn(line: bytes, before: Entry | None) -> bool:
+    """Return whether a crash can have left this last line: without its end, or with zeros that were never written.
+
+    A whole entry with more behind it is two lines that were made one, by somebody.
+    """
+    if not line.endswith(b"\n"):
+        return True
+    start, hole, _ = line.partition(b"\0")
+    return bool(hole) and isinstance(_parsed(start + b"\n", before), str)
 
 
 def _parsed(line: bytes, before: Entry | None) -> Entry | str:

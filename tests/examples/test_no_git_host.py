@@ -21,10 +21,10 @@ NOT_HERE = (
     r"loop up",  # tests/system/test_up.py
     r"crontab crontab",  # would change this machine; its lines are run below
 )
-LINE = re.compile(r"^(?:\S+\s+){5}(/srv/work/ops/job\.sh .*)$", re.MULTILINE)
+LINE = re.compile(r"^(?:\S+\s+){5}(/srv/desk/ops/job\.sh .*)$", re.MULTILINE)
 JOBS = LINE.findall((EXAMPLES / "no-git-host/crontab").read_text())
 """The commands of the crontab."""
-LONG = {"/srv/work/ops/job.sh ops/collect.sh", "/srv/work/ops/job.sh ops/round.sh"}
+LONG = {"/srv/desk/ops/job.sh ops/collect.sh", "/srv/desk/ops/job.sh ops/round.sh"}
 """Jobs that would make data and train; tests/system/test_round.py does."""
 
 
@@ -41,7 +41,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """The whole page: the repository is begun, and a branch was reviewed and merged."""
     place = Place(tmp_path_factory.mktemp("no-git-host"))
     said = place.follow("no-git-host", NOT_HERE)
-    (place.srv / "work/.venv").symlink_to(sys.prefix)
+    (place.srv / "desk/.venv").symlink_to(sys.prefix)
     return Told(place, said)
 
 
@@ -83,7 +83,7 @@ def test_a_line_of_the_crontab_works(place: Place, job: str) -> None:
 
 def test_the_report_and_the_calendar_lie_where_the_team_looks(place: Place) -> None:
     assert {path.name for path in (place.srv / "team").iterdir()} >= {"week.html", "loop.ics"}
-    assert git(place.srv / "work", "rev-parse", "HEAD") == git(
+    assert git(place.srv / "desk", "rev-parse", "HEAD") == git(
         place.srv / "team/assistant.git", "rev-parse", "main"
     )
 
@@ -104,6 +104,6 @@ def test_a_round_waits_while_a_promotion_is_not_merged(place: Place) -> None:
         "x",
     )
     git(bob, "push", "--quiet", "origin", f"{commit}:refs/heads/loop/promote-staging-chat-v0.1--0123456789ab")
-    done = place.run("/srv/work/ops/job.sh ops/round.sh")
+    done = place.run("/srv/desk/ops/job.sh ops/round.sh")
     assert done.returncode == 0 and done.stdout.startswith("waits for a review: ")
     assert "loop/promote-staging-chat-v0.1" in done.stdout

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.errors import TerminalError
@@ -86,6 +86,8 @@ def test_a_reader_leaves_out_a_line_that_is_still_being_written(tmp_path: Path) 
 
 
 @settings(max_examples=60, deadline=None)
+@example(line=3, at=-1, byte=0)
+@example(line=3, at=-1, byte=32)
 @given(line=st.integers(0, 3), at=st.integers(0, 10_000), byte=st.integers(0, 255))
 def test_a_changed_byte_before_the_last_line_is_refused_and_the_line_named(
     tmp_path_factory: pytest.TempPathFactory, line: int, at: int, byte: int
@@ -107,6 +109,25 @@ def test_a_changed_byte_before_the_last_line_is_refused_and_the_line_named(
     location = raised.value.diagnostics[0].location
     assert location is not None
     assert location.path == str(path)
+
+
+def test_a_changed_byte_in_a_last_line_that_ends_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    written(path, 3)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"sequence":3', b'"sequence":4'))
+    with pytest.raises(TerminalError, match="the journal was changed"):
+        Journal(path, clock)
+
+
+def test_a_hole_of_zeros_in_the_last_line_is_a_torn_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    entries = written(path, 3)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], lines[2][:20], bytes(30), lines[2][50:]]))
+    with Journal(path, clock):
+        pass
+    assert list(read(path))[:2] == entries[:2]
 
 
 def _same_entry(one: bytes, other: bytes) -> bool:
