@@ -133,7 +133,7 @@ def _making(dataset: DatasetFile) -> str:
     stage = dataset.provenance.stage
     if stage == "snapshot":
         return "collect more: `loop data progress`, then `loop data curate`"
-    return f"`dvc repro {stage}`" if stage else "add it: `dvc add`"
+    return f"`dvc repro {stage}`" if stage else f"write {dataset.path}, then `dvc add {dataset.path}`"
 
 
 def _named(names: Sequence[str], most: int = 3) -> str:

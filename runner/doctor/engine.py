@@ -124,7 +124,7 @@ async def _replica(place: Place, url: str) -> Iterable[Finding]:
         await client.health()
         version, models = await client.version(), await client.models()
     except LoopError as error:
-        return [told(url, error)]
+        return [told(url, error, "start vLLM there, or correct the address under `engine` in loop.yaml")]
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     found = Replica(
         version, models, await _runtime_lora(place, url, headers), await _max_loras(place, url, headers)

@@ -59,11 +59,11 @@ def unchecked(what: str, evidence: str, fix: str = "") -> Finding:
     return Finding(what, Verdict.UNCHECKED, evidence, fix)
 
 
-def told(what: str, error: LoopError) -> Finding:
-    """Return an error, which has its own words and its own fix, as a finding that it failed."""
+def told(what: str, error: LoopError, otherwise: str = "put right what it says") -> Finding:
+    """Return an error, which has its own words and mostly its own fix, as a finding that it failed."""
     first = error.diagnostics[0]
     said = "; ".join([first.summary, *first.evidence[:3]])
-    return failed(what, said, first.fix or "put right what it says")
+    return failed(what, said, first.fix or otherwise)
 
 
 @dataclass(frozen=True, slots=True)

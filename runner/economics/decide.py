@@ -81,6 +81,8 @@ def _data(proposal: Proposal | None) -> Found:
     pool, wanted = proposal.pool, proposal.wanted
     figures: dict[str, Value] = {"fresh": pool.fresh, "rows": pool.rows, "wanted": wanted}
     if pool.rows is None:
+        if pool.hash is None:
+            return Found(Reason.DATA, Verdict.AGAINST, f"'{pool.dataset}' was never made", figures, _COLLECT)
         return Found(Reason.DATA, Verdict.UNKNOWN, f"'{pool.dataset}' is not here", figures, "`dvc pull`")
     if pool.fresh is None:
         said = f"nobody knows which of the {pool.rows:,} rows of '{pool.dataset}' are new since the last training"

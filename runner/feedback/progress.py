@@ -306,7 +306,9 @@ def _small(policies: Policies, rows: Mapping[str, int]) -> tuple[Small, ...]:
     found = []
     for name, recipe in policies.training.recipes.items():
         dataset = policies.datasets.get(recipe.dataset)
-        if dataset is not None and rows.get(recipe.dataset, 0) < dataset.minimum.rows:
+        if dataset is None or (dataset.hash is not None and recipe.dataset not in rows):
+            continue  # declared and not on this machine: how many rows it has is not known here
+        if rows.get(recipe.dataset, 0) < dataset.minimum.rows:
             found.append(Small(name, recipe.dataset, rows.get(recipe.dataset, 0), dataset.minimum.rows))
     return tuple(found)
 

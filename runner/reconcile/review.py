@@ -31,7 +31,7 @@ def review(spec: Spec, name: str, before: Spec | None = None) -> tuple[Section, 
     if before is not None:
         sections.append(("data", list(_data(before, spec))))
         sections.append(("cost", cost_of(before, spec)))
-        sections.append((CHANGED, list(_changed(before.to_json(), spec.to_json(), name))))
+        sections.append((CHANGED, list(_changed(before.as_written(), spec.as_written(), name))))
     return tuple((title, lines) for title, lines in sections if lines)
 
 

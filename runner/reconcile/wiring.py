@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -52,6 +52,8 @@ class Wiring:
     """Whether the remote of `git:` is written to, which is what is followed then."""
     store: Path | None = None
     """Where engines find placed adapters; below the state directory where absent."""
+    bases: probe.Bases = field(default_factory=dict)
+    """What probes have learnt of the replicas' bases: declarations come and go, replicas stay."""
 
     def connect(self, declared: Declared) -> World:
         """Return the systems that a declaration names. Raises TerminalError where a key is not set."""
@@ -71,7 +73,8 @@ class Wiring:
         digests = {version: adapter.version.digest for version, adapter in declared.desired.library.items()}
 
         async def prove(url: str, served: str, path: str) -> Proof:
-            found = await probe.probe(engine(url), declared.base_model, served, probe.read_record(Path(path)))
+            record = await asyncio.to_thread(probe.read_record, Path(path))
+            found = await probe.probe(engine(url), declared.base_model, served, record, self.bases)
             await asyncio.to_thread(log.record, url, served, digests[served], found)
             return _proof(found)
 

@@ -229,8 +229,8 @@ def _sure(outlooks: Sequence[Outlook]) -> Iterator[str]:
     running, widest = outlooks[0], outlooks[-1]
     saves = f"the running account saves {dollars.interval(running.saving_year)} a year"
     yield f"With all assumptions drawn at once, {DRAWS:,} times, {saves} in {COVERS:.0%} of them."
-    more = "" if widest is running else f", {widest.scope.value} {widest.chance:.0%}"
-    yield f"The chance that it saves at all is {running.chance:.0%}{more}."
+    more = "" if widest is running else f", {widest.scope.value} {figures.chance(widest.chance)}"
+    yield f"The chance that it saves at all is {figures.chance(running.chance)}{more}."
 
 
 def _outlooks(outlooks: Sequence[Outlook]) -> Rows:
@@ -241,7 +241,7 @@ def _outlooks(outlooks: Sequence[Outlook]) -> Rows:
                 each.scope.value,
                 dollars.interval(each.month),
                 dollars.interval(each.saving_year),
-                f"{each.chance:.0%}",
+                figures.chance(each.chance),
             )
         )
     return rows

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from runner.economics.cost.balance import Comparison
 from runner.economics.cost.simulation import COVERS, Outlook
 from runner.economics.cost.statement import Statement
-from runner.report import dollars
+from runner.report import dollars, figures
 
 
 def effect(before: Statement, after: Statement) -> list[str]:
@@ -49,15 +49,19 @@ def _effect(old: Comparison, new: Comparison) -> Iterator[str]:
 
 
 def _everything(old: Comparison, new: Comparison) -> Iterator[str]:
-    if (old.month, old.saving) == (new.month, new.saving):
-        return
-    month = f"{dollars.amount(old.month)} -> {dollars.amount(new.month)} a month"
-    saved = f"{dollars.amount(old.saving_year)} -> {dollars.amount(new.saving_year)} a year"
-    yield f"everything counted: {month}, saved against the API: {saved}"
+    differs = []
+    if old.month != new.month:
+        differs.append(f"{dollars.amount(old.month)} -> {dollars.amount(new.month)} a month")
+    if old.saving != new.saving:
+        saved = f"{dollars.amount(old.saving_year)} -> {dollars.amount(new.saving_year)} a year"
+        differs.append(f"saved against the API: {saved}")
+    if differs:
+        yield f"everything counted: {', '.join(differs)}"
 
 
 def _surer(counted: str, old: Outlook, new: Outlook) -> Iterator[str]:
     if (old.saving_year, old.chance) == (new.saving_year, new.chance):
         return
     saves = f"saves {dollars.interval(old.saving_year)} -> {dollars.interval(new.saving_year)} a year"
-    yield f"{COVERS:.0%} sure{counted}: {saves}; that it saves at all: {old.chance:.0%} -> {new.chance:.0%}"
+    chances = f"{figures.chance(old.chance)} -> {figures.chance(new.chance)}"
+    yield f"{COVERS:.0%} sure{counted}: {saves}; that it saves at all: {chances}"

@@ -58,6 +58,14 @@ def share(number: float) -> str:
     return f"{100 * number:.{digits}f}%"
 
 
+def chance(number: float) -> str:
+    """Return an estimated chance in whole percent; none is told as certain that is not."""
+    percent = f"{100 * number:.0f}%"
+    if percent == "100%" and number < 1.0:
+        return "over 99%"
+    return "under 1%" if percent == "0%" and number > 0.0 else percent
+
+
 def seconds(number: float) -> str:
     """Return a latency."""
     return f"{1000 * number:.0f} ms" if number < 10 else f"{number:.1f} s"

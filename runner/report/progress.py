@@ -103,7 +103,7 @@ def _goal(goal: Goal, ends: float) -> tuple[str, ...]:
         return (*wanted, "reached", figures.NOTHING, figures.NOTHING)
     median = goal.forecast.median
     when = f"{NEVER} ({day(median)})" if median is not None and median >= ends else _day(median)
-    return (*wanted, when, _range(goal.forecast), f"{100 * goal.chance:.0f}%")
+    return (*wanted, when, _range(goal.forecast), figures.chance(goal.chance))
 
 
 def _categories(progress: Progress) -> Section:

@@ -120,7 +120,8 @@ def serves(client: EngineClient) -> Ready:
 def _lora_flags(engine: Engine, build: Build) -> tuple[str, ...]:
     # vLLM's CPU kernels read "no adapter" (slot -1) as the last slot: with all slots taken, the base answers with an
     # adapter's weights beside that adapter's traffic (measured on 0.32: a difference of 2.4 where 0 is right). Slots
-    # are filled from the first on, so one that nobody declared stays empty.
+    # are filled from the first on, so one that nobody declared stays empty, until as many adapters have come and gone:
+    # an unloaded one keeps its slot until another wants it. From then on the probe has to help itself.
     spare = 1 if build is Build.CPU else 0
     batch = engine.max_loras + spare
     held = max(engine.max_cpu_loras or engine.max_loras, batch)

@@ -32,10 +32,16 @@ MAXIMUM_TRAINING_DIFFERENCE = 0.02
 """Above it the weights or their scale are not the trained ones: more than twice what rounding makes."""
 
 FURTHER_LOOKS = 5
-"""How often the base is asked again where it answered with the adapter's weights.
+"""How often the base is asked again where it answered with the adapter's weights, and nobody knows how it answers.
 
 vLLM's CPU kernels do that in every batch in which somebody asks an adapter, once all slots are taken; a prompt that is
-asked alone comes between the users' requests sooner or later, and one that does is enough.
+asked alone comes between the users' requests, if there are pauses, and one that does is enough.
+"""
+Bases = dict[str, Sequence[LogProbs]]
+"""How the base of each replica scored `DEFAULT_PROMPTS` when it was first told apart from an adapter.
+
+An engine that mixes the two up under users' requests is proven by it: the base does not change while the adapter
+answers as it was trained on it.
 """
 
 DEFAULT_PROMPTS: tuple[str, ...] = (
@@ -105,12 +111,19 @@ def read_record(adapter: Path) -> ProbeRecord | None:
     return ProbeRecord(prompts)
 
 
-async def probe(client: EngineClient, base_name: str, served: str, record: ProbeRecord | None) -> ProbeResult:
+async def probe(
+    client: EngineClient,
+    base_name: str,
+    served: str,
+    record: ProbeRecord | None,
+    bases: Bases | None = None,
+) -> ProbeResult:
     """Score the same prompts with base and adapter on one replica and judge the differences.
 
     A replica that answers for a name which nobody loaded fails too: after a restart it would answer for this one
-    with the base. Raises nothing: what could not be measured is an ERROR.
+    with the base. `bases` is read, and added to. Raises nothing: what could not be measured is an ERROR.
     """
+    bases, who = {} if bases is None else bases, f"{base_name} at {client.base_url}"
     prompts: Sequence[Prompt] = DEFAULT_PROMPTS
     verdict = judge
     if record is not None and record.is_base:
@@ -122,11 +135,17 @@ async def probe(client: EngineClient, base_name: str, served: str, record: Probe
             return ProbeResult(
                 Verdict.FAIL, None, None, ("the replica answers for names that nobody loaded",)
             )
+        plain = await client.prompt_logprobs(base_name, DEFAULT_PROMPTS)
         base = await client.prompt_logprobs(base_name, prompts)
         adapter = await client.prompt_logprobs(served, prompts)
         trained = None if record is None else [prompt.logprobs for prompt in record.prompts]
         from_trained = None if trained is None else difference(adapter, trained)
         found = verdict(difference(adapter, base), from_trained)
+        if found.verdict is Verdict.PASS:
+            bases.setdefault(who, plain)
+        elif found.verdict is Verdict.ERROR and (before := bases.get(who)):
+            answers = await client.prompt_logprobs(served, DEFAULT_PROMPTS)
+            found = verdict(difference(answers, before), from_trained)
         for _ in range(FURTHER_LOOKS):
             if found.verdict is not Verdict.ERROR:
                 break

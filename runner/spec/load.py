@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 
 from runner import digest
 from runner.errors import Diagnostic, Location, Severity, TerminalError
+from runner.spec import quantity
 from runner.spec.base import Section
 from runner.spec.cadence import CadencePolicy
 from runner.spec.collection import CollectionPolicy
@@ -74,17 +75,23 @@ class Spec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as plain JSON values, keys as they are written in YAML."""
+        return self._plain(None)
+
+    def as_written(self) -> dict[str, Any]:
+        """Return the same for people: quantities carry their units."""
+        return self._plain(quantity.WITH_UNITS)
+
+    def _plain(self, context: str | None) -> dict[str, Any]:
+        def plain(section: Section) -> dict[str, Any]:
+            return section.model_dump(mode="json", by_alias=True, context=context)
+
         return {
-            "loop": _plain(self.loop),
-            "models": {name: _plain(model) for name, model in self.models.items()},
-            "datasets": {name: _plain(dataset) for name, dataset in self.datasets.items()},
-            "policies": {name: _plain(getattr(self.policies, name)) for name in POLICY_TYPES},
-            "quarantine": [_plain(entry) for entry in self.quarantine],
+            "loop": plain(self.loop),
+            "models": {name: plain(model) for name, model in self.models.items()},
+            "datasets": {name: plain(dataset) for name, dataset in self.datasets.items()},
+            "policies": {name: plain(getattr(self.policies, name)) for name in POLICY_TYPES},
+            "quarantine": [plain(entry) for entry in self.quarantine],
         }
-
-
-def _plain(section: Section) -> dict[str, Any]:
-    return section.model_dump(mode="json", by_alias=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, SerializationInfo, WithJsonSchema
 
 
 class Dimension(StrEnum):
@@ -24,6 +24,8 @@ class Dimension(StrEnum):
     COUNT = "count"
 
 
+WITH_UNITS = "with units"
+"""Context of a dump that people read: quantities as they are written, `24h` rather than 86400.0."""
 _SCALES = {
     "%": (Dimension.RATIO, Decimal("0.01")),
     "ms": (Dimension.DURATION, Decimal("0.001")),
@@ -107,6 +109,15 @@ def _reader(dimension: Dimension, example: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _writer(dimension: Dimension) -> PlainSerializer:
+    """Write a field of this dimension with its unit where the context is `WITH_UNITS`, else in base units."""
+
+    def write(value: float, info: SerializationInfo) -> float | str:
+        return show(value, dimension) if info.context == WITH_UNITS else value
+
+    return PlainSerializer(write)
+
+
 def _spelling(pattern: str, **bounds: float) -> WithJsonSchema:
     """Tell editors both spellings: text with a unit, and a bare number in base units."""
     return WithJsonSchema({"anyOf": [{"type": "string", "pattern": pattern}, {"type": "number", **bounds}]})
@@ -116,17 +127,20 @@ Duration = Annotated[
     float,
     Field(ge=0, le=10 * 365 * 86400),
     _reader(Dimension.DURATION, "a duration such as '30s', '24h' or '7d'"),
+    _writer(Dimension.DURATION),
     _spelling(DURATION_PATTERN, minimum=0, maximum=10 * 365 * 86400),
 ]
 Ratio = Annotated[
     float,
     Field(ge=0, le=1),
     _reader(Dimension.RATIO, "a share such as '5%' or 0.05"),
+    _writer(Dimension.RATIO),
     _spelling(RATIO_PATTERN, minimum=0, maximum=1),
 ]
 Money = Annotated[
     float,
     Field(ge=0, le=1e12),
     _reader(Dimension.MONEY, "an amount of money such as '$50'"),
+    _writer(Dimension.MONEY),
     _spelling(MONEY_PATTERN, minimum=0, maximum=1e12),
 ]

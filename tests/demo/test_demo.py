@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import yaml
@@ -215,3 +218,47 @@ def test_a_home_that_is_not_empty_is_refused_before_anything_is_made(
             demo.main()
         assert ended.value.code == 2 and "no empty folder" in capsys.readouterr().err
     assert [each.name for each in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_chapter_that_does_not_come_true_ends_the_quarter_and_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The shop itself is played by `make demo`, which ends with 1 where this returns False."""
+    played: list[str] = []
+    said: list[str] = []
+
+    def fails(_: object) -> None:
+        played.append("fails")
+        claim(False, "the sun rises", "night")
+
+    monkeypatch.setattr(story, "opening", lambda _: None)
+    monkeypatch.setattr(demo, "CHAPTERS", (("One", fails), ("Two", lambda _: played.append("second"))))
+    shop = SimpleNamespace(tell=Teller(said.append))
+    assert not demo._tell_all(cast(story.Quarter, shop))
+    assert played == ["fails"]
+    told = "\n".join(said)
+    assert "NOT FULFILLED: the sun rises" in told and "night" in told
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"), [(Unfulfilled("x"), 1), (OSError("disk"), 1), (KeyboardInterrupt(), 130)]
+)
+def test_a_quarter_that_breaks_off_is_no_success(
+    ends: BaseException, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(_: demo.Wish) -> int:
+        raise ends
+
+    monkeypatch.setattr(demo, "play", breaks)
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # of the demo's process, not of the tests'
+    monkeypatch.setattr(sys, "argv", ["demo", "--home", str(tmp_path / "quarter")])
+    assert demo.main() == code
+
+
+def test_a_home_that_holds_something_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").write_text("kept")
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["demo", "--home", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        demo.main()
+    assert ended.value.code == 2 and [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -118,6 +118,53 @@ def test_a_base_that_answers_like_the_adapter_is_asked_again_prompt_by_prompt(
     assert result.training_difference == 0.0
 
 
+@pytest.mark.parametrize(("answered", "verdict"), [(-1.0, Verdict.PASS), (-2.0, Verdict.ERROR)])
+def test_a_base_that_was_told_apart_before_proves_an_adapter_beside_traffic_that_never_pauses(
+    answered: float, verdict: Verdict
+) -> None:
+    record = ProbeRecord((RecordedPrompt("", (5, 6), (None, -2.0)),))
+    at = "base at http://127.0.0.1:1"
+    bases: probe.Bases = {at: [(None, answered)] * len(probe.DEFAULT_PROMPTS)}
+
+    async def go() -> ProbeResult:
+        async with aiohttp.ClientSession() as session:
+            engine = Busy("http://127.0.0.1:1", session, 1.0, mixed=10_000)
+            return await probe.probe(engine, "base", "chat--0", record, bases)
+
+    result = asyncio.run(go())
+    assert result.verdict is verdict, result.evidence
+
+
+def test_an_adapter_that_is_not_the_trained_one_is_no_better_for_a_base_that_was_told_apart() -> None:
+    record = ProbeRecord((RecordedPrompt("", (5, 6), (None, -3.0)),))
+    bases: probe.Bases = {"base at http://127.0.0.1:1": [(None, -1.0)] * len(probe.DEFAULT_PROMPTS)}
+
+    async def go() -> ProbeResult:
+        async with aiohttp.ClientSession() as session:
+            engine = Busy("http://127.0.0.1:1", session, 1.0, mixed=10_000)
+            return await probe.probe(engine, "base", "chat--0", record, bases)
+
+    assert asyncio.run(go()).verdict is Verdict.FAIL
+
+
+def test_how_a_base_answers_is_kept_from_the_first_probe_that_passes(
+    server: Server, fresh_name: Name, make_adapter: Make
+) -> None:
+    bases: probe.Bases = {}
+    name, path = fresh_name(), make_adapter("other", seed=9)
+
+    async def use(client: EngineClient) -> ProbeResult:
+        assert (await probe.probe(client, server.base, name, None, bases)).verdict is Verdict.ERROR
+        assert not bases, "nothing is kept of a probe that failed"
+        await client.load(name, str(path))
+        return await probe.probe(client, server.base, name, None, bases)
+
+    assert server.with_client(use).verdict is Verdict.PASS
+    (kept,) = bases.values()
+    again = server.with_client(lambda client: client.prompt_logprobs(server.base, probe.DEFAULT_PROMPTS))
+    assert probe.difference(kept, again) < probe.MINIMUM_BASE_DIFFERENCE
+
+
 @pytest.mark.engine
 def test_hazard_7_an_adapter_without_any_effect_fails_on_vllm(
     fresh_name: Name, make_adapter: Make, real: Server

@@ -134,13 +134,22 @@ def test_pairs_before_the_last_round_of_training_do_not_count_for_the_next() -> 
 
 
 def test_a_recipe_whose_data_set_is_too_small_is_named() -> None:
-    rows = {"bookshop-sft": 10**6, "bookshop-preferences": 40}
+    rows = {"bookshop-sft": 10**6, "bookshop-preferences": 40, "bookshop-thumbs": 0}
     found = progress([], policies(), NOON, rows=rows)
     assert [(each.recipe, each.rows, each.wanted) for each in found.small] == [
         ("dpo", 40, 100),
         ("kto", 0, policies().datasets["bookshop-thumbs"].minimum.rows),
     ]
     assert not told([]).small
+
+
+def test_a_data_set_that_was_made_and_is_not_here_is_not_called_empty_and_one_never_made_is() -> None:
+    plan = policies()
+    preferences = plan.datasets["bookshop-preferences"]
+    assert preferences.hash is not None and not told([]).small
+    never = {**plan.datasets, "bookshop-preferences": preferences.model_copy(update={"hash": None})}
+    found = progress([], dataclasses.replace(plan, datasets=never), NOON)
+    assert [(each.recipe, each.rows) for each in found.small] == [("dpo", 0)]
 
 
 @given(st.lists(st.floats(0.001, 20.0), max_size=60))
