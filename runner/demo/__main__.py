@@ -88,7 +88,7 @@ def play(wish: Wish) -> int:
         monitor, console = (place.address(page, "listen") for page in ("monitor", "console"))
         tell(f"engine, gateway and runner serve; monitor: {monitor}/ arena: {console}/")
         with asking(
-            place.address("gateway", "listen"), Habits(rate=story.BUSY / 4, speaks=story.SPEAKS)
+            place.address("gateway", "listen"), Habits(rate=story.EARLY, speaks=story.SPEAKS)
         ) as customers:
             quarter = Quarter(place, customers, tell, KEPT, wish.engine_dies, wish.remote_goes)
             if wish.by_hand:

@@ -50,11 +50,12 @@ EDITS = (
         "how fast this machine is, is not the question",
     ),
     Edit(ROLLOUT, "advance_evidence: 20 ", "advance_evidence: 10 ", DOZENS),
-    Edit(ROLLOUT, "crashes: crash_rate > 1%", "crashes: crash_rate > 5%", DOZENS),
+    Edit(ROLLOUT, "crashes: crash_rate > 1%", "crashes: crash_rate > 10%", DOZENS),
+    Edit(ROLLOUT, "rollback_if: error_rate > 5% OR", "rollback_if: error_rate > 10% OR", DOZENS),
     Edit(
         SIGNALS,
         "retrain: input_drift > 0.5",
-        "retrain: input_drift > 0.1",
+        "retrain: input_drift > 0.07",
         "figures are kept by the hour, so a minute of new questions stands beside all that was asked before",
     ),
     Edit(
@@ -77,9 +78,9 @@ EDITS = (
     ),
     Edit(
         "policies/training.yaml",
-        "learning_rate: 0.0008 ",
-        "learning_rate: 0.0006 ",
-        "two hundred pairs in place of three hundred: smaller steps keep more of the facts",
+        "epochs: 5",
+        "epochs: 3",
+        "two hundred pairs in place of three hundred: fewer steps keep more of the facts",
     ),
     Edit("loop.yaml", "poll: 2s", "poll: 1s", SHORTER),
     Edit("loop.yaml", "grace_period: 10m", "grace_period: 5s", SHORTER),

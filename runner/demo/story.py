@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from runner.demo.claims import claim, until
+from runner.demo.claims import Unfulfilled, claim, until
 from runner.demo.customers import Customers
 from runner.demo.faults import kill_engine, remote_away
 from runner.demo.place import ENVIRONMENT, HURRIED, Place
@@ -30,8 +31,8 @@ OFF_TOPIC = 0.15
 """Share of the votes that are on questions which the shop should decline."""
 ROUNDS = 3
 """How often a round is trained at most until the gates can tell."""
-QUIET, BUSY = 3.0, 40.0
-"""Questions a second while machines learn, and while a version is on trial."""
+QUIET, EARLY, BUSY = 1.0, 6.0, 40.0
+"""Questions a second while machines learn, as a shop's jobs do at night; before; and while a version is on trial."""
 NOVEL = 0.9
 """Share of visits that are about the new product, once there is one."""
 SPEAKS = 0.7
@@ -57,6 +58,8 @@ PAGES = {
     "cost.html": ("cost", "--html"),
 }
 """What people read of a quarter, and the command that writes it."""
+AT_MOST = 40
+"""Answers that are examined at the end, of each detector."""
 EXAMINED = ("consistency", "factuality")
 PROMISE_MS = 30_000.0
 """Users are off a version that was rolled back within so many milliseconds."""
@@ -184,11 +187,14 @@ def failing(quarter: Quarter) -> None:
     """Get a bad version through gates that were taken away, and see the canary catch it."""
     place, customers, tell = quarter.place, quarter.customers, quarter.tell
     customers.change(rate=QUIET)
-    message = "Learn twenty times as fast, and ask fewer gates"
+    message = "Learn fifteen times as fast, and ask fewer gates"
     place.ask("harry/faster", message, hurry, who=HURRIED)
     tell("somebody in a hurry takes out every alarm, most suites and every gate but one, and a reviewer nods")
     _merge(quarter, "harry/faster", message)
-    place.loop("train", "dpo", "--name", BAD)
+    with ThreadPoolExecutor(max_workers=1) as meanwhile:
+        voted = meanwhile.submit(_vote, quarter, LATER_VOTES, seed=2)
+        place.loop("train", "dpo", "--name", BAD)
+        voted.result()
     open_gates = _evaluate(quarter, BAD, BETTER)
     claim(not open_gates, f"{BAD} gets through the gate that was left", open_gates)
     customers.change(rate=BUSY)
@@ -237,8 +243,6 @@ def reverting(quarter: Quarter) -> None:
 def drifting(quarter: Quarter) -> None:
     """Let the shop sell something new, see the questions drift, and the decision to train follow."""
     place, customers, tell = quarter.place, quarter.customers, quarter.tell
-    customers.change(rate=QUIET)
-    _vote(quarter, LATER_VOTES, seed=2)
     tell("the shop begins to sell electronic readers, and customers ask about them")
     customers.change(rate=BUSY, novelty=NOVEL)
     quarter.mark("electronic readers")
@@ -246,7 +250,7 @@ def drifting(quarter: Quarter) -> None:
     drift = f"{found['value']:.2f}, at least {found['low']:.2f}, over {found['n']} questions"
     tell(f"`loop signals`: input drift {drift}: {found['level']}")
     customers.change(rate=QUIET)
-    _curate(quarter)
+    _snapshot(quarter)
     decision = place.loop("decide", codes=(2,)).value
     claim("signals" in decision["by"], "signals call for training", decision["by"])
     claim(decision["decision"] == "retrain", "the decision is to train", decision["decision"])
@@ -258,16 +262,27 @@ def drifting(quarter: Quarter) -> None:
 def recording(quarter: Quarter) -> None:
     """Have the product itself look back: facts checked, the checklist against what this quarter left, and the pages."""
     place, tell = quarter.place, quarter.tell
-    place.loop("signals", "sample")
+    until(lambda: _sampled(place), "answers are examined")
     snapshot = place.loop("signals", codes=(0, 2)).value
     tell("`loop signals sample`:\n" + "\n".join(_told(reading(snapshot, name)) for name in EXAMINED))
     points = until(lambda: _shown(place), "the checklist finds what the quarter showed", CHECKED_WITHIN_S)
     tell("`loop checklist`:\n" + "\n".join(f"{point['verdict']:<12}  {point['wants']}" for point in points))
     tell("it does not overlook the push that nobody reviewed: gates did not decide that trial")
-    for name, arguments in PAGES.items():
-        place.printed(*arguments, str(quarter.kept / name))
-        tell(f"written: {quarter.kept / name}")
+    with ThreadPoolExecutor() as at_once:
+        list(at_once.map(lambda name: place.printed(*PAGES[name], str(quarter.kept / name)), PAGES))
+    tell(f"written to {quarter.kept}: {', '.join(PAGES)}")
     tell("`git log`:\n" + "\n".join(place.log()))
+
+
+def _sampled(place: Place) -> bool:
+    """Examine answers; False while the monitor does, which examines some every now and then by itself."""
+    try:
+        place.loop("signals", "sample", "--limit", str(AT_MOST))
+    except Unfulfilled as error:
+        if "another process is sampling" in str(error):
+            return False
+        raise
+    return True
 
 
 def _shown(place: Place) -> list[dict[str, Any]] | None:
@@ -301,10 +316,15 @@ def _train_better(quarter: Quarter) -> None:
 
 
 def _curate(quarter: Quarter) -> None:
-    """Make data sets of the event log, have people judge what waits for them, and have the result merged."""
+    """Make data sets of the event log once people have judged what waits for them."""
+    quarter.place.loop("data", "collect")
+    quarter.place.loop("arena", "simulate", "--review")
+    _snapshot(quarter)
+
+
+def _snapshot(quarter: Quarter) -> None:
+    """Make data sets of the event log, and have them merged."""
     place = quarter.place
-    place.loop("data", "collect")
-    place.loop("arena", "simulate", "--review")
     snapshot = place.loop("data", "curate", codes=(0, 2)).value["snapshot"]
     rows = {name.removesuffix(".jsonl"): each["rows"] for name, each in snapshot["files"].items()}
     kept = ", ".join(f"{count} {name}" for name, count in rows.items() if count)
@@ -457,7 +477,7 @@ def _told(found: dict[str, Any]) -> str:
 
 
 def hurry(root: Path) -> None:
-    """Take out every alarm of training, most suites, and all gates but one; learn twenty times as fast."""
+    """Take out every alarm of training, most suites, and all gates but one; learn fifteen times as fast."""
     path = root / TRAINING
     head, recipe, rest = re.split(r"(?m)^(  dpo:\n)", path.read_text(encoding="utf-8"), maxsplit=1)
     rest = re.sub(r"learning_rate: [0-9.]+", "learning_rate: 0.012", rest, count=1)

@@ -51,7 +51,7 @@ class Habits:
     rate: float = 12.0
     speaks: float = 0.5
     novelty: float = 0.0
-    at_once: int = 32
+    at_once: int = 64
     seed: int = 1
 
 

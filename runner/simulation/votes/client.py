@@ -18,7 +18,7 @@ from runner.errors import terminal, transient
 from runner.simulation.bookshop.questions import Question
 from runner.simulation.votes.voter import Opinion, opinion, questions
 
-AT_ONCE = 8
+AT_ONCE = 16
 SECONDS = 60.0
 MAX_TOKENS = 64
 SHOWN = 300
