@@ -35,8 +35,9 @@ uv=.venv-uv/bin/uv
 files=()
 for group in "${stale[@]}"; do files+=(-r "requirements/$group.txt"); done
 say "installing ${stale[*]} into $environment (locked by hash; the first time takes minutes, most of it download)"
+# Compiled here, by all cores: else the first start of each program would do it, on one.
 install() {
-  "$uv" pip install --python "$environment/bin/python" --require-hashes --no-deps "${backend[@]}" "${files[@]}"
+  "$uv" pip install --compile-bytecode --python "$environment/bin/python" --require-hashes --no-deps "${backend[@]}" "${files[@]}"
 }
 if [ -t 2 ]; then install; else install 2>&1 | { grep -v '^ [-+~] ' || true; } >&2; fi   # bars, or a few lines for a log
 if [ "$environment" = .venv ]; then
