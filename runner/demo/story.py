@@ -31,7 +31,7 @@ OFF_TOPIC = 0.15
 """Share of the votes that are on questions which the shop should decline."""
 ROUNDS = 3
 """How often a round is trained at most until the gates can tell."""
-QUIET, EARLY, BUSY = 1.0, 6.0, 40.0
+QUIET, EARLY, BUSY = 1.0, 10.0, 40.0
 """Questions a second while machines learn, as a shop's jobs do at night; before; and while a version is on trial."""
 NOVEL = 0.9
 """Share of visits that are about the new product, once there is one."""
