@@ -22,12 +22,20 @@ def claim(holds: object, what: str, found: object = "") -> None:
         raise Unfulfilled(f"{what}\n  found: {found}" if found != "" else what)
 
 
-def until(look: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S) -> T:
-    """Wait until `look` returns something true, and return it. Raises Unfulfilled where it does not in time."""
+def until(
+    look: Callable[[], T | None],
+    what: str,
+    patience_s: float = PATIENCE_S,
+    instead: Callable[[], object] = lambda: "nothing of it",
+) -> T:
+    """Wait until `look` returns something true, and return it.
+
+    Raises Unfulfilled with what is there `instead`, where it does not in time.
+    """
     end = time.monotonic() + patience_s
     while True:
         if found := look():
             return found
         if time.monotonic() > end:
-            raise Unfulfilled(f"{what}\n  found: nothing of it within {patience_s:.0f} s")
+            raise Unfulfilled(f"{what}\n  found: {instead()} within {patience_s:.0f} s")
         time.sleep(LOOK_S)

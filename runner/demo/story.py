@@ -58,8 +58,8 @@ PAGES = {
     "cost.html": ("cost", "--html"),
 }
 """What people read of a quarter, and the command that writes it."""
-AT_MOST = 40
-"""Answers that are examined at the end, of each detector."""
+ASKED = ("regression", "ood", "adversarial")
+"""Suites whose questions the parent is asked, too."""
 EXAMINED = ("consistency", "factuality")
 PROMISE_MS = 30_000.0
 """Users are off a version that was rolled back within so many milliseconds."""
@@ -250,7 +250,10 @@ def drifting(quarter: Quarter) -> None:
     drift = f"{found['value']:.2f}, at least {found['low']:.2f}, over {found['n']} questions"
     tell(f"`loop signals`: input drift {drift}: {found['level']}")
     customers.change(rate=QUIET)
-    _snapshot(quarter)
+    with ThreadPoolExecutor(max_workers=1) as meanwhile:
+        examined = meanwhile.submit(until, lambda: _sampled(place), "answers are examined")
+        _snapshot(quarter)
+        examined.result()
     decision = place.loop("decide", codes=(2,)).value
     claim("signals" in decision["by"], "signals call for training", decision["by"])
     claim(decision["decision"] == "retrain", "the decision is to train", decision["decision"])
@@ -262,10 +265,14 @@ def drifting(quarter: Quarter) -> None:
 def recording(quarter: Quarter) -> None:
     """Have the product itself look back: facts checked, the checklist against what this quarter left, and the pages."""
     place, tell = quarter.place, quarter.tell
-    until(lambda: _sampled(place), "answers are examined")
     snapshot = place.loop("signals", codes=(0, 2)).value
     tell("`loop signals sample`:\n" + "\n".join(_told(reading(snapshot, name)) for name in EXAMINED))
-    points = until(lambda: _shown(place), "the checklist finds what the quarter showed", CHECKED_WITHIN_S)
+    points = until(
+        lambda: _shown(place),
+        "the checklist finds what the quarter showed",
+        CHECKED_WITHIN_S,
+        lambda: [each for each in _points(place) if each["verdict"] != "PASS"],
+    )
     tell("`loop checklist`:\n" + "\n".join(f"{point['verdict']:<12}  {point['wants']}" for point in points))
     tell("it does not overlook the push that nobody reviewed: gates did not decide that trial")
     with ThreadPoolExecutor() as at_once:
@@ -277,7 +284,7 @@ def recording(quarter: Quarter) -> None:
 def _sampled(place: Place) -> bool:
     """Examine answers; False while the monitor does, which examines some every now and then by itself."""
     try:
-        place.loop("signals", "sample", "--limit", str(AT_MOST))
+        place.loop("signals", "sample")
     except Unfulfilled as error:
         if "another process is sampling" in str(error):
             return False
@@ -287,10 +294,15 @@ def _sampled(place: Place) -> bool:
 
 def _shown(place: Place) -> list[dict[str, Any]] | None:
     """Return the checklist once it has every point that such a quarter shows; None before."""
-    points: list[dict[str, Any]] = place.loop("checklist", codes=(0, 2)).value["points"]
+    points = _points(place)
     verdicts = {point["id"]: point["verdict"] for point in points}
     passed = all(verdicts[point] == "PASS" for point in SHOWN_BY_A_QUARTER)
     return points if passed and verdicts["gates"] == "FAIL" else None
+
+
+def _points(place: Place) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = place.loop("checklist", codes=(0, 2)).value["points"]
+    return found
 
 
 def _vote(quarter: Quarter, votes: int, seed: int) -> None:
@@ -309,10 +321,19 @@ def _train_better(quarter: Quarter) -> None:
     decision = place.loop("decide", codes=(2,)).value
     command = decision["proposal"]["command"]
     tell(f"`loop decide`: {decision['decision']}, by {', '.join(decision['by'])}")
-    trained = place.loop(*command.split()[1:]).value
+    with ThreadPoolExecutor(max_workers=1) as meanwhile:  # training leaves the engine idle
+        asked = meanwhile.submit(_ask_suites, place, FIRST)
+        trained = place.loop(*command.split()[1:]).value
+        asked.result()
     claim(trained["version"] == BETTER, f"the new version is {BETTER}", trained["version"])
     pairs, seconds = trained["dataset"]["rows"], trained["seconds"]
     tell(f"`{command}`: {BETTER} from {FIRST} by DPO on {pairs} pairs, {seconds:.0f} s")
+
+
+def _ask_suites(place: Place, version: str) -> None:
+    """Put a version to the questions of suites; its answers are kept, and compared with when another is evaluated."""
+    suites = [option for name in ASKED for option in ("--suite", name)]
+    place.loop("evaluate", version, "--environment", ENVIRONMENT, "--no-record", *suites, codes=(0, 2))
 
 
 def _curate(quarter: Quarter) -> None:
