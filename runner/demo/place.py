@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 from runner.demo.claims import Unfulfilled, claim
-from runner.demo.quarter import shorten
+from runner.demo.quarter import SHORTER, shorten
 from runner.reconcile.state import StatePaths
 
 ENVIRONMENT = "production"
@@ -281,7 +281,7 @@ def make(checkout: Path, home: Path) -> Place:
     git(seed, "add", "--all")
     git(seed, "commit", "--quiet", "--message", "The bookshop as it ships")
     shorten(seed)
-    git(seed, "commit", "--quiet", "--all", "--message", "A day lasts six seconds")
+    git(seed, "commit", "--quiet", "--all", "--message", SHORTER.capitalize())
     git(home, "clone", "--quiet", "--bare", str(seed), str(place.remote))
     shutil.rmtree(seed)
     for clone in (place.shop, place.desk):

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from runner.demo.claims import Unfulfilled
 
-DAY_S = 6.0
-"""Seconds that a day lasts: a quarter of ninety days takes nine minutes."""
+DAY_S = 4
+"""Seconds that a day lasts: a quarter of ninety days takes six minutes."""
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 REMOTE = "\ngit: {remote: origin, branch: main}\n"
 
@@ -32,15 +32,15 @@ class Edit:
 
 
 ROLLOUT, SIGNALS = "policies/rollout.yaml", "policies/signals.yaml"
-SHORTER = "a day lasts six seconds"
+SHORTER = "a day lasts four seconds"
 DOZENS = "certified by dozens of sessions, not by thousands"
 EDITS = (
-    Edit(ROLLOUT, "    duration: 24h", "    duration: 6s", SHORTER),
-    Edit(ROLLOUT, "    duration: 48h", "    duration: 12s", SHORTER),
-    Edit(ROLLOUT, "    duration: 72h", "    duration: 18s", SHORTER),
-    Edit(ROLLOUT, "conclude_after: 72h", "conclude_after: 18s", SHORTER),
+    Edit(ROLLOUT, "    duration: 24h", f"    duration: {DAY_S}s", SHORTER),
+    Edit(ROLLOUT, "    duration: 48h", f"    duration: {2 * DAY_S}s", SHORTER),
+    Edit(ROLLOUT, "    duration: 72h", f"    duration: {3 * DAY_S}s", SHORTER),
+    Edit(ROLLOUT, "conclude_after: 72h", f"conclude_after: {3 * DAY_S}s", SHORTER),
     Edit(ROLLOUT, "session_gap: 30m ", "session_gap: 1s ", SHORTER),
-    Edit(ROLLOUT, "user_window: 24h ", "user_window: 6s ", SHORTER),
+    Edit(ROLLOUT, "user_window: 24h ", f"user_window: {DAY_S}s ", SHORTER),
     Edit(ROLLOUT, "every: 2s", "every: 1s", "looks as often as two cores allow"),
     Edit(ROLLOUT, "margin: 10% ", "margin: 25% ", DOZENS),
     Edit(
