@@ -58,8 +58,9 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.home and asked.home.exists() and (not asked.home.is_dir() or any(asked.home.iterdir())):
         parser.error(f"'{asked.home}' is no empty folder")
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends it all, too
-        signal.signal(number, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends it all, too, but for `nohup`
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="loop-demo-", ignore_cleanup_errors=True) as scratch:
         home = (asked.home or Path(scratch)).absolute()
         home.mkdir(parents=True, exist_ok=True)

@@ -66,10 +66,11 @@ def asking(url: str, habits: Habits) -> Iterator[Customers]:
             loop.run_until_complete(play())
         except BaseException as error:
             died.append(error)
+            begun.set()
 
     thread = threading.Thread(target=live, name="customers", daemon=True)
     thread.start()
-    claim(begun.wait(PATIENCE_S), "customers come")
+    claim(begun.wait(PATIENCE_S) and not died, "customers come", died)
     try:
         yield Customers(found[0])
     finally:

@@ -298,7 +298,7 @@ def _copy(checkout: Path, target: Path) -> None:
         ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
         check=True,
-        env=_environ(ENGINEER),
+        env=_without_git(),  # his own settings say what he ignores, and whom he trusts
     ).stdout
     for name in filter(None, os.fsdecode(listed).split("\0")):
         source = checkout / name
@@ -328,7 +328,7 @@ def running(place: Place, kept: Path) -> Iterator[subprocess.Popen[str]]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         for record in (place.home / "up.log", place.state.journal):
-            if record.is_file():
+            with suppress(OSError):  # a full disk keeps nothing from being ended
                 shutil.copy2(record, kept)  # what a failed quarter is understood by
         # What a runner left that did not end by itself; where it did, this finds nothing.
         subprocess.run(
@@ -352,11 +352,14 @@ def git(root: Path, *arguments: str, who: str = ENGINEER) -> str:
 def _environ(who: str) -> dict[str, str]:
     """Return this environment without anything that leads git elsewhere, and with an identity for commits."""
     email = f"{who.split()[0].lower()}@bookshop.example"
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "LOOP_"))}
     identity = {
         f"GIT_{role}_{key}": value
         for role in ("AUTHOR", "COMMITTER")
         for key, value in (("NAME", who), ("EMAIL", email))
     }
     # Whose checkout this is may sign, hook and ignore as he likes; the quarter's commits are not his.
-    return clean | identity | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    return _without_git() | identity | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def _without_git() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "LOOP_"))}

@@ -55,7 +55,7 @@ EDITS = (
     Edit(
         SIGNALS,
         "retrain: input_drift > 0.5",
-        "retrain: input_drift > 0.07",
+        "retrain: input_drift > 0.05",
         "figures are kept by the hour, so a minute of new questions stands beside all that was asked before",
     ),
     Edit(

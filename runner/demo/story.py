@@ -254,6 +254,7 @@ def drifting(quarter: Quarter) -> None:
         examined = meanwhile.submit(until, lambda: _sampled(place), "answers are examined")
         _snapshot(quarter)
         examined.result()
+    _propose(quarter)
     decision = place.loop("decide", codes=(2,)).value
     claim("signals" in decision["by"], "signals call for training", decision["by"])
     claim(decision["decision"] == "retrain", "the decision is to train", decision["decision"])
@@ -333,25 +334,33 @@ def _train_better(quarter: Quarter) -> None:
 def _ask_suites(place: Place, version: str) -> None:
     """Put a version to the questions of suites; its answers are kept, and compared with when another is evaluated."""
     suites = [option for name in ASKED for option in ("--suite", name)]
-    place.loop("evaluate", version, "--environment", ENVIRONMENT, "--no-record", *suites, codes=(0, 2))
+    against = ("--against", version)  # and nobody else
+    place.loop(
+        "evaluate", version, "--environment", ENVIRONMENT, *against, "--no-record", *suites, codes=(0, 2)
+    )
 
 
 def _curate(quarter: Quarter) -> None:
-    """Make data sets of the event log once people have judged what waits for them."""
+    """Make data sets of the event log once people have judged what waits for them, and have them merged."""
     quarter.place.loop("data", "collect")
     quarter.place.loop("arena", "simulate", "--review")
     _snapshot(quarter)
+    _propose(quarter)
 
 
 def _snapshot(quarter: Quarter) -> None:
-    """Make data sets of the event log, and have them merged."""
+    """Make data sets of the event log."""
     place = quarter.place
     snapshot = place.loop("data", "curate", codes=(0, 2)).value["snapshot"]
     rows = {name.removesuffix(".jsonl"): each["rows"] for name, each in snapshot["files"].items()}
     kept = ", ".join(f"{count} {name}" for name, count in rows.items() if count)
     quarter.tell(f"`loop data curate`: snapshot {snapshot['id'][:12]}: {kept}")
     place.dvc("push", "--quiet")
-    place.loop("data", "propose")
+
+
+def _propose(quarter: Quarter) -> None:
+    """Ask for new data sets, and have them merged."""
+    quarter.place.loop("data", "propose")
     _merge(quarter, "loop/data", "Take new data sets from feedback")
 
 

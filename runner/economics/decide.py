@@ -82,7 +82,8 @@ def _data(proposal: Proposal | None) -> Found:
     figures: dict[str, Value] = {"fresh": pool.fresh, "rows": pool.rows, "wanted": wanted}
     if pool.rows is None:
         if pool.hash is None:
-            return Found(Reason.DATA, Verdict.AGAINST, f"'{pool.dataset}' was never made", figures, _COLLECT)
+            said = f"'{pool.dataset}' is not here, and its file has no hash: it was not made yet"
+            return Found(Reason.DATA, Verdict.UNKNOWN, said, figures, _COLLECT)
         return Found(Reason.DATA, Verdict.UNKNOWN, f"'{pool.dataset}' is not here", figures, "`dvc pull`")
     if pool.fresh is None:
         said = f"nobody knows which of the {pool.rows:,} rows of '{pool.dataset}' are new since the last training"

@@ -53,7 +53,7 @@ class Wiring:
     store: Path | None = None
     """Where engines find placed adapters; below the state directory where absent."""
     bases: probe.Bases = field(default_factory=dict)
-    """What probes have learnt of the replicas' bases: declarations come and go, replicas stay."""
+    """What probes have learnt of the replicas' bases, for the declarations to come."""
 
     def connect(self, declared: Declared) -> World:
         """Return the systems that a declaration names. Raises TerminalError where a key is not set."""

@@ -38,10 +38,10 @@ vLLM's CPU kernels do that in every batch in which somebody asks an adapter, onc
 asked alone comes between the users' requests, if there are pauses, and one that does is enough.
 """
 Bases = dict[str, Sequence[LogProbs]]
-"""How the base of each replica scored `DEFAULT_PROMPTS` when it was first told apart from an adapter.
+"""How the base of each run of each replica scored `DEFAULT_PROMPTS` when it answered like no adapter that was there.
 
-An engine that mixes the two up under users' requests is proven by it: the base does not change while the adapter
-answers as it was trained on it.
+An adapter is proven against it where the engine mixes the two up under users' requests: the base of a process that runs
+does not change.
 """
 
 DEFAULT_PROMPTS: tuple[str, ...] = (
@@ -123,7 +123,7 @@ async def probe(
     A replica that answers for a name which nobody loaded fails too: after a restart it would answer for this one
     with the base. `bases` is read, and added to. Raises nothing: what could not be measured is an ERROR.
     """
-    bases, who = {} if bases is None else bases, f"{base_name} at {client.base_url}"
+    bases = {} if bases is None else bases
     prompts: Sequence[Prompt] = DEFAULT_PROMPTS
     verdict = judge
     if record is not None and record.is_base:
@@ -135,17 +135,17 @@ async def probe(
             return ProbeResult(
                 Verdict.FAIL, None, None, ("the replica answers for names that nobody loaded",)
             )
-        plain = await client.prompt_logprobs(base_name, DEFAULT_PROMPTS)
+        who = await _run_of(client, base_name)
         base = await client.prompt_logprobs(base_name, prompts)
         adapter = await client.prompt_logprobs(served, prompts)
         trained = None if record is None else [prompt.logprobs for prompt in record.prompts]
         from_trained = None if trained is None else difference(adapter, trained)
         found = verdict(difference(adapter, base), from_trained)
-        if found.verdict is Verdict.PASS:
-            bases.setdefault(who, plain)
-        elif found.verdict is Verdict.ERROR and (before := bases.get(who)):
+        if found.verdict is Verdict.PASS and who and who not in bases:
+            await _remember(client, base_name, bases, who)
+        elif found.verdict is Verdict.ERROR and who in bases:
             answers = await client.prompt_logprobs(served, DEFAULT_PROMPTS)
-            found = verdict(difference(answers, before), from_trained)
+            found = verdict(difference(answers, bases[who]), from_trained)
         for _ in range(FURTHER_LOOKS):
             if found.verdict is not Verdict.ERROR:
                 break
@@ -156,6 +156,29 @@ async def probe(
         return ProbeResult(Verdict.ERROR, None, None, tuple(str(error).splitlines()))
     except ValueError as error:
         return ProbeResult(Verdict.ERROR, None, None, (str(error),))
+
+
+async def _run_of(client: EngineClient, base_name: str) -> str:
+    """Return what stands for one run of a replica with its base, "" where restarts cannot be seen."""
+    try:
+        instance = await client.instance()
+    except LoopError:
+        return ""
+    return f"{base_name} at {client.base_url} since {instance}" if instance else ""
+
+
+async def _remember(client: EngineClient, base_name: str, bases: Bases, who: str) -> None:
+    """Keep how the base answers now, unless that is how an adapter answers: then the engine mixes them up."""
+    try:
+        plain = await client.prompt_logprobs(base_name, DEFAULT_PROMPTS)
+        for model in await client.models():
+            if model.parent:
+                answers = await client.prompt_logprobs(model.name, DEFAULT_PROMPTS)
+                if difference(answers, plain) < MINIMUM_BASE_DIFFERENCE:
+                    return
+    except (LoopError, ValueError):
+        return  # it is only for later
+    bases[who] = plain
 
 
 async def _answers_for(client: EngineClient, name: str) -> bool:

@@ -25,7 +25,7 @@ class Dimension(StrEnum):
 
 
 WITH_UNITS = "with units"
-"""Context of a dump that people read: quantities as they are written, `24h` rather than 86400.0."""
+"""Context of a dump that people read: quantities in their largest whole unit, `1d` rather than 86400.0."""
 _SCALES = {
     "%": (Dimension.RATIO, Decimal("0.01")),
     "ms": (Dimension.DURATION, Decimal("0.001")),
@@ -110,12 +110,13 @@ def _reader(dimension: Dimension, example: str) -> BeforeValidator:
 
 
 def _writer(dimension: Dimension) -> PlainSerializer:
-    """Write a field of this dimension with its unit where the context is `WITH_UNITS`, else in base units."""
+    """Let a field of this dimension be dumped for people, too."""
+    return PlainSerializer(lambda value, info: told(value, dimension, info))
 
-    def write(value: float, info: SerializationInfo) -> float | str:
-        return show(value, dimension) if info.context == WITH_UNITS else value
 
-    return PlainSerializer(write)
+def told(value: float, dimension: Dimension, info: SerializationInfo) -> float | str:
+    """Return a value for a dump: with its unit where the context is `WITH_UNITS`, else in base units."""
+    return show(value, dimension) if info.context == WITH_UNITS else value
 
 
 def _spelling(pattern: str, **bounds: float) -> WithJsonSchema:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, SerializationInfo, WithJsonSchema
 
 from runner.spec.base import Name, Section, Variable
 from runner.spec.condition import Condition
-from runner.spec.quantity import DURATION_PATTERN, Duration, Ratio
+from runner.spec.quantity import DURATION_PATTERN, Dimension, Duration, Ratio, told
 
 STABLE = "stable"
 
@@ -58,10 +58,14 @@ def _stage_duration(value: Any) -> Any:
     return None if value == STABLE else value
 
 
+def _stage_duration_told(value: float | None, info: SerializationInfo) -> float | str:
+    return STABLE if value is None else told(value, Dimension.DURATION, info)
+
+
 StageDuration = Annotated[
     Duration | None,
     BeforeValidator(_stage_duration),
-    PlainSerializer(lambda value: STABLE if value is None else value, when_used="json"),
+    PlainSerializer(_stage_duration_told, when_used="json"),
     WithJsonSchema(
         {
             "anyOf": [

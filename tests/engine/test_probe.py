@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from runner.errors import Diagnostic, TerminalError
 from runner.scaffold import first_version
 from runner.serving import probe
-from runner.serving.engine import EngineClient, LogProbs, Prompt
+from runner.serving.engine import EngineClient, LogProbs, Prompt, ServedModel
 from runner.serving.probe import ProbeRecord, ProbeResult, RecordedPrompt, Verdict
 from tests.conftest import RealEngine
 from tests.doubles.stub_engine import RunningStub
@@ -84,8 +84,15 @@ def test_hazard_8_a_replica_that_answers_for_unknown_names_fails() -> None:
     assert asyncio.run(go()).verdict is Verdict.FAIL
 
 
+RUN = "base at http://127.0.0.1:1 since 1700000000"
+"""What stands for a run of the replica that the doubles below are."""
+
+
 class Busy(EngineClient):
     """Answers for the base with the adapter's weights, but for some of the prompts that are asked alone."""
+
+    async def instance(self) -> str | None:
+        return "1700000000"
 
     def __init__(self, *where: Any, mixed: int) -> None:
         super().__init__(*where)
@@ -123,8 +130,7 @@ def test_a_base_that_was_told_apart_before_proves_an_adapter_beside_traffic_that
     answered: float, verdict: Verdict
 ) -> None:
     record = ProbeRecord((RecordedPrompt("", (5, 6), (None, -2.0)),))
-    at = "base at http://127.0.0.1:1"
-    bases: probe.Bases = {at: [(None, answered)] * len(probe.DEFAULT_PROMPTS)}
+    bases: probe.Bases = {RUN: [(None, answered)] * len(probe.DEFAULT_PROMPTS)}
 
     async def go() -> ProbeResult:
         async with aiohttp.ClientSession() as session:
@@ -135,9 +141,53 @@ def test_a_base_that_was_told_apart_before_proves_an_adapter_beside_traffic_that
     assert result.verdict is verdict, result.evidence
 
 
+class Crowded(Busy):
+    """Tells its base and its adapters apart but for one other adapter, whose weights it answers with for the base."""
+
+    def __init__(self, *where: Any, mixed_up: bool) -> None:
+        super().__init__(*where, mixed=0)
+        self.mixed_up = mixed_up
+
+    async def prompt_logprobs(self, model: str, prompts: Sequence[Prompt]) -> tuple[LogProbs, ...]:
+        if model.endswith("-unknown"):
+            raise TerminalError(Diagnostic("there is no such model"))
+        base = -3.0 if self.mixed_up else -1.0
+        return tuple((None, {"base": base, "chat--0": -2.0, "chat--1": -3.0}[model]) for _ in prompts)
+
+    async def models(self) -> tuple[ServedModel, ...]:
+        return tuple(
+            ServedModel(name, root="", parent=None if name == "base" else "base")
+            for name in ("base", "chat--0", "chat--1")
+        )
+
+
+@pytest.mark.parametrize(("mixed_up", "kept"), [(False, {RUN}), (True, set())])
+def test_a_base_that_answers_like_another_adapter_is_not_kept(mixed_up: bool, kept: set[str]) -> None:
+    bases: probe.Bases = {}
+
+    async def go() -> ProbeResult:
+        async with aiohttp.ClientSession() as session:
+            engine = Crowded("http://127.0.0.1:1", session, 1.0, mixed_up=mixed_up)
+            return await probe.probe(engine, "base", "chat--0", None, bases)
+
+    assert asyncio.run(go()).verdict is Verdict.PASS and bases.keys() == kept
+
+
+def test_a_base_of_a_run_that_ended_proves_nothing() -> None:
+    record = ProbeRecord((RecordedPrompt("", (5, 6), (None, -2.0)),))
+    bases: probe.Bases = {RUN.replace("17", "16"): [(None, -1.0)] * len(probe.DEFAULT_PROMPTS)}
+
+    async def go() -> ProbeResult:
+        async with aiohttp.ClientSession() as session:
+            engine = Busy("http://127.0.0.1:1", session, 1.0, mixed=10_000)
+            return await probe.probe(engine, "base", "chat--0", record, bases)
+
+    assert asyncio.run(go()).verdict is Verdict.ERROR
+
+
 def test_an_adapter_that_is_not_the_trained_one_is_no_better_for_a_base_that_was_told_apart() -> None:
     record = ProbeRecord((RecordedPrompt("", (5, 6), (None, -3.0)),))
-    bases: probe.Bases = {"base at http://127.0.0.1:1": [(None, -1.0)] * len(probe.DEFAULT_PROMPTS)}
+    bases: probe.Bases = {RUN: [(None, -1.0)] * len(probe.DEFAULT_PROMPTS)}
 
     async def go() -> ProbeResult:
         async with aiohttp.ClientSession() as session:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from runner import digest
 from runner.errors import Severity, TerminalError
 from runner.spec.files import DirectoryFiles, MemoryFiles
 from runner.spec.load import load, load_or_raise
+from tests.docs.scratch import ROOT
 
 
 def test_a_sound_repository_gives_a_spec_and_nothing_else(repository):
@@ -175,3 +179,18 @@ def test_a_directory_without_a_file_has_no_digest_as_one_that_is_absent(tmp_path
     assert (files.digest("models/chat-v1.0"), files.digest("models/chat-v1.1")) == (None, None)
     (tmp_path / "models/chat-v1.0/empty/file").write_text("")
     assert files.digest("models/chat-v1.0") == digest.of_directory(tmp_path / "models/chat-v1.0")
+
+
+def test_a_spec_for_people_says_what_the_other_says_with_units() -> None:
+    spec = load_or_raise(DirectoryFiles(ROOT))
+    plain, written = spec.to_json()["policies"], spec.as_written()["policies"]
+    stages = [(one["duration"], other["duration"]) for one, other in stages_of(plain, written)]
+    assert stages == [(86400.0, "1d"), (172800.0, "2d"), (259200.0, "3d"), ("stable", "stable")]
+    assert [other["traffic"] for _, other in stages_of(plain, written)] == ["5%", "20%", "50%", "100%"]
+    assert written["rollout"]["rollback"]["budget"] == "30s"
+    assert {item["amount"] for item in written["cost"]["items"].values()} > {"$200"}
+    assert spec.digest == digest.of_value(spec.to_json()), "units change no digest"
+
+
+def stages_of(*policies: Any) -> Iterator[tuple[Any, ...]]:
+    return zip(*(each["rollout"]["stages"] for each in policies), strict=True)
