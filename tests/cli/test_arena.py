@@ -106,7 +106,7 @@ def test_progress_shows_a_bar_the_levels_and_what_to_ask_for(bench: Bench) -> No
     assert f"] {value['pairs']} / 300" in said.out
     assert f"{300 - value['pairs']} more until the target" in said.out
     assert value["headline"] in said.out
-    assert "recipe 'dpo' cannot train yet" in said.out
+    assert "cannot train yet" not in said.out, "how many rows a data set has that is not here, nobody knows"
 
 
 def test_progress_is_a_page_too_that_loads_nothing(bench: Bench, tmp_path: Path) -> None:
