@@ -249,7 +249,10 @@ class _Line:
         self._cut()
 
     async def _engine(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._far is None or self._far[0].at_eof():
+        if self._far is not None and self._far[0].at_eof():
+            self._far[1].close()  # the engine hung up: an end that nobody closes is a leak
+            self._far = None
+        if self._far is None:
             self._far = await asyncio.open_connection(*self._upstream)
         return self._far
 
